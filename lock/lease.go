@@ -1,0 +1,199 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-redsync/redsync/v4"
+)
+
+// A Lease is the right to work under a key. It is renewed until it is ended by Commit, Release or
+// Abandon, is lost, or reaches Config.MaxHold. Its methods are safe for concurrent use.
+type Lease struct {
+	locker *Locker
+	key    string
+	claim  Claim
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	keyArg, ownerArg any // key and claim.Owner, as they go into a command
+
+	// Only the goroutine that renews calls mutex.Extend and then mutex.Until: redsync guards
+	// neither against the other.
+	mutex *redsync.Mutex
+
+	commits atomic.Int32 // under way
+
+	// Guarded by the renewer's mutex.
+	state   State
+	until   time.Time // the lease counts as lost from here on, on the monotonic or the wall clock
+	holdEnd time.Time // no renewal from here on
+	renewAt time.Time // zero while a renewal is under way
+	next    time.Time // the earliest of the three that still matter
+	index   int       // in the renewer's heap, -1 outside it
+}
+
+// A State is what a holder can know of its lease without asking Redis.
+type State uint8
+
+const (
+	Live      State = iota // held, and renewed in time
+	Suspended              // renewal is failing; held until the lease runs out
+	Lost                   // ran out, or was found to be another's
+	Ended                  // committed, released or abandoned
+)
+
+// newLease makes the lease of a grant that a trip has brought.
+func newLease(ctx context.Context, t *trip, key string, mutex *redsync.Mutex, asked, until time.Time) (*Lease, error) {
+	l := t.locker
+	c, ok := parseClaim(t.reply.value)
+	if !ok {
+		return nil, fmt.Errorf("%w: granted a claim that can't be read", ErrUnavailable)
+	}
+	lease := &Lease{locker: l, key: key, claim: c, mutex: mutex, index: -1, keyArg: t.key, ownerArg: t.token}
+	if t.terms.Detached {
+		ctx = t // which has the caller's values, and no end
+	}
+	lease.ctx, lease.cancel = context.WithCancelCause(ctx)
+	lease.until = until
+	lease.holdEnd = asked.Add(l.cfg.MaxHold)
+	lease.renewAt = asked.Add(l.cfg.Renew)
+	l.renewer.add(lease)
+	return lease, nil
+}
+
+// Context ends when the lease does: with cause ErrLost when it is lost, always before Redis lets
+// the key go; with cause ErrMaxHold after the longest hold; and, unless Terms.Detached, with the
+// context that the lease was acquired with.
+func (l *Lease) Context() context.Context { return l.ctx }
+
+// Fence is a number that grows with every grant of the key, for as long as the key is remembered.
+// A database that has seen it refuses writes that carry a smaller one.
+func (l *Lease) Fence() int64 { return l.claim.Fence }
+
+// Attempt is 1 for the first holder of the key, and one more for each holder after one that
+// failed or died: what those did is unknown.
+func (l *Lease) Attempt() int { return l.claim.Attempt }
+
+// Owner is the token that tells this lease from all others.
+func (l *Lease) Owner() string { return l.claim.Owner }
+
+// State tells a lease whose renewal is failing (Suspended) from one that is lost.
+func (l *Lease) State() State {
+	r := &l.locker.renewer
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return l.state
+}
+
+// Stored says how a commit came to be stored.
+type Stored uint8
+
+const (
+	StoredNow     Stored = iota + 1 // by this call
+	StoredBefore                    // by an earlier sending of it, whose reply was lost
+	StoredMissing                   // by this call, though the claim had vanished from Redis
+)
+
+// Commit ends the lease by putting value under the key for retention (at least 1 ms), if the key
+// is still ours, or nobody's. The value must not be empty, not begin with the letter L, and be
+// different for every lease (by containing Owner, say), so that a commit whose reply was lost can
+// be told from another's.
+//
+// If the key is another's by now, it returns ErrLost together with what stands there: a
+// *HeldError, *AbandonedError or *DoneError. After ErrUnavailable the lease goes on, and the
+// commit may be tried again. The end of ctx doesn't stop a commit.
+func (l *Lease) Commit(ctx context.Context, value []byte, retention time.Duration) (Stored, error) {
+	if err := checkValue(value); err != nil {
+		return 0, fmt.Errorf("lock: commit: %w", err)
+	}
+	if retention < time.Millisecond {
+		return 0, fmt.Errorf("lock: commit: retention: got %v, want at least 1ms", retention)
+	}
+	l.commits.Add(1)
+	defer l.commits.Add(-1)
+	ctx, cancel := l.locker.server.limit(ctx, l.locker.cfg.Timeout)
+	defer cancel()
+	r, err := l.locker.commit(ctx, l.keyArg, l.ownerArg, value, retention)
+	if err == nil {
+		switch r.status {
+		case ok:
+			l.finish(Ended)
+			return StoredNow, nil
+		case alreadyStored:
+			l.finish(Ended)
+			return StoredBefore, nil
+		case restored:
+			l.finish(Ended)
+			return StoredMissing, nil
+		}
+	}
+	return 0, l.ending("commit", ctx, r, err)
+}
+
+// Release ends the lease and frees the key, as if it had never been held: the work left nothing
+// behind. The end of ctx doesn't stop it. It returns ErrLost as Commit does. After
+// ErrUnavailable the key frees itself when the lease runs out, and counts as abandoned.
+func (l *Lease) Release(ctx context.Context) error {
+	return l.giveUp("release", ctx, releaseScript)
+}
+
+// Abandon ends the lease and leaves the claim to be found: the work failed, and what it did is
+// unknown. The key can be taken again at once, by the next attempt. The end of ctx doesn't stop
+// it. It returns ErrLost as Commit does. After ErrUnavailable the lease runs out by itself.
+func (l *Lease) Abandon(ctx context.Context) error {
+	return l.giveUp("abandon", ctx, abandonScript)
+}
+
+func (l *Lease) giveUp(op string, ctx context.Context, s *script) error {
+	// Renewal ends first: a key that is given up must not be held by an answer that got lost.
+	l.finish(Ended)
+	t := &trip{Context: ctx, locker: l.locker, end: s}
+	bounded, cancel := context.WithTimeout(t, l.locker.cfg.Timeout)
+	defer cancel()
+	if ok, _ := l.mutex.UnlockContext(bounded); ok {
+		return nil
+	}
+	return l.ending(op, bounded, t.reply, t.err)
+}
+
+// ending says why an ending call did not do what it should.
+func (l *Lease) ending(op string, ctx context.Context, r reply, err error) error {
+	if err == nil {
+		err = l.locker.standing(ctx, l.key, r)
+		if err == nil {
+			err = ErrUnavailable // another's value, gone while it was fetched
+		}
+	}
+	if errors.Is(err, ErrUnavailable) {
+		return failed(op, err)
+	}
+	l.finish(Lost)
+	return failed(op, fmt.Errorf("%w: %w", ErrLost, err))
+}
+
+// finish takes the lease out of renewal and ends its context.
+func (l *Lease) finish(s State) {
+	l.locker.renewer.remove(l, s)
+	if s == Lost {
+		l.cancel(ErrLost)
+	}
+	l.cancel(context.Canceled)
+}
+
+// checkValue accepts what can be told from a claim and from nothing.
+func checkValue[T ~string | ~[]byte](value T) error {
+	if len(value) == 0 || value[0] == 'L' {
+		return errors.New("value: want at least one byte, and not the letter L first")
+	}
+	return nil
+}
+
+// remaining is how long a lease lasts yet: the lesser of what the monotonic and the wall clock say.
+// The monotonic clock stands still while the machine is suspended, the wall clock may be set back.
+func remaining(until, now time.Time) time.Duration {
+	return min(until.Sub(now), until.Round(0).Sub(now.Round(0)))
+}

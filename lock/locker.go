@@ -1,0 +1,236 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-redsync/redsync/v4"
+	"github.com/redis/go-redis/v9"
+)
+
+// A Locker grants leases. It is safe for concurrent use, and needs no closing: it keeps a
+// connection and two goroutines while somebody waits for a key and for 5 s after, and a timer while
+// somebody holds one.
+type Locker struct {
+	cfg     Config
+	server  server
+	redsync *redsync.Redsync
+	options []redsync.Option
+	renewer renewer
+	waker   waker
+
+	// Config's times and limits as the scripts take them, boxed once.
+	leaseMS, rememberMS, inline any
+}
+
+// New makes a Locker over client, which is not contacted yet. It fails with the faults of cfg,
+// all at once, and for a client that can't keep the promise: none, or a *redis.Ring, which moves
+// keys to other servers as servers come and go.
+func New(client redis.UniversalClient, cfg Config) (*Locker, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	srv, err := newServer(client, cfg)
+	if err != nil {
+		return nil, err
+	}
+	l := &Locker{
+		cfg:        cfg,
+		server:     srv,
+		redsync:    redsync.New(pool{}),
+		options:    options(cfg),
+		leaseMS:    cfg.TTL.Milliseconds(),
+		rememberMS: cfg.Remember.Milliseconds(),
+		inline:     srv.inline,
+	}
+	l.renewer.locker = l
+	l.waker.init(client)
+	return l, nil
+}
+
+// Terms are what a caller asks for with a key. The zero value suits a plain lock.
+type Terms struct {
+	// Fingerprint of the request, kept in the claim: at most 128 bytes of printable ASCII
+	// without spaces. While a key is remembered, it is granted again only for the same one.
+	Fingerprint string
+
+	// LeaveAbandoned: don't take over from a holder that failed; return an *AbandonedError.
+	LeaveAbandoned bool
+
+	// Wait bounds how long Acquire waits for another holder. Zero means until its context ends.
+	Wait time.Duration
+
+	// Detached: the end of the caller's context ends the acquiring, but not the lease's context,
+	// which still carries its values. For work that goes on when its client hangs up.
+	Detached bool
+}
+
+// TryAcquire asks for key once, in one round trip. The lease is the caller's until it calls
+// Commit, Release or Abandon. The key is the Redis key, as it stands.
+//
+// It returns a *HeldError, *AbandonedError or *DoneError if another stands in the way,
+// ErrCorrupt if something foreign does, and otherwise ErrUnavailable. The end of ctx is not
+// waited out: a round trip under way goes on for at most Config.Timeout, and a lease that was
+// won for a caller who has gone is handed back.
+func (l *Locker) TryAcquire(ctx context.Context, key string, terms Terms) (*Lease, error) {
+	if err := checkKey(key, terms); err != nil {
+		return nil, err
+	}
+	return l.tryAcquire(ctx, key, terms)
+}
+
+func (l *Locker) tryAcquire(ctx context.Context, key string, terms Terms) (*Lease, error) {
+	// A long value is fetched apart, and may have expired by then: the key is asked for again.
+	// Thrice is generous for something that takes a retention time to happen once.
+	for range 3 {
+		if ctx.Err() != nil {
+			return nil, failed("acquire", context.Cause(ctx))
+		}
+		t := &trip{Context: ctx, locker: l, terms: terms, key: key, token: newToken()}
+		asked := time.Now()
+		if t.reply, t.err = l.begin(t); t.err != nil {
+			// It may have left our claim behind. The caller is not kept waiting for that to be
+			// undone: Redis is slow, or away.
+			go l.handBack(t, t.key, t.token)
+			return nil, failed("acquire", t.err)
+		}
+		if t.reply.status != ok {
+			if err := l.standing(t, key, t.reply); err != nil {
+				return nil, failed("acquire", err)
+			}
+			continue
+		}
+		if ctx.Err() != nil {
+			// Won for a caller who left while the answer was on its way.
+			l.handBack(ctx, t.key, t.token)
+			return nil, failed("acquire", context.Cause(ctx))
+		}
+		mutex := l.redsync.NewMutex(key, t)
+		if mutex.TryLockContext(t) != nil {
+			return nil, failed("acquire", errTooLate)
+		}
+		// Redsync counts from when it was told of the grant, the lease from when it was asked for.
+		until := mutex.Until().Add(-time.Since(asked))
+		if remaining(until, time.Now()) <= 0 {
+			go l.handBack(t, t.key, t.token)
+			return nil, failed("acquire", errTooLate)
+		}
+		lease, err := newLease(ctx, t, key, mutex, asked, until)
+		if err != nil {
+			return nil, failed("acquire", err)
+		}
+		return lease, nil
+	}
+	return nil, failed("acquire", fmt.Errorf("%w: the value expires faster than it can be read", ErrUnavailable))
+}
+
+var errTooLate = fmt.Errorf("%w: granted, but too late to use", ErrUnavailable)
+
+// Do waits for key, runs fn while holding it, and releases it unless fn has ended the lease itself.
+// fn's context ends when the lease is lost, with cause ErrLost; Do then returns ErrLost beside fn's
+// own error, for another may have run at the same time. If fn panics, the key is abandoned: the
+// next holder is told.
+func (l *Locker) Do(ctx context.Context, key string, fn func(context.Context, *Lease) error) error {
+	lease, err := l.Acquire(ctx, key, Terms{})
+	if err != nil {
+		return err
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			_ = lease.Abandon(ctx)
+		}
+	}()
+	err = fn(lease.Context(), lease)
+	returned = true
+	state := lease.State()
+	if state == Ended {
+		return err // by fn
+	}
+	lost := lease.Release(ctx)
+	if state == Lost && !errors.Is(lost, ErrLost) {
+		lost = failed("do", ErrLost) // whoever had the key in between has gone again
+	}
+	if errors.Is(lost, ErrLost) {
+		return errors.Join(lost, err)
+	}
+	// A release that did not arrive is no fault of the work's: the lease ends by itself.
+	return err
+}
+
+// begin runs the begin script.
+func (l *Locker) begin(t *trip) (reply, error) {
+	ctx, cancel := context.WithTimeout(t, l.cfg.Timeout)
+	defer cancel()
+	fingerprint, takeOver := t.terms.Fingerprint, yes
+	if fingerprint == "" {
+		fingerprint = noFingerprint
+	}
+	if t.terms.LeaveAbandoned {
+		takeOver = no
+	}
+	args := append(beginScript.args(t.key), t.token, l.leaseMS, l.rememberMS, fingerprint, takeOver, l.inline)
+	return l.server.run(ctx, beginScript, args, l)
+}
+
+var yes, no any = "1", "0"
+
+// renew runs the renew script as part of a batch.
+func (l *Locker) renew(b *batch, key, token string) (reply, error) {
+	return b.run(renewScript, append(renewScript.args(key), token, l.leaseMS, l.rememberMS))
+}
+
+// commit runs the commit script.
+func (l *Locker) commit(ctx context.Context, key, token any, value []byte, retention time.Duration) (reply, error) {
+	args := append(commitScript.args(key), token, value, retention.Milliseconds(), l.inline)
+	return l.server.run(ctx, commitScript, args, nil)
+}
+
+// end runs release or abandon.
+func (l *Locker) end(ctx context.Context, s *script, key, token string) (reply, error) {
+	return l.server.run(ctx, s, append(s.args(key), token, l.inline, l.rememberMS), nil)
+}
+
+// handBack undoes a grant that nobody will use, or that we may hold without knowing. If it can't,
+// the lease ends by itself.
+func (l *Locker) handBack(ctx context.Context, key, token any) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.cfg.Timeout)
+	defer cancel()
+	args := append(releaseScript.args(key), token, l.inline, l.rememberMS, yes)
+	_, _ = l.server.run(ctx, releaseScript, args, nil)
+}
+
+// standing turns what a script found under the key into an error. It returns nil if the value was
+// too long to come along and has gone since.
+func (l *Locker) standing(ctx context.Context, key string, r reply) error {
+	switch r.status {
+	case held, abandoned:
+		claim, ok := parseClaim(r.value)
+		if !ok {
+			return ErrCorrupt
+		}
+		if r.status == held {
+			return &HeldError{Claim: claim, Left: time.Duration(r.left) * time.Millisecond}
+		}
+		return &AbandonedError{Claim: claim}
+	case doneLong:
+		ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
+		defer cancel()
+		value, found, err := l.server.get(ctx, key)
+		if err != nil {
+			return err
+		}
+		if _, isClaim := parseClaim(value); !found || isClaim {
+			return nil
+		}
+		r.value = value
+	}
+	// Nobody commits an empty value or one that could be taken for a claim.
+	if checkValue(r.value) != nil {
+		return ErrCorrupt
+	}
+	return &DoneError{Value: r.value}
+}

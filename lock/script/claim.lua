@@ -1,0 +1,52 @@
+-- claim.lua: what the five scripts know of a claim. It is put before each of them.
+--
+-- A claim is one line of text that an operator can read with GET:
+--
+--     L1 <attempt> <fence> <remember ms> <fingerprint or -> <owner token>
+--
+-- Its key lives for lease + remember. The lease is live while PTTL > remember, so that
+-- Redis's clock alone decides, and a dead holder's claim stays readable until forgotten.
+-- Any other value under the key is a committed one and none of ours to change.
+local HELD, ABANDONED, DONE, LONG = 2, 3, 4, 5
+
+-- ours tells whether value is a claim that token owns.
+local function ours(value, token)
+  return value and value:sub(1, 3) == 'L1 ' and value:sub(-#token - 1) == ' ' .. token
+end
+
+-- parse takes a claim apart. It knows nothing else for one, not even by its size: what it takes
+-- for a claim may be granted over.
+local function parse(value)
+  local attempt, fence, remember, fingerprint, owner =
+    value:match('^L1 ([1-9]%d*) (%d+) (%d+) ([!-~]+) ([0-9a-f]+)$')
+  if owner and #attempt < 10 and #fence < 17 and #remember < 13 and #fingerprint <= 128 and #owner == 32 then
+    return remember, attempt, fence, fingerprint
+  end
+end
+
+-- standing says what another has put under the key: a claim with the rest of its lease, an
+-- abandoned claim, a value, or only the size of one longer than inline (GET carries long
+-- values faster than a script does).
+local function standing(value, inline)
+  local remember = parse(value)
+  if not remember then
+    if #value > tonumber(inline) then return {LONG, #value} end
+    return {DONE, value}
+  end
+  local left = redis.call('PTTL', KEYS[1]) - remember
+  if left > 0 then return {HELD, value, left} end
+  return {ABANDONED, value}
+end
+
+-- lapse ends the lease of the claim under the key, which stays remembered.
+local function lapse(remember)
+  if redis.call('PTTL', KEYS[1]) > tonumber(remember) then
+    redis.call('PEXPIRE', KEYS[1], remember)
+  end
+end
+
+-- wake tells those who wait for the key. pcall, because Redis before 7 has no SPUBLISH and an
+-- ACL may forbid it: they poll then.
+local function wake()
+  redis.pcall('SPUBLISH', KEYS[1], '1')
+end

@@ -1,0 +1,21 @@
+-- release: ours -> FREE. The work ended cleanly and left nothing behind.
+--
+-- KEYS[1] the key
+-- ARGV[1] owner token   ARGV[2] inline limit, bytes   ARGV[3] remember, ms
+-- ARGV[4] 1: nobody has worked under the claim
+--
+-- reply   1 free | or what another has put there: {2}, {3}, {4} or {5} as begin says it
+--
+-- Safe to send twice: a key that is free already needs nothing. A claim that nobody has worked
+-- under and that took over from another goes back to ABANDONED: what the earlier attempts did is
+-- as unknown as before.
+local value = redis.call('GET', KEYS[1])
+if not value then return 1 end
+if not ours(value, ARGV[1]) then return standing(value, ARGV[2]) end
+if ARGV[4] == '1' and value:sub(1, 5) ~= 'L1 1 ' then
+  lapse(ARGV[3])
+else
+  redis.call('DEL', KEYS[1])
+end
+wake()
+return 1

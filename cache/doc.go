@@ -1,0 +1,54 @@
+// Package cache keeps Go values in Redis, each under a key of its own for a time
+// of its own, as records that say what they are. What comes back is what was put
+// there, whole and under the key it was put there for, or it is [ErrCorrupt]: not
+// another value, and not a miss.
+//
+// A [Store] is such a cache on any go-redis client. A [Codec] is the record
+// format alone, for those who store the bytes themselves, and reads in two steps:
+// Open the header, then Decode the payload; Example shows both. A record carries an
+// owner, a fencing number and a fingerprint in its header, which a Store leaves
+// empty.
+//
+// # Limits
+//
+//   - Redis may forget: when it evicts, fails over, or restarts without its files.
+//   - The checksum finds damage, not malice. Against those who can write to Redis
+//     use SealKeys, which encrypt the payload and authenticate payload, header and
+//     key. The header isn't encrypted, lengths aren't hidden (compressed ones
+//     least of all), and an old record of the same key put back is not noticed.
+//   - A record is bound to its key: RENAME and COPY make it ErrCorrupt.
+//   - The bound on memory is Config.MaxDecoded times a small factor and what the
+//     Go type adds: a slice of large structs costs what they cost, and a type with
+//     a msgpack decoder of its own is trusted with what it does.
+//   - A payload is nested at most 128 deep and has no msgpack extension but the
+//     timestamp; fields tagged intern and types given to msgpack.RegisterExt are
+//     refused by Encode.
+//   - A store and package lock don't share keys: Put and Delete don't ask whether
+//     a claim is there, and Get finds it ErrCorrupt, as any foreign value.
+//
+// # Format
+//
+// Version 1, in this order; numbers are big endian.
+//
+//	bytes   what
+//	1       'R', 0x52
+//	1       format version, 1
+//	1       flags: 0x01 compressed, 0x02 sealed, 0x04 tombstone; the rest are 0
+//	1       length of the owner, 0 to 64
+//	n       owner
+//	8       fence, signed
+//	1       length of the fingerprint, 0 to 255
+//	n       fingerprint
+//	n       payload; see below
+//	4       CRC-32C of the Redis key and everything before
+//
+// The payload of a tombstone may be empty. Any other is one msgpack value, structs
+// being maps by field name, so that fields may come and go between releases that
+// read each other's records. Compressed, it is an S2 block, which begins with the
+// length of what is in it. Sealed, after that, it is a nonce of 12 bytes, the
+// AES-GCM ciphertext, and the tag of 16 bytes; the additional data are the bytes
+// before the payload, from 'R' on, and the Redis key.
+//
+// A reader refuses what it doesn't know: another version, another flag, bytes left
+// over.
+package cache

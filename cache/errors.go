@@ -1,0 +1,74 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/reprise-go/reprise/internal/envconf"
+)
+
+var (
+	// ErrCorrupt means that a value under the key is not a record that this
+	// codec can read. It is not a miss: something is there, and what it was
+	// meant to say is unknown.
+	ErrCorrupt = errors.New("cache: corrupt record")
+
+	// ErrTooLarge means that a value is over a bound. It was not stored; or,
+	// together with ErrCorrupt, it was, and by the reader's bounds is too large.
+	ErrTooLarge = errors.New("cache: value too large")
+)
+
+// A CorruptError wraps [ErrCorrupt].
+type CorruptError struct {
+	// Reason says what is wrong, in words and numbers of our own: nothing of the
+	// key or the value is quoted, so it may be logged.
+	Reason string
+
+	// Err is what a decoder said, or nil. It may quote the stored value, so it
+	// is no part of the text.
+	Err error
+}
+
+func (e *CorruptError) Error() string { return ErrCorrupt.Error() + ": " + e.Reason }
+
+func (e *CorruptError) Unwrap() []error {
+	if e.Err == nil {
+		return []error{ErrCorrupt}
+	}
+	return []error{ErrCorrupt, e.Err}
+}
+
+// corrupt is for faults that have nothing to add but their reason.
+func corrupt(format string, args ...any) *CorruptError {
+	return &CorruptError{Reason: fmt.Sprintf(format, args...)}
+}
+
+// A TooLargeError wraps [ErrTooLarge]. Beside the length, Encode bounds what
+// makes a short encoding large or costly once it is decoded: the number of
+// values and how deep they are nested.
+type TooLargeError struct {
+	Unit        string // "bytes", "values" or "levels"
+	Size, Limit int64  // Size is a lower bound where Unit isn't "bytes"
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("%v: %d %s, at most %d", ErrTooLarge, e.Size, e.Unit, e.Limit)
+}
+
+func (e *TooLargeError) Unwrap() error { return ErrTooLarge }
+
+// A ConfigError is a setting or an argument that isn't accepted: a bug or a
+// misconfiguration at the caller. Name is the field, argument or environment
+// variable; Value what was given, empty where that is secret; Want what is
+// accepted; Other the second setting of a rule across two.
+type ConfigError = envconf.Error
+
+// failed says that Redis or the way to it failed. The context's error stays
+// reachable even where the client reports its own timeout instead.
+func failed(ctx context.Context, op string, err error) error {
+	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+		return fmt.Errorf("cache: %s: %w: %w", op, ended, err)
+	}
+	return fmt.Errorf("cache: %s: %w", op, err)
+}

@@ -1,0 +1,119 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A Client is the part of Redis that a Store needs; every
+// [redis.UniversalClient] has it: single, Sentinel, Cluster.
+type Client interface {
+	Get(ctx context.Context, key string) *redis.StringCmd
+	Set(ctx context.Context, key string, value any, ttl time.Duration) *redis.StatusCmd
+	Del(ctx context.Context, keys ...string) *redis.IntCmd
+	PTTL(ctx context.Context, key string) *redis.DurationCmd
+}
+
+// A Store keeps values of type T in Redis, each under a key of its own for a
+// time of its own. It is safe for concurrent use.
+//
+// A miss is never an error, and an error is never a miss: a caller that takes an
+// outage for a miss does the work again. Errors are a [ConfigError] for an
+// argument, a [CorruptError], a [TooLargeError], or what Redis or the context
+// said, wrapped.
+type Store[T any] struct {
+	client Client
+	codec  *Codec
+}
+
+// New returns a Store on client. The error names every fault of the arguments.
+func New[T any](client Client, cfg Config) (*Store[T], error) {
+	var missing error
+	// An interface that holds a nil *redis.Client isn't nil itself.
+	if v := reflect.ValueOf(client); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+		missing = fmt.Errorf("cache: %w", &ConfigError{Name: "client", Value: "nil", Want: "a Redis client"})
+	}
+	codec, err := NewCodec(cfg)
+	if err := errors.Join(missing, err); err != nil {
+		return nil, err
+	}
+	return &Store[T]{client: client, codec: codec}, nil
+}
+
+// Get returns the value under key, and whether there is one.
+func (s *Store[T]) Get(ctx context.Context, key string) (v T, found bool, err error) {
+	var none T
+	if err := checkKey(key); err != nil {
+		return none, false, err
+	}
+	value, err := s.client.Get(ctx, key).Result()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return none, false, nil
+	case redis.HasErrorPrefix(err, "WRONGTYPE"):
+		return none, false, &CorruptError{Reason: "the key holds another type than a string", Err: err}
+	case err != nil:
+		return none, false, failed(ctx, "get", err)
+	}
+	record, err := s.codec.Open(key, value)
+	if err != nil {
+		return none, false, err
+	}
+	if err := record.Decode(&v); err != nil {
+		return none, false, err
+	}
+	return v, true, nil
+}
+
+// Put stores v under key for ttl, which is at least a millisecond and is cut to
+// whole ones. It replaces whatever the key held, foreign values included.
+func (s *Store[T]) Put(ctx context.Context, key string, v T, ttl time.Duration) error {
+	if ttl < time.Millisecond {
+		// Redis has nothing shorter, and 0 would mean for ever.
+		return &ConfigError{Name: "ttl", Value: ttl.String(), Want: "at least 1ms"}
+	}
+	value, err := s.codec.Encode(key, Header{}, v)
+	if err != nil {
+		return err
+	}
+	if err := s.client.Set(ctx, key, value, ttl).Err(); err != nil {
+		return failed(ctx, "put", err)
+	}
+	return nil
+}
+
+// Delete removes the key, whatever it holds, and reports whether it was there.
+// When a reply is lost, go-redis asks again and reports what it found then: false.
+func (s *Store[T]) Delete(ctx context.Context, key string) (bool, error) {
+	if err := checkKey(key); err != nil {
+		return false, err
+	}
+	n, err := s.client.Del(ctx, key).Result()
+	if err != nil {
+		return false, failed(ctx, "delete", err)
+	}
+	return n > 0, nil
+}
+
+// TTL returns how long the key will live, to the millisecond, and whether it
+// exists; the value isn't looked at. It is [Never] for a key that doesn't expire,
+// which isn't one that Put wrote.
+func (s *Store[T]) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
+	if err := checkKey(key); err != nil {
+		return 0, false, err
+	}
+	const absent = -2 // what PTTL replies, and go-redis passes on as it is
+	ttl, err := s.client.PTTL(ctx, key).Result()
+	switch {
+	case err != nil:
+		return 0, false, failed(ctx, "ttl", err)
+	case ttl == absent:
+		return 0, false, nil
+	}
+	return ttl, true, nil
+}

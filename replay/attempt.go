@@ -1,0 +1,52 @@
+package replay
+
+import (
+	"context"
+
+	"github.com/reprise-go/reprise/lock"
+)
+
+// An Attempt is what work can know of the grant that it runs under.
+type Attempt struct {
+	// Number is 1 for the first, and one more for each after an attempt that failed or died: what
+	// those did is unknown.
+	Number int
+
+	// Fence grows with every grant of the key. A database that has seen it refuses writes that
+	// carry a smaller one, and so those of work that lost its lease without noticing.
+	Fence int64
+
+	lease *lock.Lease
+}
+
+// State tells whether the lease is live, or its renewal is failing (lock.Suspended), or it is lost.
+func (a Attempt) State() lock.State { return a.lease.State() }
+
+// AttemptFrom returns the attempt that ctx belongs to. There is none outside the work, nor in work
+// that runs without a claim.
+func AttemptFrom(ctx context.Context) (Attempt, bool) {
+	a, ok := ctx.Value(attemptKey{}).(*attemptContext)
+	if !ok {
+		return Attempt{}, false
+	}
+	return a.attempt, true
+}
+
+type attemptKey struct{}
+
+// attemptContext is a lease's context that carries its attempt.
+type attemptContext struct {
+	context.Context
+	attempt Attempt
+}
+
+func (a *attemptContext) Value(key any) any {
+	if key == (attemptKey{}) {
+		return a
+	}
+	return a.Context.Value(key)
+}
+
+func attemptOf(lease *lock.Lease) attemptContext {
+	return attemptContext{lease.Context(), Attempt{Number: lease.Attempt(), Fence: lease.Fence(), lease: lease}}
+}

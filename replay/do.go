@@ -1,0 +1,32 @@
+package replay
+
+import "context"
+
+// Do runs work once for each request, and returns its value every time: what Engine.Do does, for
+// work that is a function of its own type. T must survive msgpack, which encodes structs by the
+// names of their exported fields.
+//
+// An error of the work is returned as it is and not stored: the next request runs again, as the next
+// attempt, or as the first if the error is marked by Clean.
+func Do[T any](ctx context.Context, e *Engine, req Request, work func(context.Context) (T, error)) (T, Result, error) {
+	var value, none T
+	ran := false
+	result, err := e.Do(ctx, req, func(ctx context.Context) (Answer, error) {
+		ran = true
+		var err error
+		value, err = work(ctx)
+		return Answer{Value: &value}, err
+	})
+	switch {
+	case err != nil:
+	case result.Replayed:
+		value = none // what the work returned if another was first
+		err = result.Decode(&value)
+	case !ran:
+		err = ErrNotKept // Reconcile had an answer, and it can't be had from a record
+	}
+	if err != nil {
+		return none, result, err
+	}
+	return value, result, nil
+}

@@ -1,0 +1,30 @@
+// Package replay makes work safe to ask for twice. Of all requests under one key, one at a time
+// runs, the first committed answer wins, and every later request gets that answer back instead of
+// running again, on any machine of the fleet.
+//
+// An [Engine] decides what becomes of a request: run it, replay an answer, or refuse. It knows
+// nothing of HTTP (see package httpadapter for that); [Do] serves queue consumers and jobs as
+// they are.
+//
+//	request → begin ── done ──────→ replay the record
+//	                ├─ in flight ─→ other fingerprint: ErrMismatch · wait, or ErrInFlight
+//	                ├─ abandoned ─→ policy: run again (attempt n+1) · refuse · reconcile
+//	                └─ acquired ──→ work (its context ends if the lease is lost) → commit → answer
+//
+// # Promises
+//
+//   - While a request holds a key, no other request on any machine runs under it.
+//   - A key gets at most one record, and every later request of the same fingerprint gets it.
+//   - An answer is given only after it is stored, unless the operator chose otherwise; then
+//     [Result.Stored] is false.
+//   - A request of another fingerprint never gets the answer.
+//   - Work that lost its lease learns so from its context (cause [lock.ErrLost]), and its late
+//     answer gives way to the winner's.
+//   - Work that follows a failed or crashed attempt is told its number ([Attempt]).
+//
+// # Limits
+//
+// Those of package lock: work that ignores its context and its fence can act after it lost the
+// key, and a Redis failover can forget a claim or a record. With [RunUnguarded] and with Shadow
+// the first promise is waived.
+package replay

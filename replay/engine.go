@@ -1,0 +1,152 @@
+package replay
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/reprise-go/reprise/cache"
+	"github.com/reprise-go/reprise/lock"
+)
+
+// An Engine runs each request once and replays its answer. It is safe for concurrent use and needs
+// no closing. Engines over one Redis with one Config.Prefix act as one.
+type Engine struct {
+	cfg    Config
+	locker *lock.Locker
+	codec  *cache.Codec
+}
+
+// New makes an Engine over client, a *redis.Client or *redis.ClusterClient, which is not contacted
+// yet. It fails with every fault of cfg at once.
+func New(client redis.UniversalClient, cfg Config) (*Engine, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("replay: %w", err)
+	}
+	cfg = cfg.WithDefaults()
+	locker, err := lock.New(client, cfg.Lock)
+	if err != nil {
+		return nil, err
+	}
+	codec, err := cache.NewCodec(cfg.Cache)
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{cfg: cfg, locker: locker, codec: codec}, nil
+}
+
+// Config returns the engine's configuration, defaults filled in.
+func (e *Engine) Config() Config { return e.cfg }
+
+// A Request says which work is asked for.
+type Request struct {
+	// Scope is whose key it is: a tenant, say. The same key in another scope is another key.
+	Scope string
+
+	// Key names the work: at least one byte. It is stored as a digest only.
+	Key string
+
+	// Fingerprint tells requests apart that share a key: at most 128 bytes of printable ASCII
+	// without spaces, such as a digest of the request in hex. Empty if there is nothing to tell.
+	Fingerprint string
+
+	// Authorize may refuse a replay, so that someone who has lost the right to ask does not get
+	// the stored answer. Nil allows all. It is not called before the work itself.
+	Authorize func(context.Context) error
+
+	// Reconcile decides when an earlier attempt failed or died and Config.OnAbandoned is
+	// AskReconcile. It runs in place of the work, holding the key, with an Attempt on its context;
+	// an error from it refuses. With Answered, its Answer is kept and given in place of the work's.
+	Reconcile func(context.Context) (Decision, Answer, error)
+
+	// OnStoreDown overrides Config.OnStoreDown. Zero doesn't.
+	OnStoreDown StoreDownPolicy
+}
+
+// A Decision is what Reconcile found out.
+type Decision uint8
+
+const (
+	StillUnknown Decision = iota // refuse with ErrOutcomeUnknown, and ask again next time
+	DoRun                        // the work has not been done: run it
+	Answered                     // it has been done: this is its answer
+)
+
+// An Answer is what work has to show, and what to do with it.
+type Answer struct {
+	Value     any           // encoded with msgpack by its fields' names
+	Verdict   Verdict       // Zero means Keep.
+	Retention time.Duration // Zero means Config.Retention.
+}
+
+// A Verdict is what becomes of the key after the work.
+type Verdict uint8
+
+const (
+	Keep      Verdict = iota // store the answer and replay it
+	Release                  // nothing has happened: the next request is the first
+	Abandon                  // what has happened is unknown: the next attempt is told
+	Tombstone                // it has happened, but the answer can't be kept: ErrNotKept from now on
+)
+
+// A Result says how a request got its answer.
+type Result struct {
+	Replayed bool // the answer is a record's, to be had by Decode; else it is that of the work just run
+	Stored   bool // later requests get this answer too
+	Guarded  bool // the work ran, or had run, under a claim: false if Redis was down, or in shadow
+	Attempt  int  // of the work that ran, or 0
+	Fence    int64
+
+	record cache.Record
+}
+
+// Decode reads a replayed answer into v, a pointer to what Answer.Value pointed to or was.
+func (r Result) Decode(v any) error {
+	if !r.Replayed {
+		return errors.New("replay: nothing to decode: the work's own answer is the answer")
+	}
+	return r.record.Decode(v)
+}
+
+// Do runs work under the request's key, or answers with what is stored there. It costs two round
+// trips to Redis for a first request and one for any other (a record over 32 KiB, one more).
+//
+// The work's context carries the values of ctx and an Attempt; it ends when the lease is lost
+// (cause lock.ErrLost) or has been held too long (lock.ErrMaxHold), and by default not with ctx.
+// An error of the work is returned as it is, and nothing is stored.
+//
+// Errors that come before the work, or in its place, are those of this package, cache.ErrCorrupt,
+// the cause of ctx, or a *lock.KeyError.
+func (e *Engine) Do(ctx context.Context, req Request, work func(context.Context) (Answer, error)) (Result, error) {
+	if req.Key == "" {
+		return Result{}, &lock.KeyError{Field: "key", Want: "at least one byte"}
+	}
+	if e.cfg.OnAbandoned == AskReconcile && req.Reconcile == nil {
+		return Result{}, &ConfigError{Name: "Request.Reconcile", Want: "a function", Other: "OnAbandoned"}
+	}
+	p := &passage{engine: e, req: req, work: work, key: e.key(req.Scope, req.Key), start: time.Now()}
+	return p.do(ctx)
+}
+
+// key is the Redis key of a request: a digest, so that no client's text stands in Redis in the
+// clear or steers a key to a slot. The scope's length comes first, so that no two pairs of scope
+// and key are the same bytes.
+func (e *Engine) key(scope, key string) string {
+	b := make([]byte, 0, 256)
+	b = binary.BigEndian.AppendUint64(b, uint64(len(scope)))
+	b = append(b, scope...)
+	b = append(b, 0)
+	b = append(b, key...)
+	sum := sha256.Sum256(b)
+
+	name := make([]byte, 0, 128+64)
+	name = append(name, e.cfg.Prefix...)
+	name = append(name, ':')
+	return string(hex.AppendEncode(name, sum[:]))
+}

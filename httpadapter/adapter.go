@@ -1,0 +1,128 @@
+package httpadapter
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/reprise-go/reprise/replay"
+)
+
+// An Adapter makes handlers safe to retry. It is safe for concurrent use; one serves any number of
+// routes that share its configuration.
+type Adapter struct {
+	engine *replay.Engine
+	shadow bool // the engine only observes, and so do we
+	cfg    Config
+	filter *headerFilter
+}
+
+// New makes an Adapter. It fails with every fault of cfg at once, a missing Scope among them.
+func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
+	var faults []error
+	if engine == nil {
+		faults = append(faults, &ConfigError{Name: "engine", Value: "nil", Want: "a *replay.Engine"})
+	} else if engine.Config().OnAbandoned == replay.AskReconcile && cfg.Reconcile == nil {
+		faults = append(faults, &ConfigError{Name: "Reconcile", Want: "a function", Other: "the engine's OnAbandoned"})
+	}
+	if cfg.Scope == nil {
+		faults = append(faults, &ConfigError{Name: "Scope", Want: "ScopeHeader, ScopeFunc or GlobalScope: whose key is it?"})
+	}
+	if err := errors.Join(append(faults, cfg.Validate())...); err != nil {
+		return nil, fmt.Errorf("httpadapter: %w", err)
+	}
+	cfg = cfg.WithDefaults()
+	marker, _ := cfg.Dialect.Marker("")
+	filter, err := newHeaderFilter(cfg.AllowHeaders, cfg.DenyHeaders, []string{marker, storedHeader})
+	if err != nil {
+		return nil, fmt.Errorf("httpadapter: %w", err)
+	}
+	return &Adapter{engine: engine, shadow: engine.Config().Shadow, cfg: cfg, filter: filter}, nil
+}
+
+// Handler runs next once for each key, and answers retries with what next answered.
+func (a *Adapter) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, next) })
+}
+
+// serve is the way of one request: key and scope, body, fingerprint, engine, answer.
+func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	if !slices.Contains(a.cfg.Methods, r.Method) {
+		next.ServeHTTP(w, r)
+		return
+	}
+	x := &exchange{adapter: a, w: w, r: r, next: next}
+	var err error
+	x.key, x.header, err = readKey(r.Header, a.cfg.Headers, a.cfg.Syntax)
+	if fault, ok := errors.AsType[*KeyError](err); ok {
+		if fault.Outcome == KeyMissing && !a.cfg.RequireKey {
+			next.ServeHTTP(w, r)
+			return
+		}
+		x.header = fault.Header
+		x.turnAway(fault.Outcome, fault.Want)
+		return
+	}
+	scope, err := a.cfg.Scope(r)
+	if err != nil {
+		x.turnAway(Unscoped, "")
+		return
+	}
+	if fault := x.readBody(); fault != 0 {
+		x.turnAway(fault, "")
+		return
+	}
+	req := replay.Request{
+		Scope:       scope,
+		Key:         x.key,
+		Fingerprint: fingerprint(r, x.body),
+		OnStoreDown: a.cfg.OnStoreDown,
+	}
+	if a.cfg.Authorize != nil {
+		req.Authorize = x.authorize
+	}
+	if a.cfg.Reconcile != nil {
+		req.Reconcile = x.reconcile
+	}
+	result, err := a.engine.Do(r.Context(), req, x.work)
+	x.answer(result, err)
+}
+
+// stores decides whether an answer is stored.
+func (a *Adapter) stores(status int, h http.Header) bool {
+	switch {
+	case status < 200:
+		return false // switching protocols
+	case a.cfg.StoresFunc != nil:
+		return a.cfg.StoresFunc(status, h)
+	case a.cfg.Stores == StoreFinal:
+		return storesByDefault(status)
+	case a.cfg.Stores == StoreSuccess:
+		return status >= 200 && status < 300
+	case a.cfg.Stores == StoreAll:
+		return true
+	}
+	return a.cfg.Dialect.Stores(status)
+}
+
+// retention is how long an answer is stored; 0 leaves it to the engine.
+func (a *Adapter) retention(status int, h http.Header) time.Duration {
+	if a.cfg.TTLFunc != nil {
+		if d := a.cfg.TTLFunc(status, h); d > 0 {
+			return d
+		}
+	}
+	switch status / 100 {
+	case 2:
+		return a.cfg.TTL2xx
+	case 3:
+		return a.cfg.TTL3xx
+	case 4:
+		return a.cfg.TTL4xx
+	case 5:
+		return a.cfg.TTL5xx
+	}
+	return 0
+}

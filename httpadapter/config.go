@@ -1,0 +1,224 @@
+package httpadapter
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/reprise-go/reprise/internal/envconf"
+	"github.com/reprise-go/reprise/replay"
+)
+
+// Config of an Adapter. The zero value of each field but Scope is its default.
+type Config struct {
+	// Scope says whose key it is. There is no default: choose ScopeHeader, ScopeFunc or
+	// GlobalScope.
+	Scope Scope `env:"-"`
+
+	// Dialect is how the API talks of idempotency. Nil means the one that DialectName names.
+	Dialect Dialect `env:"-"`
+
+	// DialectName is the Dialect where that is nil. Zero means "problem", of which there is no
+	// other yet.
+	DialectName string `env:"HTTP_DIALECT" want:"problem"`
+
+	// RequireKey answers 400 to a request without a key. Zero (false) lets it pass unprotected.
+	RequireKey bool `env:"HTTP_REQUIRE_KEY"`
+
+	// Methods take part; others pass. Zero means POST and PATCH. GET, HEAD, OPTIONS and TRACE are
+	// safe to repeat as they are, and not accepted.
+	Methods []string `env:"HTTP_METHODS" want:"methods other than GET, HEAD, OPTIONS and TRACE, separated by commas"`
+
+	// Headers may carry the key; several in one request must agree. Zero means Idempotency-Key.
+	Headers []string `env:"HTTP_KEY_HEADERS" want:"header names, separated by commas"`
+
+	// Syntax is what keys look like. Zero means as the dialect says: Lenient, for Problem.
+	Syntax KeySyntax `env:"HTTP_KEY_SYNTAX" want:"lenient or strict"`
+
+	// MaxBody and MaxResponse bound in bytes a request's body, which is read whole, and what is
+	// kept of an answer. Zero means 1 MiB each; at most 256 MiB. A record must also fit
+	// cache.Config.MaxDecoded.
+	MaxBody     int64 `env:"HTTP_MAX_BODY" want:"a size from 1 to 256MiB"`
+	MaxResponse int64 `env:"HTTP_MAX_RESPONSE" want:"a size from 1 to 256MiB"`
+
+	// RetryAfter is what a client is told to wait for a request in flight, or for Redis. Zero
+	// means 1 s; 1 s to 30 s, in whole seconds on the wire.
+	RetryAfter time.Duration `env:"HTTP_RETRY_AFTER" want:"a duration from 1s to 30s"`
+
+	// OnStoreDown is what happens while Redis can't be asked. Zero means as the engine says.
+	OnStoreDown replay.StoreDownPolicy `env:"HTTP_ON_STORE_DOWN"`
+
+	// Stores is which answers are stored. Zero means as the dialect says.
+	Stores StorePolicy `env:"HTTP_STORES"`
+
+	// StoresFunc, if not nil, decides instead, from the status and the headers.
+	StoresFunc func(status int, header http.Header) bool `env:"-"`
+
+	// TTL2xx to TTL5xx are how long answers of a class are kept. Zero means the engine's Retention.
+	TTL2xx time.Duration `env:"REPLAY_TTL_2XX"`
+	TTL3xx time.Duration `env:"REPLAY_TTL_3XX"`
+	TTL4xx time.Duration `env:"REPLAY_TTL_4XX"`
+	TTL5xx time.Duration `env:"REPLAY_TTL_5XX"`
+
+	// TTLFunc, if not nil, is asked first; 0 leaves it to the class.
+	TTLFunc func(status int, header http.Header) time.Duration `env:"-"`
+
+	// Authorize, if not nil, is asked before a stored answer is given.
+	Authorize func(*http.Request) Authorization `env:"-"`
+
+	// Reconcile decides for the engine's AskReconcile policy. With replay.Answered, what it wrote
+	// is the answer: stored, given, and replayed. Otherwise it writes nothing.
+	Reconcile func(http.ResponseWriter, *http.Request) replay.Decision `env:"-"`
+
+	// AllowHeaders and DenyHeaders are response headers that records keep or leave out, beyond the
+	// built-in list; "X-Internal-*" stands for all that begin so.
+	AllowHeaders []string `env:"HTTP_ALLOW_HEADERS" want:"header names, separated by commas"`
+	DenyHeaders  []string `env:"HTTP_DENY_HEADERS" want:"header names, separated by commas"`
+
+	// DocURL is a page on the API's idempotency, which errors link to. Zero means none.
+	DocURL string `env:"HTTP_DOC_URL" want:"an absolute URL"`
+
+	// Logger gets faults that the client is not told of. Nil discards.
+	Logger *slog.Logger `env:"-"`
+}
+
+// A StorePolicy is which answers are stored, by their status.
+type StorePolicy uint8
+
+const (
+	StoreAsDialect StorePolicy = iota // "dialect"
+	StoreFinal                        // "final": 2xx, 3xx, 4xx except 401, 403, 408, 409, 421, 423, 425 and 429
+	StoreSuccess                      // "success": 2xx
+	StoreAll                          // "all": 5xx included
+)
+
+var storeWords = []string{"dialect", "final", "success", "all"}
+
+// UnmarshalText reads one of the words above.
+func (p *StorePolicy) UnmarshalText(text []byte) error {
+	i := slices.Index(storeWords, string(text))
+	if i < 0 {
+		return fmt.Errorf("one of %s", strings.Join(storeWords, ", "))
+	}
+	*p = StorePolicy(i)
+	return nil
+}
+
+// An Authorization says whether a stored answer may be given to the one who asks.
+type Authorization uint8
+
+const (
+	Allow  Authorization = iota // give it
+	Forbid                      // 403
+	Hide                        // 404
+)
+
+const (
+	defaultHeader     = "Idempotency-Key"
+	defaultLimit      = 1 << 20
+	maxLimit          = 256 << 20
+	defaultRetryAfter = time.Second
+)
+
+// ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
+type ConfigError = envconf.Error
+
+// WithDefaults returns c with every zero replaced by its default.
+func (c Config) WithDefaults() Config {
+	if c.Dialect == nil && (c.DialectName == "" || c.DialectName == "problem") {
+		c.Dialect = Problem{}
+	}
+	if len(c.Methods) == 0 {
+		c.Methods = []string{http.MethodPost, http.MethodPatch}
+	}
+	if len(c.Headers) == 0 {
+		c.Headers = []string{defaultHeader}
+	}
+	if c.Syntax == (KeySyntax{}) && c.Dialect != nil {
+		c.Syntax = c.Dialect.Syntax()
+	}
+	if c.MaxBody == 0 {
+		c.MaxBody = defaultLimit
+	}
+	if c.MaxResponse == 0 {
+		c.MaxResponse = defaultLimit
+	}
+	if c.RetryAfter == 0 {
+		c.RetryAfter = defaultRetryAfter
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Validate returns every fault of c at once, each a *ConfigError, but not that Scope is missing:
+// the environment can't give one.
+func (c Config) Validate() error {
+	c = c.WithDefaults()
+	var f envconf.Faults
+	f.Check(c.Dialect != nil, "DialectName", c.DialectName, "problem", "")
+	for _, m := range c.Methods {
+		safe := slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace}, m)
+		f.Check(isToken(m) && !safe, "Methods", m, "methods other than GET, HEAD, OPTIONS and TRACE", "")
+	}
+	for _, h := range c.Headers {
+		f.Check(isToken(h), "Headers", h, "header names", "")
+	}
+	f.Check(c.MaxBody > 0 && c.MaxBody <= maxLimit, "MaxBody", c.MaxBody, "1 to 268435456 bytes", "")
+	f.Check(c.MaxResponse > 0 && c.MaxResponse <= maxLimit, "MaxResponse", c.MaxResponse, "1 to 268435456 bytes", "")
+	f.Check(c.RetryAfter >= time.Second && c.RetryAfter <= 30*time.Second, "RetryAfter", c.RetryAfter, "1s to 30s", "")
+	f.Check(c.OnStoreDown <= replay.RunUnguarded, "OnStoreDown", c.OnStoreDown, "one of its constants", "")
+	f.Check(c.Stores <= StoreAll, "Stores", c.Stores, "one of its constants", "")
+	for _, t := range []struct {
+		name string
+		ttl  time.Duration
+	}{{"TTL2xx", c.TTL2xx}, {"TTL3xx", c.TTL3xx}, {"TTL4xx", c.TTL4xx}, {"TTL5xx", c.TTL5xx}} {
+		f.Check(t.ttl == 0 || t.ttl >= time.Second && t.ttl <= maxTTL, t.name, t.ttl, "1s to 87600h", "")
+	}
+	u, err := url.Parse(c.DocURL)
+	f.Check(c.DocURL == "" || err == nil && u.IsAbs() && !strings.ContainsAny(c.DocURL, "<>\" "), "DocURL", c.DocURL, "an absolute URL", "")
+	valid := func(allow, deny []string) bool {
+		_, err := newHeaderFilter(allow, deny, nil)
+		return err == nil
+	}
+	allow, deny := strings.Join(c.AllowHeaders, ","), strings.Join(c.DenyHeaders, ",")
+	allowed, denied := valid(c.AllowHeaders, nil), valid(nil, c.DenyHeaders)
+	f.Check(allowed, "AllowHeaders", allow, "header names that aren't made anew for each answer", "")
+	f.Check(denied, "DenyHeaders", deny, "header names", "")
+	f.Check(!allowed || !denied || valid(c.AllowHeaders, c.DenyHeaders), "DenyHeaders", deny, "header names that aren't allowed", "AllowHeaders")
+	return f.Err()
+}
+
+const maxTTL = 10 * 365 * 24 * time.Hour
+
+func isToken(s string) bool { return s != "" && tokenChars.span(s) == len(s) }
+
+// FromEnv reads the variables HTTP_DIALECT, HTTP_REQUIRE_KEY, HTTP_METHODS, HTTP_KEY_HEADERS,
+// HTTP_KEY_SYNTAX (lenient, strict), HTTP_MAX_BODY, HTTP_MAX_RESPONSE, HTTP_RETRY_AFTER,
+// HTTP_ON_STORE_DOWN (refuse, run), HTTP_STORES (dialect, final, success, all), REPLAY_TTL_2XX to
+// REPLAY_TTL_5XX, HTTP_ALLOW_HEADERS, HTTP_DENY_HEADERS and HTTP_DOC_URL, each behind prefix (by
+// custom "REPRISE_"), from environ, which has the form of os.Environ(). It returns every fault at
+// once.
+func FromEnv(prefix string, environ []string) (Config, error) {
+	var c Config
+	err := envconf.Parse(prefix, environ, &c)
+	return c, err
+}
+
+// UnmarshalText reads lenient or strict.
+func (s *KeySyntax) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "lenient":
+		*s = Lenient
+	case "strict":
+		*s = Strict
+	default:
+		return fmt.Errorf("lenient or strict")
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package httpadapter
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/reprise-go/reprise/replay"
+)
+
+func TestConfigDefaults(t *testing.T) {
+	got := Config{}.WithDefaults()
+	if got.Logger == nil {
+		t.Error("no logger")
+	}
+	got.Logger = nil
+	want := Config{
+		Dialect: Problem{}, Methods: []string{"POST", "PATCH"}, Headers: []string{"Idempotency-Key"}, Syntax: Lenient,
+		MaxBody: 1 << 20, MaxResponse: 1 << 20, RetryAfter: time.Second,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if err := (Config{}).Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConfigDefaultsLeaveWhatIsSet(t *testing.T) {
+	set := Config{
+		Dialect: strictDialect{}, DialectName: "x", RequireKey: true, Methods: []string{"PUT"}, Headers: []string{"X-Key"}, Syntax: Raw(10),
+		MaxBody: 1, MaxResponse: 2, RetryAfter: 3 * time.Second, OnStoreDown: replay.RunUnguarded, Stores: StoreAll,
+		TTL2xx: time.Minute, AllowHeaders: []string{"Age"}, DenyHeaders: []string{"X-A"}, DocURL: "https://x", Logger: slog.New(slog.DiscardHandler),
+	}
+	if got := set.WithDefaults(); !reflect.DeepEqual(got, set) {
+		t.Errorf("got  %+v\nwant %+v", got, set)
+	}
+}
+
+type strictDialect struct{ Problem }
+
+func (strictDialect) Syntax() KeySyntax { return Strict }
+
+func TestConfigSyntaxFollowsTheDialect(t *testing.T) {
+	if got := (Config{Dialect: strictDialect{}}).WithDefaults().Syntax; got != Strict {
+		t.Errorf("got %+v", got)
+	}
+	if got := (Config{Dialect: strictDialect{}, Syntax: Raw(5)}).WithDefaults().Syntax; got != Raw(5) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		cfg  Config
+		want []string
+	}{
+		{"a dialect that there is not", Config{DialectName: "klingon"}, []string{`DialectName: got "klingon", want problem`}},
+		{"a dialect of one's own", Config{Dialect: Problem{TypeBase: "x"}, DialectName: "own"}, nil},
+		{"methods that are safe", Config{Methods: []string{"GET", "POST", "HEAD", "OPTIONS", "TRACE"}},
+			[]string{`Methods: got "GET", want methods other than GET, HEAD, OPTIONS and TRACE`, "Methods", "Methods", "Methods"}},
+		{"a method that is none", Config{Methods: []string{"", "P T"}}, []string{"Methods: want", `Methods: got "P T"`}},
+		{"header names that are none", Config{Headers: []string{"", "a:b", "é"}}, []string{"Headers: want", `Headers: got "a:b", want header names`, "Headers"}},
+		{"the least", Config{MaxBody: 1, MaxResponse: 1, RetryAfter: time.Second, TTL2xx: time.Second}, nil},
+		{"the most", Config{MaxBody: 256 << 20, MaxResponse: 256 << 20, RetryAfter: 30 * time.Second, TTL2xx: 87600 * time.Hour}, nil},
+		{"less than the least", Config{MaxBody: -1, MaxResponse: -1, RetryAfter: time.Second - 1, TTL2xx: 1, TTL3xx: -1, TTL4xx: time.Second - 1, TTL5xx: -time.Hour},
+			[]string{`MaxBody: got "-1", want 1 to 268435456 bytes`, "MaxResponse", `RetryAfter: got "999.999999ms", want 1s to 30s`, `TTL2xx: got "1ns", want 1s to 87600h`, "TTL3xx", "TTL4xx", "TTL5xx"}},
+		{"more than the most", Config{MaxBody: 256<<20 + 1, MaxResponse: 256<<20 + 1, RetryAfter: 30*time.Second + 1, TTL5xx: 87600*time.Hour + 1},
+			[]string{"MaxBody", "MaxResponse", "RetryAfter", "TTL5xx"}},
+		{"policies that there are not", Config{OnStoreDown: 3, Stores: 4}, []string{`OnStoreDown: got "3", want one of its constants`, "Stores"}},
+		{"a document that is nowhere", Config{DocURL: "/docs"}, []string{`DocURL: got "/docs", want an absolute URL`}},
+		{"a document that breaks its header", Config{DocURL: "https://x/>; rel=next"}, []string{"DocURL"}},
+		{"a document that is no URL", Config{DocURL: "http://[::1"}, []string{"DocURL"}},
+		{"allowed, and made anew", Config{AllowHeaders: []string{"Content-Length"}}, []string{`AllowHeaders: got "Content-Length", want header names that aren't made anew`}},
+		{"allowed and no name", Config{AllowHeaders: []string{"a b"}}, []string{"AllowHeaders"}},
+		{"denied and no name", Config{DenyHeaders: []string{"a b"}}, []string{"DenyHeaders"}},
+		{"both, and no names", Config{AllowHeaders: []string{"a b"}, DenyHeaders: []string{"c d"}}, []string{"AllowHeaders", `DenyHeaders: got "c d", want header names`}},
+		{"allowed and denied", Config{AllowHeaders: []string{"X-A"}, DenyHeaders: []string{"x-a"}}, []string{`DenyHeaders: got "x-a", want header names that aren't allowed (see AllowHeaders)`}},
+	} {
+		t.Run(tc.name, func(t *testing.T) { wantFaults(t, tc.cfg.Validate(), tc.want) })
+	}
+}
+
+// wantFaults checks that err is made of these faults, each a *ConfigError that begins as given.
+func wantFaults(t *testing.T, err error, want []string) {
+	t.Helper()
+	var got []string
+	if err != nil {
+		got = strings.Split(err.Error(), "\n")
+	}
+	if len(got) != len(want) {
+		t.Fatalf("got %d faults:\n%v\nwant %q", len(got), err, want)
+	}
+	for i := range want {
+		if !strings.HasPrefix(got[i], want[i]) || !strings.Contains(got[i], "want ") {
+			t.Errorf("got %q, want %q", got[i], want[i])
+		}
+	}
+	if _, ok := errors.AsType[*ConfigError](err); err != nil && !ok {
+		t.Errorf("got %T, want a *ConfigError", err)
+	}
+}
+
+func TestFromEnv(t *testing.T) {
+	got, err := FromEnv("X_", []string{
+		"X_HTTP_DIALECT=problem", "X_HTTP_REQUIRE_KEY=true", "X_HTTP_METHODS=POST,PUT", "X_HTTP_KEY_HEADERS=Idempotency-Key,X-Key",
+		"X_HTTP_KEY_SYNTAX=strict", "X_HTTP_MAX_BODY=2MiB", "X_HTTP_MAX_RESPONSE=512KiB", "X_HTTP_RETRY_AFTER=5s", "X_HTTP_ON_STORE_DOWN=run",
+		"X_HTTP_STORES=success", "X_REPLAY_TTL_2XX=1h", "X_REPLAY_TTL_3XX=2h", "X_REPLAY_TTL_4XX=3h", "X_REPLAY_TTL_5XX=4h",
+		"X_HTTP_ALLOW_HEADERS=Age", "X_HTTP_DENY_HEADERS=X-A,X-B-*", "X_HTTP_DOC_URL=https://example.com/docs", "HTTP_STORES=all", "X_HTTP_UNKNOWN=1",
+	})
+	want := Config{
+		DialectName: "problem", RequireKey: true, Methods: []string{"POST", "PUT"}, Headers: []string{"Idempotency-Key", "X-Key"}, Syntax: Strict,
+		MaxBody: 2 << 20, MaxResponse: 512 << 10, RetryAfter: 5 * time.Second, OnStoreDown: replay.RunUnguarded, Stores: StoreSuccess,
+		TTL2xx: time.Hour, TTL3xx: 2 * time.Hour, TTL4xx: 3 * time.Hour, TTL5xx: 4 * time.Hour,
+		AllowHeaders: []string{"Age"}, DenyHeaders: []string{"X-A", "X-B-*"}, DocURL: "https://example.com/docs",
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
+	}
+	if got, err := FromEnv("X_", nil); err != nil || !reflect.DeepEqual(got, Config{}) {
+		t.Errorf("nothing set: got %+v, %v", got, err)
+	}
+}
+
+// A name with a space would match nothing, in silence.
+func TestFromEnvListsHaveNoSpaces(t *testing.T) {
+	for _, variable := range []string{"HTTP_METHODS", "HTTP_KEY_HEADERS", "HTTP_ALLOW_HEADERS", "HTTP_DENY_HEADERS"} {
+		if _, err := FromEnv("", []string{variable + "=AA, BB"}); err == nil || !strings.Contains(err.Error(), "separated by commas") {
+			t.Errorf("%s: got %v", variable, err)
+		}
+	}
+}
+
+func TestFromEnvWords(t *testing.T) {
+	for word, want := range map[string]StorePolicy{"dialect": StoreAsDialect, "final": StoreFinal, "success": StoreSuccess, "all": StoreAll} {
+		if c, err := FromEnv("", []string{"HTTP_STORES=" + word}); err != nil || c.Stores != want {
+			t.Errorf("%s: got %v, %v", word, c.Stores, err)
+		}
+	}
+	for word, want := range map[string]KeySyntax{"lenient": Lenient, "strict": Strict} {
+		if c, err := FromEnv("", []string{"HTTP_KEY_SYNTAX=" + word}); err != nil || c.Syntax != want {
+			t.Errorf("%s: got %v, %v", word, c.Syntax, err)
+		}
+	}
+	for word, want := range map[string]replay.StoreDownPolicy{"refuse": replay.Refuse, "run": replay.RunUnguarded} {
+		if c, err := FromEnv("", []string{"HTTP_ON_STORE_DOWN=" + word}); err != nil || c.OnStoreDown != want {
+			t.Errorf("%s: got %v, %v", word, c.OnStoreDown, err)
+		}
+	}
+}
+
+func TestFromEnvTellsAllFaults(t *testing.T) {
+	_, err := FromEnv("X_", []string{
+		"X_HTTP_DIALECT=klingon", "X_HTTP_REQUIRE_KEY=maybe", "X_HTTP_METHODS=GET", "X_HTTP_KEY_HEADERS=a:b", "X_HTTP_KEY_SYNTAX=raw",
+		"X_HTTP_MAX_BODY=2MB", "X_HTTP_MAX_RESPONSE=off", "X_HTTP_RETRY_AFTER=1m", "X_HTTP_ON_STORE_DOWN=open", "X_HTTP_STORES=5xx",
+		"X_REPLAY_TTL_2XX=1ms", "X_REPLAY_TTL_3XX=off", "X_REPLAY_TTL_4XX=x", "X_REPLAY_TTL_5XX=0", "X_HTTP_ALLOW_HEADERS=Trailer",
+		"X_HTTP_DOC_URL=docs",
+	})
+	want := map[string]string{
+		"X_HTTP_DIALECT": "problem", "X_HTTP_REQUIRE_KEY": "true or false", "X_HTTP_METHODS": "other than GET", "X_HTTP_KEY_HEADERS": "header names",
+		"X_HTTP_KEY_SYNTAX": "lenient or strict", "X_HTTP_MAX_BODY": "256MiB", "X_HTTP_MAX_RESPONSE": "256MiB", "X_HTTP_RETRY_AFTER": "1s to 30s",
+		"X_HTTP_ON_STORE_DOWN": "refuse, run", "X_HTTP_STORES": "dialect, final, success, all", "X_REPLAY_TTL_2XX": "1s", "X_REPLAY_TTL_3XX": "1s",
+		"X_REPLAY_TTL_4XX": "duration", "X_REPLAY_TTL_5XX": "duration", "X_HTTP_ALLOW_HEADERS": "header names", "X_HTTP_DOC_URL": "absolute URL",
+	}
+	lines := strings.Split(err.Error(), "\n")
+	for _, line := range lines {
+		name, rest, _ := strings.Cut(line, ": got ")
+		if !strings.Contains(rest, want[name]) || want[name] == "" {
+			t.Errorf("%q, want %q in it", line, want[name])
+		}
+		delete(want, name)
+	}
+	if len(want) != 0 {
+		t.Errorf("not told: %v", want)
+	}
+}
+
+// No environment makes FromEnv panic, each fault begins with its variable and says what is accepted,
+// and what is accepted is valid.
+func FuzzFromEnv(f *testing.F) {
+	f.Add("POST", "Age", "https://example.com", "strict", "2h", "1MiB")
+	f.Add(",", "*", "%", "", "off", "-1")
+	f.Add(" GET", "Content-*", "//", "all", "0", "off")
+	f.Fuzz(func(t *testing.T, list, names, url, word, duration, size string) {
+		c, err := FromEnv("X_", []string{
+			"X_HTTP_METHODS=" + list, "X_HTTP_KEY_HEADERS=" + names, "X_HTTP_ALLOW_HEADERS=" + names, "X_HTTP_DENY_HEADERS=" + list,
+			"X_HTTP_DOC_URL=" + url, "X_HTTP_DIALECT=" + word, "X_HTTP_KEY_SYNTAX=" + word, "X_HTTP_STORES=" + word, "X_HTTP_ON_STORE_DOWN=" + word,
+			"X_HTTP_REQUIRE_KEY=" + word, "X_HTTP_RETRY_AFTER=" + duration, "X_REPLAY_TTL_2XX=" + duration, "X_HTTP_MAX_BODY=" + size,
+		})
+		if err == nil {
+			if err := c.Validate(); err != nil {
+				t.Errorf("accepted, but: %v", err)
+			}
+			if c.DocURL != "" && strings.ContainsAny(http.Header{"Link": {c.DocURL}}.Get("Link"), "<>") {
+				t.Errorf("%q can leave its header", c.DocURL)
+			}
+			return
+		}
+		for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
+			e, ok := e.(*ConfigError)
+			if !ok || !strings.HasPrefix(e.Name, "X_") || e.Want == "" {
+				t.Errorf("got %#v", e)
+			}
+		}
+	})
+}

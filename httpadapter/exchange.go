@@ -1,0 +1,240 @@
+package httpadapter
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/reprise-go/reprise/cache"
+	"github.com/reprise-go/reprise/replay"
+)
+
+// An exchange is one request under a key, and its answer.
+type exchange struct {
+	adapter     *Adapter
+	w           http.ResponseWriter
+	r           *http.Request
+	next        http.Handler
+	key, header string
+	body        []byte
+	verdict     Authorization
+
+	again    replayedBody // for the handler to read
+	ran      bool         // the handler has run, or is running:
+	recorder recorder     // what it writes,
+	fresh    response     // what it answered,
+	kept     response     // what of that is stored,
+	keep     bool         // if it is an answer to store
+}
+
+// readBody reads the request's body whole: the fingerprint needs it, and so does the handler.
+func (x *exchange) readBody() (fault Outcome) {
+	limit, length := x.adapter.cfg.MaxBody, x.r.ContentLength
+	if length > limit {
+		return BodyTooLarge
+	}
+	if x.r.Body == nil || x.r.Body == http.NoBody {
+		return 0
+	}
+	body := io.LimitReader(x.r.Body, limit+1)
+	if !x.adapter.shadow { // where the rest may yet be read
+		body = http.MaxBytesReader(x.w, x.r.Body, limit)
+	}
+	var b bytes.Buffer
+	b.Grow(int(max(length, 0)) + bytes.MinRead) // so that it need not grow again
+	_, err := b.ReadFrom(body)
+	x.body = b.Bytes()
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case tooLarge, int64(len(x.body)) > limit:
+		return BodyTooLarge
+	case err != nil, int64(len(x.body)) < length:
+		// A handler around us may have read a part, which the fingerprint would not see. More than
+		// was announced is welcome: it may have been decompressed.
+		return BodyIncomplete
+	}
+	return 0
+}
+
+// turnAway refuses a request that the engine is not asked about, or in shadow lets it pass.
+func (x *exchange) turnAway(o Outcome, want string) {
+	if !x.adapter.shadow {
+		x.refuse(o, want, 0)
+		return
+	}
+	if len(x.body) > 0 { // what has been read of it goes before the rest
+		x.r.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(bytes.NewReader(x.body), x.r.Body), x.r.Body}
+	}
+	x.next.ServeHTTP(x.w, x.r)
+}
+
+// request is what the handler gets: the same request, with its body to be read again.
+func (x *exchange) request(ctx context.Context) *http.Request {
+	r := x.r.WithContext(ctx)
+	x.again.Reset(x.body)
+	r.Body = &x.again
+	r.ContentLength = int64(len(x.body))
+	r.TransferEncoding = nil
+	return r
+}
+
+// replayedBody is a request's body, read a second time.
+type replayedBody struct{ bytes.Reader }
+
+func (*replayedBody) Close() error { return nil }
+
+// work runs the handler and says what becomes of its answer.
+func (x *exchange) work(ctx context.Context) (replay.Answer, error) {
+	x.record()
+	x.next.ServeHTTP(&x.recorder, x.request(ctx))
+	return x.recorded(), nil
+}
+
+func (x *exchange) record() {
+	x.ran = true
+	x.recorder.begin(x.w, x.adapter.cfg.MaxResponse, !x.adapter.shadow)
+}
+
+// recorded says what becomes of the answer that has been written.
+func (x *exchange) recorded() replay.Answer {
+	x.fresh = x.recorder.finish()
+	if x.recorder.short() {
+		// Less than its Content-Length: as from net/http, the client gets a broken connection, and
+		// no retry gets half an answer for a whole one.
+		panic(http.ErrAbortHandler)
+	}
+	status, header := x.fresh.Status, x.recorder.header
+	x.keep = x.adapter.stores(status, header)
+	switch {
+	case !x.keep && status < 500:
+		// The handler declined before it did anything: a retry is a first request.
+		return replay.Answer{Verdict: replay.Release}
+	case !x.keep && x.adapter.engine.Config().OnFailure == replay.ReleaseFailed:
+		return replay.Answer{Verdict: replay.Release}
+	case !x.keep:
+		return replay.Answer{Verdict: replay.Abandon}
+	}
+	answer := replay.Answer{Retention: x.adapter.retention(status, header)}
+	if x.recorder.overflow {
+		answer.Verdict = replay.Tombstone
+		return answer
+	}
+	x.kept = x.fresh
+	x.kept.Header = x.adapter.filter.keep(x.fresh.Header)
+	x.kept.Trailer = x.adapter.filter.keep(x.fresh.Trailer)
+	answer.Value = &x.kept
+	return answer
+}
+
+// reconcile lets Config.Reconcile decide, and takes what it wrote for the answer if it says so.
+func (x *exchange) reconcile(ctx context.Context) (replay.Decision, replay.Answer, error) {
+	x.record()
+	decision := x.adapter.cfg.Reconcile(&x.recorder, x.request(ctx))
+	if decision == replay.Answered {
+		return decision, x.recorded(), nil
+	}
+	if x.recorder.passing {
+		panic(http.ErrAbortHandler) // what the client has got is no answer
+	}
+	x.recorder.discard()
+	x.ran = false
+	return decision, replay.Answer{}, nil
+}
+
+func (x *exchange) authorize(context.Context) error {
+	x.verdict = x.adapter.cfg.Authorize(x.r)
+	if x.verdict != Allow {
+		return errors.New("httpadapter: Config.Authorize refused")
+	}
+	return nil
+}
+
+// answer gives the client what the engine decided.
+func (x *exchange) answer(result replay.Result, err error) {
+	another := result.Replayed && result.Attempt == 0 // else it is what this very request has found out
+	if x.ran && x.recorder.passing {
+		if err != nil || another {
+			// Part of an answer that is not the one to be replayed is with the client: break off, so
+			// that it isn't taken for whole.
+			panic(http.ErrAbortHandler)
+		}
+		return
+	}
+	if x.ran {
+		x.recorder.discard()
+	}
+	if err == nil && !result.Replayed {
+		if x.keep && !result.Stored && !x.adapter.shadow {
+			x.fresh.Header[storedHeader] = []string{"false"}
+		}
+		x.fresh.write(x.w)
+		return
+	}
+	if err != nil {
+		x.fail(err)
+		return
+	}
+	var stored response
+	if err := result.Decode(&stored); err != nil || stored.Status < 200 || stored.Status > 999 {
+		x.adapter.cfg.Logger.Error("httpadapter: a record is not an HTTP answer", "err", err)
+		x.fail(cache.ErrCorrupt)
+		return
+	}
+	if another {
+		name, value := x.adapter.cfg.Dialect.Marker(x.key)
+		x.w.Header()[http.CanonicalHeaderKey(name)] = []string{value}
+	}
+	stored.write(x.w)
+}
+
+// fail answers for an engine that did not.
+func (x *exchange) fail(err error) {
+	hint := x.adapter.cfg.RetryAfter
+	if flight, ok := errors.AsType[*replay.InFlightError](err); ok {
+		x.refuse(InProgress, "", min(hint, max(flight.Left, time.Second)))
+		return
+	}
+	switch {
+	case errors.Is(err, replay.ErrMismatch):
+		x.refuse(Mismatch, "", 0)
+	case errors.Is(err, replay.ErrOutcomeUnknown):
+		x.refuse(OutcomeUnknown, "", 0)
+	case errors.Is(err, replay.ErrNotKept):
+		x.refuse(ReplayUnavailable, "", 0)
+	case errors.Is(err, replay.ErrRefused) && x.verdict == Hide:
+		x.refuse(ReplayHidden, "", 0)
+	case errors.Is(err, replay.ErrRefused):
+		x.refuse(ReplayRefused, "", 0)
+	case errors.Is(err, replay.ErrUnavailable):
+		x.refuse(Unavailable, "", hint)
+	case errors.Is(err, cache.ErrCorrupt):
+		x.refuse(Unreadable, "", 0)
+	case x.r.Context().Err() != nil:
+		// The client has gone before anything ran, or a handler around us has set a deadline: whoever
+		// still listens must not take silence for a 200.
+		x.refuse(Unavailable, "", hint)
+	default:
+		x.adapter.cfg.Logger.Error("httpadapter: unexpected error", "err", err)
+		x.refuse(0, "", 0)
+	}
+}
+
+func (x *exchange) refuse(o Outcome, want string, retryAfter time.Duration) {
+	cfg := &x.adapter.cfg
+	writeError(x.w, cfg.Dialect, o, Info{
+		Key:        x.key,
+		Header:     x.header,
+		Want:       want,
+		MaxKey:     cfg.Syntax.Max(),
+		MaxBody:    cfg.MaxBody,
+		RetryAfter: retryAfter,
+		DocURL:     cfg.DocURL,
+		Request:    x.r,
+	})
+}

@@ -1,0 +1,161 @@
+package httpadapter
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func request(method, target, contentType string) *http.Request {
+	r := httptest.NewRequest(method, target, nil)
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	return r
+}
+
+// Records outlive a deployment: the same request has to have the same fingerprint in every release that says "1:".
+// The sums were made by another program from the definition: SHA-256 over "1", method, escaped path, sorted query,
+// media type and body, each after its length in 8 bytes, big-endian.
+func TestFingerprintGolden(t *testing.T) {
+	everyByte := make([]byte, 256)
+	for i := range everyByte {
+		everyByte[i] = byte(i)
+	}
+	for _, tt := range []struct {
+		r    *http.Request
+		body []byte
+		want string
+	}{
+		{request("POST", "/", ""), nil, "1:OwWJ7MpxvHCvLW5hjvPUIVkFM8_8dr3CDTv2Dnh-_So"},
+		{request("POST", "/orders", "application/json"), []byte(`{"amount":100}`),
+			"1:0s-I-uBWmmbY5WZTMlm-z0okwIKU_tbO_A205f4QqYI"},
+		{request("PATCH", "/orders/7%2F8?b=2&a=1&a=1", "application/merge-patch+json"), []byte("{}"),
+			"1:fE9cTerUf4MUqxsDBrwUd-TkvZkNpiSqQkEnxkttp_0"},
+		{request("POST", "/caf%C3%A9?q=%20", "text/plain"), everyByte, "1:DBfPwkbEo4DNZFJEwZixnvkbKq2cOPu0rCf416gPd28"},
+	} {
+		if got := fingerprint(tt.r, tt.body); got != tt.want {
+			t.Errorf("%s %s: got %s, want %s", tt.r.Method, tt.r.URL, got, tt.want)
+		}
+	}
+}
+
+func TestFingerprintForm(t *testing.T) {
+	got := fingerprint(request("POST", "/orders?a=1", "text/plain"), []byte("body"))
+	if !regexp.MustCompile(`^1:[0-9A-Za-z_-]{43}$`).MatchString(got) {
+		t.Errorf("%q can't stand in a claim", got)
+	}
+}
+
+// Every pair differs in one thing that makes it another request.
+func TestFingerprintTellsApart(t *testing.T) {
+	type req struct{ method, target, contentType, body string }
+	for name, tt := range map[string][2]req{
+		"method":                 {{"POST", "/a", "t/x", "b"}, {"PATCH", "/a", "t/x", "b"}},
+		"path":                   {{"POST", "/a", "t/x", "b"}, {"POST", "/b", "t/x", "b"}},
+		"trailing slash":         {{"POST", "/a", "t/x", "b"}, {"POST", "/a/", "t/x", "b"}},
+		"escaped slash":          {{"POST", "/a%2Fb", "t/x", "b"}, {"POST", "/a/b", "t/x", "b"}},
+		"query":                  {{"POST", "/a?q=1", "t/x", "b"}, {"POST", "/a?q=2", "t/x", "b"}},
+		"query there":            {{"POST", "/a?q", "t/x", "b"}, {"POST", "/a", "t/x", "b"}},
+		"pair twice":             {{"POST", "/a?q=1&q=1", "t/x", "b"}, {"POST", "/a?q=1", "t/x", "b"}},
+		"pair thrice":            {{"POST", "/a?q=1&q=1&r=1", "t/x", "b"}, {"POST", "/a?q=1&r=1&r=1", "t/x", "b"}},
+		"query undecoded":        {{"POST", "/a?q=%41", "t/x", "b"}, {"POST", "/a?q=A", "t/x", "b"}},
+		"escaped ampersand":      {{"POST", "/a?q=1%26r=2", "t/x", "b"}, {"POST", "/a?q=1&r=2", "t/x", "b"}},
+		"value to another name":  {{"POST", "/a?q=1&r=2", "t/x", "b"}, {"POST", "/a?q=2&r=1", "t/x", "b"}},
+		"media type":             {{"POST", "/a", "t/x", "b"}, {"POST", "/a", "t/y", "b"}},
+		"media type there":       {{"POST", "/a", "t/x", "b"}, {"POST", "/a", "", "b"}},
+		"body":                   {{"POST", "/a", "t/x", "b"}, {"POST", "/a", "t/x", "c"}},
+		"body case":              {{"POST", "/a", "t/x", "b"}, {"POST", "/a", "t/x", "B"}},
+		"method to path":         {{"POST", "/a", "t/x", "b"}, {"POST/", "a", "t/x", "b"}},
+		"path to method":         {{"POS", "T/a", "t/x", "b"}, {"POST", "/a", "t/x", "b"}},
+		"path to query":          {{"POST", "/ab", "t/x", "b"}, {"POST", "/a?b", "t/x", "b"}},
+		"query to media type":    {{"POST", "/a?qt", "/x", "b"}, {"POST", "/a?q", "t/x", "b"}},
+		"media type to body":     {{"POST", "/a", "t/xb", "b"}, {"POST", "/a", "t/x", "bb"}},
+		"media type all to body": {{"POST", "/a", "t/x", ""}, {"POST", "/a", "", "t/x"}},
+		"query all to path":      {{"POST", "/a?b", "t/x", "b"}, {"POST", "/ab", "t/x", "b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var prints [2]string
+			for i, q := range tt {
+				path, query, _ := strings.Cut(q.target, "?")
+				u := &url.URL{Path: path, RawQuery: query}
+				if plain, err := url.PathUnescape(path); err != nil {
+					t.Fatal(err)
+				} else if plain != path {
+					u.Path, u.RawPath = plain, path
+				}
+				r := &http.Request{Method: q.method, URL: u, Header: http.Header{}}
+				if q.contentType != "" {
+					r.Header.Set("Content-Type", q.contentType)
+				}
+				prints[i] = fingerprint(r, []byte(q.body))
+			}
+			if prints[0] == prints[1] {
+				t.Errorf("%q and %q have one fingerprint", tt[0], tt[1])
+			}
+		})
+	}
+}
+
+func TestFingerprintIgnores(t *testing.T) {
+	many := "/a?"
+	var reversed []string
+	for c := 'z'; c >= 'a'; c-- { // more pairs than fit the stack
+		reversed = append(reversed, string(c)+"=1")
+		many += string('a'+'z'-c) + "=1&"
+	}
+	many = strings.TrimSuffix(many, "&")
+	for name, tt := range map[string][2]*http.Request{
+		"pair order":  {request("POST", "/a?b=2&a=1&b=1", "t/x"), request("POST", "/a?b=1&b=2&a=1", "t/x")},
+		"many pairs":  {request("POST", many, "t/x"), request("POST", "/a?"+strings.Join(reversed, "&"), "t/x")},
+		"parameters":  {request("POST", "/a", "text/plain; charset=utf-8"), request("POST", "/a", "text/plain")},
+		"type case":   {request("POST", "/a", "Application/JSON"), request("POST", "/a", "application/json")},
+		"type spaces": {request("POST", "/a", " text/plain\t;x=1"), request("POST", "/a", "text/plain")},
+		"host":        {request("POST", "http://a.example/a", "t/x"), request("POST", "http://b.example/a", "t/x")},
+	} {
+		if a, b := fingerprint(tt[0], []byte("b")), fingerprint(tt[1], []byte("b")); a != b {
+			t.Errorf("%s: %s and %s differ", name, a, b)
+		}
+	}
+	r := request("POST", "/a", "t/x")
+	if fingerprint(r, nil) != fingerprint(r, []byte{}) {
+		t.Error("no body and an empty one differ")
+	}
+}
+
+// A printer that comes back from the pool must bring nothing along.
+func TestFingerprintStartsAfresh(t *testing.T) {
+	r := request("POST", "/orders", "application/json")
+	want := fingerprint(r, []byte("{}"))
+	fingerprint(request("PATCH", "/other?"+strings.Repeat("a&", maxHead), "text/plain"), bytes.Repeat([]byte("x"), 1<<16))
+	if got := fingerprint(r, []byte("{}")); got != want {
+		t.Errorf("got %s, then %s", want, got)
+	}
+}
+
+func TestFingerprintAllocates(t *testing.T) {
+	body := bytes.Repeat([]byte("x"), 1<<10)
+	for _, target := range []string{"/orders", "/orders?b=2&a=1", "/orders/7%2F8"} {
+		r := request("POST", target, "application/json; charset=utf-8")
+		if n := testing.AllocsPerRun(200, func() { fingerprint(r, body) }); n > 4 {
+			t.Errorf("%s: %v allocations, want at most 4", target, n)
+		}
+	}
+}
+
+func BenchmarkFingerprint1KiB(b *testing.B) {
+	body := bytes.Repeat([]byte("x"), 1<<10)
+	for name, target := range map[string]string{"plain": "/v1/orders", "query": "/v1/orders?expand=customer&b=2&a=1"} {
+		r := request("POST", target, "application/json; charset=utf-8")
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				fingerprint(r, body)
+			}
+		})
+	}
+}

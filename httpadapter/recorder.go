@@ -1,0 +1,280 @@
+package httpadapter
+
+import (
+	"bufio"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// A recorder is the ResponseWriter of a handler under a key. It holds the answer back until it is
+// stored, unless the handler flushes or the answer outgrows the limit: then the answer passes
+// through, and is recorded for as long as it fits.
+type recorder struct {
+	w     http.ResponseWriter
+	limit int64
+	marks bool        // an answer that outgrew the limit says so
+	outer http.Header // what was set before the handler ran; nil if nothing was
+
+	mu      sync.Mutex  // a goroutine that the handler leaves behind may write, and is refused
+	header  http.Header // what the handler had set when it wrote the status
+	status  int         // 0 until then
+	length  int64       // Content-Length as the handler announced it, or -1
+	written int64
+	tooLong bool // more was to be written, and then nothing more is
+	body    []byte
+
+	passing  bool // the client has begun to get the answer
+	overflow bool // the answer outgrew the limit, and body holds nothing
+	over     bool // the handler has returned
+}
+
+func (c *recorder) begin(w http.ResponseWriter, limit int64, marks bool) {
+	*c = recorder{w: w, limit: limit, marks: marks}
+	if h := w.Header(); len(h) > 0 {
+		c.outer = h.Clone() // values too: a handler may change them in place
+	}
+}
+
+// Header is the underlying map, so that the handler sees, and can remove, what outer handlers set.
+func (c *recorder) Header() http.Header {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return http.Header{}
+	}
+	return c.w.Header()
+}
+
+// WriteHeader keeps the status, and the headers as they are now.
+func (c *recorder) WriteHeader(status int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writeHeader(status)
+}
+
+func (c *recorder) writeHeader(status int) {
+	if c.status != 0 || c.over {
+		return
+	}
+	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
+		c.w.WriteHeader(status) // informational: passed on, never stored
+		return
+	}
+	if status < 100 || status > 999 {
+		panic(fmt.Sprintf("httpadapter: invalid WriteHeader code %v", status)) // as net/http does
+	}
+	c.status = status
+	c.header = c.w.Header().Clone()
+	if c.header == nil {
+		c.header = http.Header{}
+	}
+	c.length = -1
+	if n, err := strconv.ParseInt(c.header.Get("Content-Length"), 10, 64); err == nil {
+		c.length = n
+	}
+}
+
+// Write keeps what fits, and passes it on if the client gets the answer already.
+func (c *recorder) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return 0, http.ErrHandlerTimeout
+	}
+	if c.status == 0 {
+		c.writeHeader(http.StatusOK)
+	}
+	switch {
+	case len(b) == 0:
+		return 0, nil
+	case !bodyAllowed(c.status):
+		return 0, http.ErrBodyNotAllowed
+	case c.tooLong, c.length >= 0 && c.written+int64(len(b)) > c.length:
+		c.tooLong = true
+		return 0, http.ErrContentLength
+	}
+	c.written += int64(len(b))
+	fits := !c.overflow && int64(len(c.body)+len(b)) <= c.limit
+	if fits {
+		c.body = append(c.body, b...)
+	} else if !c.overflow {
+		c.overflow = true
+		if !c.passing {
+			if c.marks {
+				c.header[storedHeader] = []string{"false"}
+			}
+			c.pass(b)
+		}
+		c.body = nil
+	}
+	if c.passing {
+		return c.w.Write(b)
+	}
+	return len(b), nil
+}
+
+// storedHeader marks an answer that a retry will not get.
+const storedHeader = "Idempotency-Stored"
+
+// pass lets the client have what there is so far; next is what it gets after that.
+func (c *recorder) pass(next []byte) {
+	c.passing = true
+	c.sniff(next)
+	if _, typed := c.header["Content-Type"]; !typed {
+		c.header["Content-Type"] = nil // nor may net/http find one in a replay, which has the body at once
+	}
+	late := maps.Clone(c.w.Header()) // may hold trailers
+	c.restore(c.header)
+	c.w.WriteHeader(c.status)
+	c.restore(late)
+	if len(c.body) > 0 {
+		c.w.Write(c.body)
+	}
+}
+
+// FlushError sends what there is to the client: from here on the answer passes through. It is what
+// [http.ResponseController] calls.
+func (c *recorder) FlushError() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return http.ErrHandlerTimeout
+	}
+	if !c.canFlush() {
+		return http.ErrNotSupported
+	}
+	if c.status == 0 {
+		c.writeHeader(http.StatusOK)
+	}
+	if !c.passing {
+		c.pass(nil)
+	}
+	return http.NewResponseController(c.w).Flush()
+}
+
+// Flush is FlushError for those who know only http.Flusher.
+func (c *recorder) Flush() { _ = c.FlushError() }
+
+// canFlush looks for what ResponseController would flush: an answer that can't be sent early is
+// still held back.
+func (c *recorder) canFlush() bool {
+	for w := c.w; ; {
+		switch v := w.(type) {
+		case interface{ FlushError() error }, http.Flusher:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = v.Unwrap()
+		default:
+			return false
+		}
+	}
+}
+
+// Hijack is refused: what is written to a connection of its own can't be recorded.
+func (c *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return nil, nil, fmt.Errorf("httpadapter: hijacking a request with a key: %w", http.ErrNotSupported)
+}
+
+// Unwrap gives [http.ResponseController] the deadlines of the connection.
+func (c *recorder) Unwrap() http.ResponseWriter { return c.w }
+
+// finish ends the recording and returns the answer.
+func (c *recorder) finish() response {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.status == 0 {
+		c.writeHeader(http.StatusOK)
+	}
+	c.over = true
+	if !c.passing {
+		c.sniff(nil)
+	}
+	trailer := c.trailer()
+	return response{Status: c.status, Header: c.own(), Body: c.body, Trailer: trailer}
+}
+
+// short reports whether the answer is less than was announced.
+func (c *recorder) short() bool { return bodyAllowed(c.status) && c.written < c.length }
+
+// sniff finds the content type as net/http would, from all of what there is and what is next, so that
+// the record has it and every replay is the same.
+func (c *recorder) sniff(next []byte) {
+	_, typed := c.header["Content-Type"]
+	encoded := c.header.Get("Content-Encoding") != ""
+	if typed || encoded {
+		return
+	}
+	const enough = 512 // for http.DetectContentType
+	start := c.body
+	if missing := enough - len(start); missing > 0 && len(next) > 0 {
+		start = slices.Concat(start, next[:min(missing, len(next))])
+	}
+	if len(start) > 0 {
+		c.header["Content-Type"] = []string{http.DetectContentType(start)}
+	}
+}
+
+// trailer collects what the handler set after the body: fields under http.TrailerPrefix, and those
+// that it announced in Trailer.
+func (c *recorder) trailer() http.Header {
+	var t http.Header
+	add := func(name string, values []string) {
+		if t == nil {
+			t = http.Header{}
+		}
+		t[name] = append(t[name], values...)
+	}
+	h := c.w.Header()
+	for key, values := range h {
+		if name, ok := strings.CutPrefix(key, http.TrailerPrefix); ok {
+			add(http.CanonicalHeaderKey(name), values)
+			delete(c.header, key)
+		}
+	}
+	for _, list := range c.header["Trailer"] {
+		for name := range strings.SplitSeq(list, ",") {
+			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
+			if values := h[name]; len(values) > 0 {
+				add(name, values)
+			}
+		}
+	}
+	if !bodyAllowed(c.status) {
+		return nil // there is no end of a body to send them at
+	}
+	return t
+}
+
+// own returns what of the header the handler set itself, a name that it took away without values.
+// What outer handlers set they will set again for a replay, for their own reasons and with their own
+// values.
+func (c *recorder) own() http.Header {
+	own := c.header
+	if c.outer != nil {
+		own = maps.Clone(own)
+	}
+	for name, before := range c.outer {
+		if values, ok := own[name]; !ok {
+			own[name] = nil
+		} else if slices.Equal(before, values) {
+			delete(own, name)
+		}
+	}
+	delete(own, "Trailer") // those that have values are announced, and no others
+	return own
+}
+
+// discard takes back all that the handler set, for an answer that is not its own.
+func (c *recorder) discard() { c.restore(c.outer) }
+
+func (c *recorder) restore(to http.Header) {
+	h := c.w.Header()
+	clear(h)
+	maps.Copy(h, to)
+}

@@ -1,0 +1,149 @@
+// Package imports holds no code, only the rule of who may import whom.
+package imports
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/reprise-go/reprise"
+
+// A room is a package that people import by itself. It may import the rooms behind it, packages
+// under internal/, and the third parties listed here; what those bring along is in beneath.
+type room struct {
+	name    string
+	behind  []string
+	thirds  []string
+	beneath []string
+}
+
+const (
+	goRedis  = "github.com/redis/go-redis/v9"
+	redsync  = "github.com/go-redsync/redsync/v4"
+	env      = "github.com/caarlos0/env/v11"
+	msgpack  = "github.com/vmihailenco/msgpack/v5"
+	compress = "github.com/klauspost/compress"
+)
+
+var (
+	ofGoRedis = []string{"github.com/cespare/xxhash/v2", "go.uber.org/atomic", "golang.org/x/sys"}
+	ofMsgpack = []string{"github.com/vmihailenco/tagparser/v2"}
+)
+
+var rooms = []room{
+	{name: "lock", thirds: []string{goRedis, redsync}, beneath: ofGoRedis},
+	{name: "cache", thirds: []string{goRedis, msgpack, compress}, beneath: slices.Concat(ofGoRedis, ofMsgpack)},
+	{name: "replay", behind: []string{"lock", "cache"}, thirds: []string{goRedis}},
+	{name: "httpadapter", behind: []string{"lock", "cache", "replay"}},
+	{name: "internal/envconf", thirds: []string{env}},
+}
+
+// never must not be linked by a room, nor be needed to run its tests.
+var never = []string{"github.com/testcontainers/", "github.com/alicebob/miniredis/", "github.com/moby/", "github.com/docker/"}
+
+func TestRoomsImportOneWay(t *testing.T) {
+	for _, r := range rooms {
+		t.Run(r.name, func(t *testing.T) {
+			own := list(t, "./"+r.name)
+			if len(own) == 0 {
+				t.Fatal("no such room")
+			}
+			for _, path := range own[0].Imports {
+				ours, isOurs := strings.CutPrefix(path, module+"/")
+				switch {
+				case isOurs && !strings.HasPrefix(ours, "internal/") && !slices.Contains(r.behind, ours):
+					t.Errorf("it imports %s, which is not behind it", ours)
+				case thirdParty(path) && !allowed(r.thirds, path):
+					t.Errorf("it imports %s, which doesn't belong there", path)
+				}
+			}
+		})
+	}
+}
+
+func TestRoomsLinkNothingElse(t *testing.T) {
+	for _, r := range rooms {
+		t.Run(r.name, func(t *testing.T) {
+			var may []string
+			for _, other := range rooms {
+				if other.name == r.name || other.name == "internal/envconf" || slices.Contains(r.behind, other.name) {
+					may = slices.Concat(may, other.thirds, other.beneath)
+				}
+			}
+			for _, p := range list(t, "-deps", "./"+r.name) {
+				if thirdParty(p.ImportPath) && !allowed(may, p.ImportPath) {
+					t.Errorf("it links %s", p.ImportPath)
+				}
+			}
+		})
+	}
+}
+
+func TestNothingNeedsContainers(t *testing.T) {
+	all := list(t, "-deps", "-test", "./...")
+	if !slices.ContainsFunc(all, func(p pkg) bool { return allowed([]string{redsync}, p.ImportPath) }) {
+		t.Fatal("go list has not found what lock is built on")
+	}
+	for _, p := range all {
+		for _, n := range never {
+			if strings.HasPrefix(p.ImportPath, n) {
+				t.Errorf("%s is linked by a package of the root module or by its tests", p.ImportPath)
+			}
+		}
+	}
+}
+
+// thirdParty tells whether an import path is neither ours nor the standard library's.
+func thirdParty(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return strings.Contains(first, ".") && path != module && !strings.HasPrefix(path, module+"/")
+}
+
+// allowed tells whether path lies in one of the modules.
+func allowed(modules []string, path string) bool {
+	return slices.ContainsFunc(modules, func(m string) bool { return path == m || strings.HasPrefix(path, m+"/") })
+}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+	GoFiles    []string
+}
+
+// list runs go list as an importer of the module would, without the workspace.
+func list(t *testing.T, args ...string) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-e", "-json=ImportPath,Imports,GoFiles"}, args...)...)
+	cmd.Dir = "../.."
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var all []pkg
+	for d := json.NewDecoder(out); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.GoFiles) > 0 {
+			all = append(all, p)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}

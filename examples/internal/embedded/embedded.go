@@ -1,0 +1,38 @@
+// Package embedded is a Redis inside the program, so that an example needs no set-up. It is
+// miniredis, on the real clock, and reached without the network.
+package embedded
+
+import (
+	"context"
+	"net"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// A Redis keeps what is stored there for as long as the program runs.
+type Redis struct{ server *miniredis.Miniredis }
+
+// Start starts one. Close it when its clients are closed.
+func Start() *Redis {
+	server := miniredis.NewMiniRedis()
+	server.ClockTTL(true) // keys expire as time goes by, as in any Redis
+	return &Redis{server}
+}
+
+// Client makes a client of it, as each machine of a fleet has its own.
+func (r *Redis) Client() *redis.Client {
+	return redis.NewClient(&redis.Options{
+		Addr:                  "embedded",
+		Dialer:                func(context.Context, string, string) (net.Conn, error) { return r.server.Dial() },
+		ContextTimeoutEnabled: true,
+		DisableIdentity:       true, // miniredis knows neither CLIENT SETINFO nor what this is
+		MaintNotificationsConfig: &maintnotifications.Config{
+			Mode: maintnotifications.ModeDisabled,
+		},
+	})
+}
+
+// Close ends it, and all that it stored.
+func (r *Redis) Close() { r.server.Close() }

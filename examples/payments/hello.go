@@ -1,0 +1,44 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net"
+	"strings"
+)
+
+// hello says what serves where, and what to try.
+func (f *fleet) hello() string {
+	redis, run := "an embedded Redis", ""
+	if f.redis == nil {
+		redis = "the Redis of " + prefix + "REDIS_URL"
+		run = "-" + rand.Text()[:6] // that one remembers the keys of earlier runs
+	}
+	urls := make([]string, len(f.replicas))
+	for i, r := range f.replicas {
+		urls[i] = "http://" + reachable(r.listener.Addr()) + "/payments"
+	}
+	first, last := urls[0], urls[len(urls)-1] // a retry may well get to another machine
+
+	var b strings.Builder
+	fmt.Fprintf(&b, "Serving %s over %s.\n", strings.Join(urls, ", "), redis)
+	try := func(what, key, headers string, amount int, urls string) {
+		fmt.Fprintf(&b, "\n%s:\ncurl -iw '\\n' %s -H 'Idempotency-Key: %s%s'%s -d '{\"amount\":%d,\"currency\":\"GBP\"}'\n",
+			what, urls, key, run, headers, amount)
+	}
+	try("A payment", "order-1", "", 1999, first)
+	try("The same again, as if the answer had been lost: it is replayed", "order-1", "", 1999, last)
+	try("The key for another amount: 422", "order-1", "", 2999, last)
+	try("Two at once: 409 for the one, 201 for the other", "order-2", " -H 'X-Demo-Delay: 2s'", 1999, "-Z --parallel-immediate "+first+" "+last)
+	fmt.Fprintf(&b, "\nHow often anybody was charged: %s\n\n", first)
+	return b.String()
+}
+
+// reachable is where a client on this machine reaches addr.
+func reachable(addr net.Addr) string {
+	tcp := *addr.(*net.TCPAddr)
+	if tcp.IP.IsUnspecified() {
+		tcp.IP = net.IPv4(127, 0, 0, 1)
+	}
+	return tcp.String()
+}

@@ -1,0 +1,47 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Single is one plain Redis, in no cluster, for what is measured rather than
+// proven.
+type Single struct {
+	Addr string // a loopback address
+
+	group *group
+	node  *Node
+}
+
+// StartSingle starts one Redis and returns when it answers. The redisArgs are
+// added to its command line. The caller closes it.
+func StartSingle(ctx context.Context, redisArgs ...string) (*Single, error) {
+	g, err := newGroup(ctx)
+	if err != nil {
+		return nil, err
+	}
+	args := append([]string{"--maxmemory-policy", "noeviction", "--appendonly", "no", "--save", ""}, redisArgs...)
+	n, err := g.run(ctx, "single", args...)
+	if err != nil {
+		return nil, errors.Join(err, g.close(ctx))
+	}
+	s := &Single{Addr: n.Published(), group: g, node: n}
+	if err := n.answers(ctx); err != nil {
+		return nil, errors.Join(err, s.Close(ctx))
+	}
+	return s, nil
+}
+
+// Client returns a new client. The caller closes it.
+func (s *Single) Client() *redis.Client {
+	return redis.NewClient(&redis.Options{Addr: s.Addr, ContextTimeoutEnabled: true})
+}
+
+// Close removes the container.
+func (s *Single) Close(ctx context.Context) error {
+	s.node.client.Close()
+	return s.group.close(ctx)
+}

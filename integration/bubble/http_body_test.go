@@ -1,0 +1,228 @@
+package bubble_test
+
+import (
+	"bufio"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/integration/bubble"
+)
+
+// echo answers with what it got.
+func echo(w http.ResponseWriter, r *http.Request) {
+	b, err := io.ReadAll(r.Body)
+	fmt.Fprintf(w, "%d %v %d %v %v", len(b), err, r.ContentLength, r.TransferEncoding, r.Trailer)
+	if err := r.Body.Close(); err != nil {
+		panic(err)
+	}
+}
+
+func capped(n int64) setup {
+	return setup{http: func(c *httpadapter.Config) { c.MaxBody = n }}
+}
+
+func chunked(r *http.Request) { r.ContentLength = -1 }
+
+func TestHandlerGetsTheWholeBody(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		s := newSite(t, f, echo, raised)
+		for _, size := range []int{0, 1, 511, 512, 513, 64 << 10, 4 << 20} {
+			for name, edit := range map[string]func(*http.Request){"with a length": func(*http.Request) {}, "in chunks": chunked} {
+				a := s.post(noise(size), key(fmt.Sprint(size, name[:2])), edit)
+				if want := fmt.Sprintf("%d <nil> %d [] map[]", size, size); a.body != want {
+					t.Errorf("%d %s: got %q, want %q", size, name, a.body, want)
+				}
+			}
+		}
+	})
+}
+
+func TestHandlerGetsTheBodyAsItCame(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		body := noise(10_000)
+		s := newSite(t, f, func(w http.ResponseWriter, r *http.Request) {
+			if b, err := io.ReadAll(r.Body); string(b) != body || err != nil {
+				t.Errorf("another body: %d bytes, %v", len(b), err)
+			}
+			if n, err := r.Body.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+				t.Errorf("after the end: %d, %v", n, err)
+			}
+			if got := r.Trailer.Get("X-Sum"); got != "42" {
+				t.Errorf("trailer %q", got)
+			}
+			w.WriteHeader(204)
+		})
+		a := s.post("", func(r *http.Request) {
+			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), -1
+			r.Trailer = http.Header{"X-Sum": {"42"}}
+		})
+		a.isFresh(t, 204, "")
+	})
+}
+
+func TestHandlerMayLeaveTheBody(t *testing.T) {
+	fresh := twice(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "unread") })
+	if fresh.body != "unread" {
+		t.Error(fresh.text())
+	}
+}
+
+func TestBodyOverTheCap(t *testing.T) {
+	for name, edit := range map[string]func(*http.Request){"by Content-Length": func(*http.Request) {}, "by chunks": chunked} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+				s := newSite(t, f, echo, capped(1000))
+				a := s.post(noise(1001), edit)
+				a.isProblem(t, 413, "body-too-large", "")
+				if !strings.Contains(a.body, "1000 bytes") {
+					t.Errorf("it does not say what is accepted: %s", a.body)
+				}
+				s.ran(0)
+				if got := s.Trips(); len(got) != 0 || len(f.Redis.Keys()) != 0 {
+					t.Errorf("it takes %q, and %q is stored", got, f.Redis.Keys())
+				}
+				a = s.post(noise(1000), edit) // nor is the key used up
+				a.isFresh(t, 200, "1000 <nil> 1000 [] map[]")
+			})
+		})
+	}
+}
+
+// What is over the cap is refused by its beginning, without waiting for the rest.
+func TestBodyFarOverTheCap(t *testing.T) {
+	head := "POST /orders HTTP/1.1\r\nHost: api.test\r\nX-Account: " + rawScope + "\r\nIdempotency-Key: " + rawKey + "\r\n"
+	for name, upload := range map[string]string{
+		"by Content-Length": head + "Content-Length: 99999999999\r\n\r\nbegun",
+		"by chunks":         head + "Transfer-Encoding: chunked\r\n\r\n5f5e0ff\r\n" + noise(1001),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+				s := newSite(t, f, echo, capped(1000))
+				c := s.dialRaw(upload)
+				defer c.Close()
+				resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+				if err != nil || resp.StatusCode != 413 || !resp.Close {
+					t.Errorf("got %v, %v, want 413 and the connection closed", resp, err)
+				}
+				s.ran(0)
+			})
+		})
+	}
+}
+
+// dialRaw opens a connection to the site and sends a request as it stands.
+func (s *site) dialRaw(text string) net.Conn {
+	s.t.Helper()
+	c, err := s.client.Transport.(*http.Transport).DialContext(bg, "", "")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := io.WriteString(c, text); err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+func TestTruncatedUpload(t *testing.T) {
+	head := "POST /orders HTTP/1.1\r\nHost: api.test\r\nX-Account: " + rawScope + "\r\nIdempotency-Key: " + rawKey + "\r\n"
+	for name, upload := range map[string]string{
+		"by Content-Length": head + "Content-Length: 10\r\n\r\nhalf",
+		"by chunks":         head + "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n5\r\nha",
+		"in broken chunks":  head + "Transfer-Encoding: chunked\r\n\r\nhalf\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+				s := newSite(t, f, echo, setup{around: func(h http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						http.NewResponseController(w).SetReadDeadline(time.Now().Add(5 * time.Second))
+						h.ServeHTTP(w, r)
+					})
+				}})
+				c := s.dialRaw(upload) // and no more comes
+				resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b, _ := io.ReadAll(resp.Body)
+				c.Close()
+				if resp.StatusCode != 400 || !strings.Contains(string(b), `"body-incomplete"`) || resp.Header.Get("Retry-After") != "" {
+					t.Errorf("got %s: %s", resp.Status, b)
+				}
+				s.ran(0)
+				if len(s.Trips()) != 0 {
+					t.Error("Redis is asked")
+				}
+				s.post("whole").isFresh(t, 200, "5 <nil> 5 [] map[]") // the key is not used up
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+// A handler around us that reads of the body takes it out of the fingerprint: refuse, or two requests
+// would be one.
+func TestBodyThatWasReadBefore(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		s := newSite(t, f, echo, setup{around: func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.ReadFull(r.Body, make([]byte, 3))
+				h.ServeHTTP(w, r)
+			})
+		}})
+		s.post("order").isProblem(t, 400, "body-incomplete", "")
+		s.ran(0)
+	})
+}
+
+// A handler around us that decompresses the body makes it longer than Content-Length says.
+func TestBodyThatIsDecompressedOutside(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		s := newSite(t, f, echo, capped(50_000), setup{around: func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				z, err := gzip.NewReader(r.Body)
+				if err != nil {
+					t.Error(err)
+				}
+				r.Body = z
+				h.ServeHTTP(w, r)
+			})
+		}})
+		zip := func(text string) string {
+			var b strings.Builder
+			z := gzip.NewWriter(&b)
+			_, _ = io.WriteString(z, text)
+			_ = z.Close()
+			return b.String()
+		}
+		body := strings.Repeat("long ", 1000)
+		s.post(zip(body)).isFresh(t, 200, "5000 <nil> 5000 [] map[]")
+		s.post(zip(body+"end")).isProblem(t, 422, "reused", "") // all of it is in the fingerprint
+		s.post(zip(strings.Repeat(body, 11)), key("bomb")).isProblem(t, 413, "body-too-large", "")
+		s.ran(1)
+	})
+}
+
+func TestOuterBodyLimit(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		s := newSite(t, f, echo, setup{around: func(h http.Handler) http.Handler { return http.MaxBytesHandler(h, 100) }})
+		s.post(noise(101)).isProblem(t, 413, "body-too-large", "")
+		s.ran(0)
+	})
+}
+
+func TestExpectContinue(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		s := newSite(t, f, echo)
+		fresh := s.post("order", header("Expect", "100-continue"))
+		fresh.isFresh(t, 200, "5 <nil> 5 [] map[]")
+		s.post("order", header("Expect", "100-continue")).replays(t, fresh)
+	})
+}

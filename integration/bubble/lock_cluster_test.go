@@ -1,0 +1,101 @@
+package bubble
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/reprise-go/reprise/lock"
+)
+
+// go-redis asks for a cluster's topology when a node says MOVED, but not when the node that it
+// knows is away.
+func TestTopologyIsAskedForWhenANodeIsAway(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		var asked atomic.Int32
+		a := f.ClusterMachine(func(o *redis.ClusterOptions) {
+			o.ClusterSlots = func(context.Context) ([]redis.ClusterSlot, error) {
+				asked.Add(1)
+				return []redis.ClusterSlot{{End: 16383, Nodes: []redis.ClusterNode{{Addr: "redis:6379"}}}}, nil
+			}
+		})
+		l := a.Locker(lock.Config{})
+		lease := grant(t, l, anyone)
+		_, _ = l.TryAcquire(t.Context(), key, anyone)
+		commit(t, lease, lock.StoredNow)
+		time.Sleep(time.Second)
+		if n := asked.Swap(0); n > 2 {
+			t.Errorf("asked %d times when nothing is wrong", n)
+		}
+
+		f.Down()
+		start := time.Now()
+		var calls int
+		for ; time.Since(start) < 10*time.Second; calls++ {
+			for range 20 { // many requests at once
+				go func() { _, _ = l.TryAcquire(t.Context(), "other", anyone) }()
+			}
+			_, err := l.TryAcquire(t.Context(), "other", anyone)
+			is(t, err, lock.ErrUnavailable)
+		}
+		if n := asked.Swap(0); n < 4 || n > 11 {
+			t.Errorf("asked %d times in 10 s, want once a second", n)
+		}
+
+		f.Up()
+		time.Sleep(5 * time.Second)
+		if _, err := l.TryAcquire(t.Context(), "other", anyone); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// An error of Redis's own is no reason to ask.
+func TestTopologyIsNotAskedForWhenANodeAnswers(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		var asked atomic.Int32
+		a := f.ClusterMachine(func(o *redis.ClusterOptions) {
+			o.ClusterSlots = func(context.Context) ([]redis.ClusterSlot, error) {
+				asked.Add(1)
+				return []redis.ClusterSlot{{End: 16383, Nodes: []redis.ClusterNode{{Addr: "redis:6379"}}}}, nil
+			}
+		})
+		l := a.Locker(lock.Config{})
+		grant(t, l, anyone)
+		asked.Store(0)
+		f.Refuse("OOM command not allowed when used memory > 'maxmemory'.")
+		for range 10 {
+			_, err := l.TryAcquire(t.Context(), "other", anyone)
+			is(t, err, lock.ErrUnavailable)
+			time.Sleep(time.Second)
+		}
+		if n := asked.Load(); n > 0 {
+			t.Errorf("asked %d times", n)
+		}
+	})
+}
+
+func TestClusterClientRenewsInPipelines(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		a := f.ClusterMachine()
+		l := a.Locker(lock.Config{})
+		var leases []*lock.Lease
+		for i := range 20 {
+			lease, err := l.TryAcquire(t.Context(), fmt.Sprint(i), anyone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			leases = append(leases, lease)
+		}
+		a.Trips()
+		time.Sleep(6 * time.Second)
+		a.WantTrips("renew*20")
+		for _, lease := range leases {
+			live(t, lease)
+		}
+	})
+}

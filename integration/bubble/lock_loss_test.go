@@ -1,0 +1,235 @@
+package bubble
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/reprise-go/reprise/lock"
+)
+
+// A log of what a Trace is told.
+type log struct {
+	mu     sync.Mutex
+	events []string
+}
+
+func (g *log) trace() *lock.Trace {
+	note := func(s string, l *lock.Lease) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.events = append(g.events, s)
+		if lost := context.Cause(l.Context()) == lock.ErrLost; lost != (s == "lost") {
+			g.events = append(g.events, fmt.Sprintf("with cause %v", context.Cause(l.Context())))
+		}
+	}
+	return &lock.Trace{
+		Suspended: func(l *lock.Lease, err error) { note("suspended", l); g.check(err) },
+		Resumed:   func(l *lock.Lease) { note("resumed", l) },
+		Lost:      func(l *lock.Lease) { note("lost", l) },
+	}
+}
+
+func (g *log) check(err error) {
+	if err == nil {
+		g.events = append(g.events, "without an error")
+	}
+}
+
+func (g *log) want(t *testing.T, events ...string) {
+	t.Helper()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !slices.Equal(g.events, events) {
+		t.Errorf("traced %q, want %q", g.events, events)
+	}
+}
+
+func TestSuspendedIsToldFromLost(t *testing.T) {
+	for how, strike := range map[string]func(*Fleet){"down": (*Fleet).Down, "hung": (*Fleet).Freeze} {
+		t.Run(how, func(t *testing.T) {
+			Run(t, func(t *testing.T, f *Fleet) {
+				var told log
+				lease := grant(t, f.Machine().Locker(lock.Config{Trace: told.trace()}), anyone)
+				time.Sleep(4 * time.Second)
+				strike(f)
+				time.Sleep(4 * time.Second) // a renewal has failed at 5 s, or by 7 s
+				told.want(t, "suspended")
+				if lease.State() != lock.Suspended || lease.Context().Err() != nil {
+					t.Errorf("state %d, cause %v, want Suspended", lease.State(), context.Cause(lease.Context()))
+				}
+				f.Up()
+				f.Thaw()
+				time.Sleep(3 * time.Second)
+				told.want(t, "suspended", "resumed")
+				live(t, lease)
+				time.Sleep(time.Minute)
+				told.want(t, "suspended", "resumed")
+				commit(t, lease, lock.StoredNow)
+			})
+		})
+	}
+}
+
+// The context ends before the lease does in Redis, whose clock may run a little faster.
+func TestLossIsKnownBeforeRedisLetsGo(t *testing.T) {
+	for how, strike := range map[string]func(*Fleet){
+		"down": (*Fleet).Down, "hung": (*Fleet).Freeze, "vanished": (*Fleet).Vanish,
+		"read-only": func(f *Fleet) { f.Refuse("READONLY You can't write against a read only replica.") },
+		"failing":   func(f *Fleet) { f.Refuse("ERR out of order") },
+	} {
+		for name, options := range clients {
+			t.Run(how+"/"+name, func(t *testing.T) {
+				Run(t, func(t *testing.T, f *Fleet) {
+					var told log
+					a := f.Machine(options)
+					lease := grant(t, a.Locker(lock.Config{Trace: told.trace()}), anyone)
+					time.Sleep(6 * time.Second) // renewed once, at 5 s
+					a.WantTrips("begin", "renew")
+					strike(f)
+					<-lease.Context().Done()
+					ended(t, lease, lock.ErrLost)
+					if lease.State() != lock.Lost {
+						t.Errorf("state %d, want Lost", lease.State())
+					}
+					left := f.Redis.TTL(key) - remember
+					if left <= 0 || left > ttl/50 {
+						t.Errorf("the lease has %v left in Redis, want a little", left)
+					}
+					time.Sleep(time.Second)
+					told.want(t, "suspended", "lost")
+				})
+			})
+		}
+	}
+}
+
+func TestLossIsKnownAtOnceWhenAnotherHolds(t *testing.T) {
+	for name, steal := range map[string]func(*Fleet){
+		"vanished":  func(f *Fleet) { f.Redis.FlushAll() },
+		"committed": func(f *Fleet) { f.Redis.Set(key, "R another's") },
+		"lapsed":    func(f *Fleet) { f.Redis.SetTTL(key, remember) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			Run(t, func(t *testing.T, f *Fleet) {
+				var told log
+				a := f.Machine()
+				lease := grant(t, a.Locker(lock.Config{Trace: told.trace()}), anyone)
+				start := time.Now()
+				steal(f)
+				before := f.Redis.Dump()
+				<-lease.Context().Done()
+				ended(t, lease, lock.ErrLost)
+				if took := time.Since(start); took != 5*time.Second {
+					t.Errorf("it took %v, want it at the next renewal, after 5s", took)
+				}
+				time.Sleep(time.Minute)
+				told.want(t, "lost")
+				a.WantTrips("begin", "renew")
+				if after := f.Redis.Dump(); after != before {
+					t.Errorf("Redis holds\n%swant\n%s", after, before)
+				}
+			})
+		})
+	}
+}
+
+func TestLongestHold(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		var told log
+		a := f.Machine()
+		l := a.Locker(lock.Config{MaxHold: time.Minute, Trace: told.trace()})
+		for _, end := range []string{"commit", "abandon", "too late"} {
+			start := time.Now()
+			lease := grant(t, l, anyone)
+			<-lease.Context().Done()
+			ended(t, lease, lock.ErrMaxHold)
+			if took := time.Since(start); took != time.Minute {
+				t.Errorf("held for %v, want MaxHold, 1m0s", took)
+			}
+			told.want(t)
+			// The lease runs on to its end, and nobody else gets the key before.
+			if lease.State() != lock.Live {
+				t.Errorf("state %d, want Live", lease.State())
+			}
+			time.Sleep(5 * time.Second)
+			refused[*lock.HeldError](t, f.Machine().Locker(lock.Config{}), anyone)
+			switch end {
+			case "commit":
+				commit(t, lease, lock.StoredNow)
+				f.Redis.FlushAll()
+			case "abandon":
+				if err := lease.Abandon(t.Context()); err != nil {
+					t.Error(err)
+				}
+			case "too late":
+				time.Sleep(ttl)
+				told.want(t, "lost", "with cause "+lock.ErrMaxHold.Error())
+				if next := grant(t, f.Machine().Locker(lock.Config{}), anyone); next.Attempt() != 3 {
+					t.Errorf("attempt %d, want 3", next.Attempt())
+				}
+			}
+		}
+	})
+}
+
+func TestLongestHoldBoundsASuspendedLease(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		lease := grant(t, f.Machine().Locker(lock.Config{MaxHold: ttl}), anyone)
+		time.Sleep(14 * time.Second)
+		f.Freeze() // the last renewal was at 10 s
+		<-lease.Context().Done()
+		ended(t, lease, lock.ErrMaxHold)
+		f.Thaw()
+		commit(t, lease, lock.StoredNow)
+	})
+}
+
+func TestLeaseEndsWithTheContextItWasAcquiredWith(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		lease, err := f.Machine().Locker(lock.Config{}).TryAcquire(ctx, key, anyone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel(errGone)
+		ended(t, lease, errGone)
+		// Only its holder can end the lease itself, for only he knows what he has done.
+		if lease.State() != lock.Live {
+			t.Errorf("state %d, want Live", lease.State())
+		}
+		commit(t, lease, lock.StoredNow)
+	})
+}
+
+// A Locker needs no closing: what it has running ends with its leases and its waiters. Run would
+// fail here if anything went on.
+func TestNothingGoesOnWithoutALeaseOrAWaiter(t *testing.T) {
+	for name, options := range clients {
+		t.Run(name, func(t *testing.T) {
+			Run(t, func(t *testing.T, f *Fleet) {
+				f.Channels()
+				a := f.Machine(options)
+				l := a.Locker(lock.Config{})
+				for i := range 10 { // never ended by their holder
+					if _, err := l.TryAcquire(t.Context(), fmt.Sprint(i), anyone); err != nil {
+						t.Fatal(err)
+					}
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				defer cancel()
+				_, err := l.Acquire(ctx, "0", anyone)
+				is(t, err, lock.ErrHeld)
+				for _, fault := range []Fault{LoseReply, Unheard, Unanswered, {DelayReply: 3 * time.Second}} {
+					a.On("begin", fault)
+					_, _ = l.TryAcquire(t.Context(), key, anyone)
+				}
+				f.Freeze()
+				time.Sleep(time.Second)
+			})
+		})
+	}
+}

@@ -56,7 +56,7 @@ func TestReplaysAreEqualToTheByte(t *testing.T) {
 	f := newFleet(t, plan{handler: handler, http: httpadapter.Config{MaxResponse: 8 << 20, MaxBody: 8 << 20}})
 	runs := 0
 	for _, size := range []int{0, 1 << 10, 300 << 10, 4 << 20} {
-		for _, form := range []string{"plain-noise", "plain-text", "trailers-noise", "trailers-text"} {
+		for _, form := range []string{"plain-noise", "trailers-text"} {
 			t.Run(fmt.Sprint(size, "-", form), func(t *testing.T) {
 				q := request{
 					key:    strings.Replace(form, "-", fmt.Sprint("-", size, "-"), 1),

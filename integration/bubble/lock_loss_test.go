@@ -107,6 +107,36 @@ func TestLossIsKnownBeforeRedisLetsGo(t *testing.T) {
 	}
 }
 
+// A lease counts from when it was asked for: its beginning in Redis, no later than the answer, is
+// not known better.
+func TestLeaseCountsFromTheQuestion(t *testing.T) {
+	for _, op := range []string{"begin", "renew"} {
+		for name, fault := range map[string]Fault{
+			"late answer":   {DelayReply: 1900 * time.Millisecond},
+			"late question": {DelayCommand: 1900 * time.Millisecond},
+		} {
+			t.Run(op+"/"+name, func(t *testing.T) {
+				Run(t, func(t *testing.T, f *Fleet) {
+					a := f.Machine()
+					a.On(op, fault)
+					lease := grant(t, a.Locker(lock.Config{}), anyone)
+					if op == "renew" {
+						time.Sleep(7 * time.Second) // it is answered at 6.9 s
+					}
+					live(t, lease)
+					f.Freeze()
+					<-lease.Context().Done()
+					ended(t, lease, lock.ErrLost)
+					left := f.Redis.TTL(key) - remember
+					if least := fault.DelayCommand + 100*time.Millisecond; left < least || left > least+ttl/50 {
+						t.Errorf("the lease has %v left in Redis, want a little more than %v", left, fault.DelayCommand)
+					}
+				})
+			})
+		}
+	}
+}
+
 func TestLossIsKnownAtOnceWhenAnotherHolds(t *testing.T) {
 	for name, steal := range map[string]func(*Fleet){
 		"vanished":  func(f *Fleet) { f.Redis.FlushAll() },
@@ -155,16 +185,20 @@ func TestLongestHold(t *testing.T) {
 			if lease.State() != lock.Live {
 				t.Errorf("state %d, want Live", lease.State())
 			}
+			a.WantTrips(slices.Concat([]string{"begin"}, slices.Repeat([]string{"renew"}, 11))...)
 			time.Sleep(5 * time.Second)
+			a.WantTrips()
 			refused[*lock.HeldError](t, f.Machine().Locker(lock.Config{}), anyone)
 			switch end {
 			case "commit":
 				commit(t, lease, lock.StoredNow)
 				f.Redis.FlushAll()
+				a.WantTrips("commit")
 			case "abandon":
 				if err := lease.Abandon(t.Context()); err != nil {
 					t.Error(err)
 				}
+				a.WantTrips("abandon")
 			case "too late":
 				time.Sleep(ttl)
 				told.want(t, "lost", "with cause "+lock.ErrMaxHold.Error())

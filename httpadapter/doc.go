@@ -23,7 +23,9 @@
 //
 // Those of package replay. An answer over Config.MaxResponse reaches the client whole but is not
 // kept: a retry gets 409, and nothing runs a second time. An answer that the handler flushes reaches
-// the client before it is stored. One that is shorter than its own Content-Length is broken off, as
+// the client before it is stored. What a retry will not get is marked Idempotency-Stored: false, and
+// what too few replicas have confirmed, in acked mode (lock.Config.Acks), Idempotency-Stored:
+// unconfirmed. One that is shorter than its own Content-Length is broken off, as
 // net/http does, and counts as failed. Each request under a key holds up to MaxBody + MaxResponse bytes
 // of memory, and a copy of the answer while it is stored. Hijack is refused.
 package httpadapter

@@ -170,8 +170,12 @@ func (x *exchange) answer(result replay.Result, err error) {
 		x.recorder.discard()
 	}
 	if err == nil && !result.Replayed {
-		if x.keep && !result.Stored && !x.adapter.shadow {
+		switch {
+		case !x.keep || x.adapter.shadow:
+		case !result.Stored:
 			x.fresh.Header[storedHeader] = []string{"false"}
+		case result.Unconfirmed:
+			x.fresh.Header[storedHeader] = []string{"unconfirmed"}
 		}
 		x.fresh.write(x.w)
 		return
@@ -185,6 +189,9 @@ func (x *exchange) answer(result replay.Result, err error) {
 		x.adapter.cfg.Logger.Error("httpadapter: a record is not an HTTP answer", "err", err)
 		x.fail(cache.ErrCorrupt)
 		return
+	}
+	if result.Unconfirmed {
+		x.w.Header()[storedHeader] = []string{"unconfirmed"} // found out by Reconcile
 	}
 	if another {
 		name, value := x.adapter.cfg.Dialect.Marker(x.key)

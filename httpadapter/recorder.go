@@ -119,7 +119,8 @@ func (c *recorder) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// storedHeader marks an answer that a retry will not get.
+// storedHeader marks an answer that a retry will not get (false), or that a failover may forget
+// (unconfirmed).
 const storedHeader = "Idempotency-Stored"
 
 // pass lets the client have what there is so far; next is what it gets after that.

@@ -15,8 +15,17 @@ import (
 
 // A slot goes to another node, and comes back while all nodes forget their scripts at every step.
 func TestKeysWorkWhileTheirSlotMigrates(t *testing.T) {
+	for name, acks := range durabilities {
+		t.Run(name, func(t *testing.T) { migrates(t, acks) })
+	}
+}
+
+// durabilities are how many replicas have to confirm.
+var durabilities = map[string]int{"default": 0, "acked": 1}
+
+func migrates(t *testing.T, acks int) {
 	f := newFleet(t, plan{replay: replay.Config{
-		Lock: lock.Config{TTL: 20 * time.Second, Renew: 300 * time.Millisecond},
+		Lock: lock.Config{TTL: 20 * time.Second, Renew: 300 * time.Millisecond, Acks: acks},
 	}})
 	keys := f.keysInOneSlot(2 * keysOfAJourney)
 	slot, home, away := f.route(t, keys[0])

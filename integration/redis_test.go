@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -67,7 +68,7 @@ func (l *line) mend() {
 }
 
 // trips are a machine's round trips, as they go out to a node: what a redirect sends again counts
-// again. Each is written down by its command, a pipeline as one: "begin", "renew*500".
+// again. Each is written down by its command, a pipeline as one: "begin+wait", "renew*500".
 type trips struct {
 	scripts map[string]string // names by digest
 
@@ -83,7 +84,7 @@ func newTrips(t *testing.T) *trips {
 		return string(text)
 	}
 	s := map[string]string{}
-	for _, name := range []string{"begin", "renew", "commit", "release", "abandon"} {
+	for _, name := range []string{"begin", "renew", "commit", "release", "abandon", "regain"} {
 		sum := sha1.Sum([]byte(source("claim") + source(name)))
 		s[hex.EncodeToString(sum[:])] = name
 	}
@@ -124,9 +125,12 @@ func (h *trips) note(cmds ...redis.Cmder) {
 	if len(names) == 0 {
 		return
 	}
-	trip := names[0]
-	if len(names) > 1 {
-		trip = fmt.Sprintf("%s*%d", trip, len(names))
+	trip, wait := strings.CutSuffix(strings.Join(names, "+"), "+wait")
+	if equal := slices.Repeat(names[:1], strings.Count(trip, "+")+1); len(equal) > 1 && trip == strings.Join(equal, "+") {
+		trip = fmt.Sprintf("%s*%d", names[0], len(equal))
+	}
+	if wait {
+		trip += "+wait"
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -148,7 +152,7 @@ func (h *trips) count(name string) int {
 	defer h.mu.Unlock()
 	n := 0
 	for _, trip := range h.names {
-		if first, _, _ := strings.Cut(trip, "*"); first == name {
+		if first := strings.FieldsFunc(trip, func(r rune) bool { return r == '*' || r == '+' })[0]; first == name {
 			n++
 		}
 	}
@@ -225,16 +229,4 @@ func (f *fleet) renewed(ctx context.Context, key string, times int) error {
 		}
 		return nil
 	})
-}
-
-// eachMaster does the same on every node that serves slots.
-func (f *fleet) eachMaster(t *testing.T, do func(*cluster.Node) error) {
-	t.Helper()
-	masters := f.cluster.Masters(t.Context())
-	if len(masters) != 3 {
-		t.Fatalf("%d primaries, want 3", len(masters))
-	}
-	for _, n := range masters {
-		must(t, do(n))
-	}
 }

@@ -3,13 +3,23 @@ package integration
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/reprise-go/reprise/lock"
+	"github.com/reprise-go/reprise/replay"
 )
 
 // A request's round trips are counted where they leave the machine and, as scripts served, where
 // they arrive: in steady state, with connections open and scripts loaded.
 func TestCountedRoundTrips(t *testing.T) {
-	f := newFleet(t, plan{})
+	for name, acks := range durabilities {
+		t.Run(name, func(t *testing.T) { countRoundTrips(t, acks) })
+	}
+}
+
+func countRoundTrips(t *testing.T, acks int) {
+	f := newFleet(t, plan{replay: replay.Config{Lock: lock.Config{Acks: acks}}})
 	_, keys := f.keysOnOneNode(t, 4)
 	warm, answered, held, unused := keys[0], keys[1], keys[2], keys[3]
 	for _, m := range f.machines {
@@ -53,8 +63,12 @@ func TestCountedRoundTrips(t *testing.T) {
 		if r.status != step.status {
 			t.Errorf("%s: got %s", step.name, r)
 		}
-		if !slices.Equal(trips, step.trips) {
-			t.Errorf("%s: the machine sent %v, want %v", step.name, trips, step.trips)
+		want := slices.Clone(step.trips)
+		for i := range want {
+			want[i] += strings.Repeat("+wait", acks)
+		}
+		if !slices.Equal(trips, want) {
+			t.Errorf("%s: the machine sent %v, want %v", step.name, trips, want)
 		}
 		if served != len(step.trips) {
 			t.Errorf("%s: Redis ran %d scripts, want %d", step.name, served, len(step.trips))

@@ -4,15 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
+
+	"github.com/reprise-go/reprise/internal/jitter"
 )
 
 // Acquire waits for key until ctx ends, or for terms.Wait. It returns as TryAcquire does, but while
 // another holder of the same fingerprint holds the key it waits: woken by that holder's commit,
 // release or abandon where Redis has sharded channels (7.0 and later), and otherwise asking again
 // after 10 ms, then ever more rarely up to every 250 ms, and whenever the holder's lease would run
-// out.
+// out. Waiters for a quorum lock always ask.
 //
 // A holder of another fingerprint is not waited for: what it leaves behind is not for us.
 //
@@ -34,7 +35,7 @@ func (l *Locker) Acquire(ctx context.Context, key string, terms Terms) (*Lease, 
 		lease, err := l.TryAcquire(ctx, key, terms)
 		other, isHeld := errors.AsType[*HeldError](err)
 		switch {
-		case isHeld && other.Claim.Fingerprint == terms.Fingerprint:
+		case isHeld && (other.split || other.Claim.Fingerprint == terms.Fingerprint):
 			last = other
 		case last != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 			return nil, fmt.Errorf("%w: %w", err, last)
@@ -50,7 +51,7 @@ func (l *Locker) Acquire(ctx context.Context, key string, terms Terms) (*Lease, 
 		// The claim is dead when no time is left, so ask just after that.
 		wait := other.Left + time.Millisecond
 		if !wake.live() {
-			wait = min(wait, poll/2+rand.N(poll/2))
+			wait = min(wait, poll/2+jitter.N(poll/2))
 			poll = min(2*poll, pollMost)
 		}
 		timer := time.NewTimer(wait)

@@ -11,7 +11,8 @@ import (
 )
 
 // ClientFromEnv makes a client of the variable REDIS_URL behind prefix, without contacting Redis.
-// The client ends a command when its context does (ContextTimeoutEnabled). Accepted are
+// The client ends a command when its context does (ContextTimeoutEnabled), and a cluster's sends it
+// without asking for a command table first (DisableRoutingPolicies). Accepted are
 //
 //	redis://user:password@host:6379/0                          one server
 //	redis://host1:7001?addr=host2:7002&addr=host3:7003         a cluster
@@ -68,6 +69,7 @@ func clientOf(nodes string) (redis.UniversalClient, bool) {
 			return nil, false
 		}
 		o.ContextTimeoutEnabled = true
+		o.DisableRoutingPolicies = true
 		return redis.NewClusterClient(o), true
 	}
 	o, err := redis.ParseURL(u.String())

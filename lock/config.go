@@ -28,10 +28,27 @@ type Config struct {
 	// at most half of TTL.
 	Timeout time.Duration `env:"LOCK_TIMEOUT"`
 
+	// Acks is how many replicas of the key's node must confirm a claim, its renewals and a commit.
+	// Zero asks none: replication is asynchronous, and a failover forgets what the promoted replica
+	// had not received. With n, it forgets nothing that was confirmed, provided that the promoted
+	// replica is one of the n that did (sure if the node has n replicas in all). A claim that too
+	// few confirm is given back; a lease whose renewals too few confirm is lost when it runs out.
+	Acks int `env:"LOCK_ACKS"`
+
+	// AckWithin is how long Acks are waited for. Zero means 500 ms, or half of Timeout if that is
+	// less; at least 1 ms, at most half of Timeout, and less than the client's ReadTimeout. While
+	// replicas are away, a replay takes this long too: its WAIT is on its way before it is known
+	// that nothing was written.
+	AckWithin time.Duration `env:"LOCK_ACK_WITHIN"`
+
+	// Strict makes New and Check fail for settings of the client and of Redis that weaken the
+	// promise. They log a warning otherwise.
+	Strict bool `env:"LOCK_STRICT"`
+
 	// Trace tells what becomes of leases. Nil tells nobody.
 	Trace *Trace `env:"-"`
 
-	// Logger gets warnings about the client's settings. Nil discards them.
+	// Logger gets warnings about the client's and Redis's settings. Nil discards them.
 	Logger *slog.Logger `env:"-"`
 }
 
@@ -47,11 +64,13 @@ const (
 	defaultMaxHold  = 10 * time.Minute
 	defaultRemember = 24 * time.Hour
 	defaultTimeout  = 2 * time.Second
+	defaultAck      = 500 * time.Millisecond
 
 	minTTL = 100 * time.Millisecond
 	// maxDuration keeps lease + remember in milliseconds exact in Lua, whose numbers are
 	// float64, and within what PEXPIRE takes.
 	maxDuration = 10 * 365 * 24 * time.Hour
+	maxAcks     = 100
 )
 
 // WithDefaults returns c with every zero replaced by its default.
@@ -66,6 +85,7 @@ func (c Config) WithDefaults() Config {
 	or(&c.MaxHold, max(defaultMaxHold, c.TTL))
 	or(&c.Remember, max(defaultRemember, c.TTL))
 	or(&c.Timeout, min(defaultTimeout, c.TTL/3))
+	or(&c.AckWithin, min(defaultAck, c.Timeout/2))
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -78,7 +98,8 @@ type ConfigError = envconf.Error
 // Validate returns every fault of c at once, each a *ConfigError. A zero field stands for its
 // default and is never at fault.
 func (c Config) Validate() error {
-	ttl := c.WithDefaults().TTL
+	d := c.WithDefaults()
+	ttl := d.TTL
 	var faults envconf.Faults
 	faults.Check(ttl >= minTTL && ttl <= maxDuration, "TTL", ttl, "100ms to 87600h", "")
 	rule := func(name string, d time.Duration, ok bool, want string) {
@@ -88,11 +109,14 @@ func (c Config) Validate() error {
 	rule("MaxHold", c.MaxHold, c.MaxHold >= ttl, "at least TTL")
 	rule("Remember", c.Remember, c.Remember >= ttl && c.Remember <= maxDuration, "TTL to 87600h")
 	rule("Timeout", c.Timeout, c.Timeout > 0 && c.Timeout <= ttl/2, "more than 0 and at most half of TTL")
+	faults.Check(c.Acks >= 0 && c.Acks <= maxAcks, "Acks", c.Acks, "0 to 100", "")
+	faults.Check(c.AckWithin == 0 || c.AckWithin >= time.Millisecond && c.AckWithin <= d.Timeout/2,
+		"AckWithin", c.AckWithin, "1ms to half of Timeout", "Timeout")
 	return faults.Err()
 }
 
-// FromEnv reads the variables LOCK_TTL, LOCK_RENEW, LOCK_MAX_HOLD, LOCK_REMEMBER and
-// LOCK_TIMEOUT, each behind prefix (by custom "REPRISE_"), from environ, which has the form of
+// FromEnv reads the variables LOCK_TTL, LOCK_RENEW, LOCK_MAX_HOLD, LOCK_REMEMBER, LOCK_TIMEOUT,
+// LOCK_ACKS, LOCK_ACK_WITHIN and LOCK_STRICT, each behind prefix (by custom "REPRISE_"), from environ, which has the form of
 // os.Environ(). It returns every fault at once.
 func FromEnv(prefix string, environ []string) (Config, error) {
 	var c Config

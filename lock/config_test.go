@@ -17,13 +17,13 @@ func TestConfigWithDefaults(t *testing.T) {
 		cfg, want lock.Config
 	}{
 		{"zero", lock.Config{}, lock.Config{TTL: 15 * time.Second, Renew: 5 * time.Second, MaxHold: 10 * time.Minute,
-			Remember: 24 * time.Hour, Timeout: 2 * time.Second}},
+			Remember: 24 * time.Hour, Timeout: 2 * time.Second, AckWithin: 500 * time.Millisecond}},
 		{"short lease", lock.Config{TTL: 300 * time.Millisecond}, lock.Config{TTL: 300 * time.Millisecond,
-			Renew: 100 * time.Millisecond, MaxHold: 10 * time.Minute, Remember: 24 * time.Hour, Timeout: 100 * time.Millisecond}},
+			Renew: 100 * time.Millisecond, MaxHold: 10 * time.Minute, Remember: 24 * time.Hour, Timeout: 100 * time.Millisecond, AckWithin: 50 * time.Millisecond}},
 		{"long lease", lock.Config{TTL: 48 * time.Hour}, lock.Config{TTL: 48 * time.Hour, Renew: 16 * time.Hour,
-			MaxHold: 48 * time.Hour, Remember: 48 * time.Hour, Timeout: 2 * time.Second}},
-		{"all set", lock.Config{TTL: 5, Renew: 4, MaxHold: 3, Remember: 2, Timeout: 1},
-			lock.Config{TTL: 5, Renew: 4, MaxHold: 3, Remember: 2, Timeout: 1}},
+			MaxHold: 48 * time.Hour, Remember: 48 * time.Hour, Timeout: 2 * time.Second, AckWithin: 500 * time.Millisecond}},
+		{"all set", lock.Config{TTL: 7, Renew: 6, MaxHold: 5, Remember: 4, Timeout: 3, Acks: 2, AckWithin: 1},
+			lock.Config{TTL: 7, Renew: 6, MaxHold: 5, Remember: 4, Timeout: 3, Acks: 2, AckWithin: 1}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := tc.cfg.WithDefaults()
@@ -48,28 +48,32 @@ func TestConfigValidate(t *testing.T) {
 		{name: "zero"},
 		{name: "shortest", cfg: lock.Config{TTL: 100 * time.Millisecond}},
 		{name: "longest", cfg: lock.Config{TTL: 87600 * time.Hour, MaxHold: 1<<63 - 1}},
-		{name: "at the limits", cfg: lock.Config{TTL: 10 * s, Renew: 5*s - 1, MaxHold: 10 * s, Remember: 10 * s, Timeout: 5 * s}},
+		{name: "at the limits", cfg: lock.Config{TTL: 10 * s, Renew: 5*s - 1, MaxHold: 10 * s, Remember: 10 * s, Timeout: 5 * s, Acks: 100, AckWithin: 5 * s / 2}},
 		{name: "too short", cfg: lock.Config{TTL: 99 * time.Millisecond}, faults: []string{`TTL: got "99ms", want 100ms to 87600h`}},
 		{name: "too long", cfg: lock.Config{TTL: 87601 * time.Hour}, faults: []string{`TTL: got "87601h0m0s", want 100ms to 87600h`}},
 		{name: "negative", cfg: lock.Config{TTL: -s}, faults: []string{`TTL: got "-1s", want 100ms to 87600h`}},
 		{
 			name: "everything at once",
-			cfg:  lock.Config{TTL: 10 * s, Renew: 5 * s, MaxHold: 9 * s, Remember: 8 * s, Timeout: 6 * s},
+			cfg:  lock.Config{TTL: 10 * s, Renew: 5 * s, MaxHold: 9 * s, Remember: 8 * s, Timeout: 6 * s, Acks: 101, AckWithin: 4 * s},
 			faults: []string{
 				`Renew: got "5s", want more than 0 and less than half of TTL (see TTL)`,
 				`MaxHold: got "9s", want at least TTL (see TTL)`,
 				`Remember: got "8s", want TTL to 87600h (see TTL)`,
 				`Timeout: got "6s", want more than 0 and at most half of TTL (see TTL)`,
+				`Acks: got "101", want 0 to 100`,
+				`AckWithin: got "4s", want 1ms to half of Timeout (see Timeout)`,
 			},
 		},
 		{
 			name: "negative and beyond",
-			cfg:  lock.Config{Renew: -1, MaxHold: -1, Remember: 87601 * time.Hour, Timeout: -1},
+			cfg:  lock.Config{Renew: -1, MaxHold: -1, Remember: 87601 * time.Hour, Timeout: -1, Acks: -1, AckWithin: 1},
 			faults: []string{
 				`Renew: got "-1ns", want more than 0 and less than half of TTL (see TTL)`,
 				`MaxHold: got "-1ns", want at least TTL (see TTL)`,
 				`Remember: got "87601h0m0s", want TTL to 87600h (see TTL)`,
 				`Timeout: got "-1ns", want more than 0 and at most half of TTL (see TTL)`,
+				`Acks: got "-1", want 0 to 100`,
+				`AckWithin: got "1ns", want 1ms to half of Timeout (see Timeout)`,
 			},
 		},
 	} {
@@ -93,9 +97,10 @@ func TestFromEnv(t *testing.T) {
 		{
 			name: "everything set",
 			environ: []string{"X_LOCK_TTL=20s", "X_LOCK_RENEW=6s", "X_LOCK_MAX_HOLD=1h", "X_LOCK_REMEMBER=48h", "X_LOCK_TIMEOUT=500ms",
+				"X_LOCK_ACKS=1", "X_LOCK_ACK_WITHIN=100ms",
 				"LOCK_TTL=1s", "Y_LOCK_TTL=junk"},
 			want: lock.Config{TTL: 20 * time.Second, Renew: 6 * time.Second, MaxHold: time.Hour, Remember: 48 * time.Hour,
-				Timeout: 500 * time.Millisecond},
+				Timeout: 500 * time.Millisecond, Acks: 1, AckWithin: 100 * time.Millisecond},
 		},
 		{
 			name:    "faults of syntax and of rules, at once",

@@ -11,8 +11,9 @@
 //
 // A lease is a promise of time, not of silence: a holder that ignores both its context and its
 // fence can still act after it lost the key. Redis replication is asynchronous, so a failover can
-// forget a grant; nothing built on Redis closes that gap. A key that Redis evicts is forgotten
-// too, so Redis must run with maxmemory-policy noeviction.
+// forget a grant. Config.Acks narrows that gap to replicas that had not confirmed; nothing built on
+// Redis closes it. A key that Redis evicts is forgotten too, so Redis must run with
+// maxmemory-policy noeviction, which Locker.Check looks for at start.
 //
 // # One key
 //
@@ -30,4 +31,33 @@
 //
 // Redsync drives acquiring, extending and releasing; go-redis carries the commands. Single,
 // Sentinel and Cluster clients work alike.
+//
+// # Quorum locks
+//
+// [NewQuorum] makes a lock of an odd number of independent deployments, by Redsync's quorum (the
+// algorithm Redlock): a key is held by whoever a majority of them grants it to, each by the script
+// above. It outlives a minority that is down, hangs or lost its memory, and nobody waits for one: a call
+// ends as soon as a majority has answered. A lease counts from when it was asked for, less a hundredth
+// of its time for clocks that differ. Each renewal needs a majority again. Only when it has one, the
+// claim is put back in deployments that lost it, unless another's is there: that is how one that
+// restarted counts again.
+//
+// What is different:
+//
+//   - Nothing is committed: Commit returns [ErrNoCommit]. End a lease with Release or Abandon, which
+//     succeed when a majority has done as told. What the others still hold ends with its lease, and
+//     then looks like the claim of a holder that died.
+//   - There is a fence for each deployment and no single one: see [Lease.Fences].
+//   - Attempt is 2 or more after a holder that failed or died, but no exact count.
+//   - Rivals who ask at the same time may win too few deployments each. All give back what they won;
+//     TryAcquire returns ErrHeld, Acquire asks again after a random pause.
+//   - Acquire always asks again and again, as where Redis has no sharded channels.
+//   - With Config.Acks, each deployment counts only with its own replicas' confirmation.
+//
+// A deployment that restarts without its keys, or promotes a replica that lacks them, can help a second
+// holder to a majority while the first still counts on it; putting the claim back only makes that less
+// likely. So keep a deployment that may have lost keys out of reach until all leases of before have
+// run out, which takes one TTL, or let it write every command to disk before it answers (appendonly yes,
+// appendfsync always). See "Performance, Crash Recovery and fsync" in
+// https://redis.io/docs/latest/develop/clients/patterns/distributed-locks/.
 package lock

@@ -28,18 +28,31 @@ var (
 	// still commit or abandon.
 	ErrMaxHold = errors.New("longest hold exceeded")
 
+	// ErrNoCommit: a quorum lock keeps no value. Use Release or Abandon.
+	ErrNoCommit = errors.New("a quorum lock can't keep a value")
+
 	// ErrCorrupt: the key holds something that this package did not write. It is left untouched.
 	ErrCorrupt = errors.New("the key holds a value that reprise did not write")
 
 	// ErrUnavailable: Redis did not answer, or refused the command. Whether the command took
 	// effect is unknown; what it may have left behind ends with its lease.
 	ErrUnavailable = errors.New("redis unavailable")
+
+	// ErrUnconfirmed: too few replicas confirmed. The error is an *UnconfirmedError.
+	ErrUnconfirmed = errors.New("not confirmed")
 )
 
 // A HeldError says who holds the key, and for how much longer unless they renew.
+//
+// That of a quorum lock has the claim that most deployments hold, as one of them holds it, and in Left
+// the time until enough of them are free for a majority. It may be nobody who holds the key: rivals who
+// ask at the same time can each win too few deployments, and all give back what they have won. Asking
+// again after a pause, as Acquire does, decides between them.
 type HeldError struct {
 	Claim Claim
 	Left  time.Duration // of the lease, by Redis's clock
+
+	split bool // of a quorum lock: the claim is on too few deployments to be a lease
 }
 
 func (e *HeldError) Error() string {
@@ -70,6 +83,21 @@ func (e *DoneError) Error() string { return "lock: " + ErrDone.Error() }
 
 // Unwrap returns ErrDone.
 func (e *DoneError) Unwrap() error { return ErrDone }
+
+// An UnconfirmedError says that fewer replicas than Config.Acks confirmed within Config.AckWithin. From
+// TryAcquire and Acquire it comes with ErrUnavailable: the claim has been given back. From Commit it
+// comes alone: the value is stored, and a failover may forget it.
+type UnconfirmedError struct {
+	Acks int // replicas that have confirmed
+	Want int // Config.Acks
+}
+
+func (e *UnconfirmedError) Error() string {
+	return fmt.Sprintf("%v: %d of %d replicas", ErrUnconfirmed, e.Acks, e.Want)
+}
+
+// Unwrap returns ErrUnconfirmed.
+func (e *UnconfirmedError) Unwrap() error { return ErrUnconfirmed }
 
 // failed names the call that an error comes from. The typed errors say enough by themselves.
 func failed(op string, err error) error {

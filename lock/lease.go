@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ type Lease struct {
 	locker *Locker
 	key    string
 	claim  Claim
+	fences []int64 // of a quorum lock
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
@@ -54,15 +56,20 @@ func newLease(ctx context.Context, t *trip, key string, mutex *redsync.Mutex, as
 		return nil, fmt.Errorf("%w: granted a claim that can't be read", ErrUnavailable)
 	}
 	lease := &Lease{locker: l, key: key, claim: c, mutex: mutex, index: -1, keyArg: t.key, ownerArg: t.token}
+	lease.start(ctx, t, asked, until)
+	return lease, nil
+}
+
+// start puts the lease under the care of the renewer.
+func (l *Lease) start(ctx context.Context, t *trip, asked, until time.Time) {
 	if t.terms.Detached {
 		ctx = t // which has the caller's values, and no end
 	}
-	lease.ctx, lease.cancel = context.WithCancelCause(ctx)
-	lease.until = until
-	lease.holdEnd = asked.Add(l.cfg.MaxHold)
-	lease.renewAt = asked.Add(l.cfg.Renew)
-	l.renewer.add(lease)
-	return lease, nil
+	l.ctx, l.cancel = context.WithCancelCause(ctx)
+	l.until = until
+	l.holdEnd = asked.Add(l.locker.cfg.MaxHold)
+	l.renewAt = asked.Add(l.locker.cfg.Renew)
+	l.locker.renewer.add(l)
 }
 
 // Context ends when the lease does: with cause ErrLost when it is lost, always before Redis lets
@@ -71,11 +78,28 @@ func newLease(ctx context.Context, t *trip, key string, mutex *redsync.Mutex, as
 func (l *Lease) Context() context.Context { return l.ctx }
 
 // Fence is a number that grows with every grant of the key, for as long as the key is remembered.
-// A database that has seen it refuses writes that carry a smaller one.
+// A database that has seen it refuses writes that carry a smaller one. It is 0 for a quorum lock,
+// which has one for each deployment: see Fences.
 func (l *Lease) Fence() int64 { return l.claim.Fence }
 
+// Fences has the fence of each deployment of a quorum lock, in the order of NewQuorum's clients, and 0
+// for those that had not granted the key when a majority had. For other locks it has Fence alone.
+//
+// Each deployment's fence grows as Fence does, by its own clock. Fences of different deployments can't
+// be compared, nor is there a single number that grows: of two holders in turn, one may have the first
+// and second deployment, the other the second and third. But they share at least one, and there the
+// later holder's fence is greater. So a database keeps the greatest fence it has seen of each
+// deployment, and refuses a write that has a smaller one, other than 0, of any.
+func (l *Lease) Fences() []int64 {
+	if l.fences == nil {
+		return []int64{l.claim.Fence}
+	}
+	return slices.Clone(l.fences)
+}
+
 // Attempt is 1 for the first holder of the key, and one more for each holder after one that
-// failed or died: what those did is unknown.
+// failed or died: what those did is unknown. With a quorum lock it is at least 2 after one such holder,
+// but no exact count: a deployment may have missed some of them, or the end of one that did not fail.
 func (l *Lease) Attempt() int { return l.claim.Attempt }
 
 // Owner is the token that tells this lease from all others.
@@ -98,15 +122,26 @@ const (
 	StoredMissing                   // by this call, though the claim had vanished from Redis
 )
 
+var storedAs = map[status]Stored{ok: StoredNow, alreadyStored: StoredBefore, restored: StoredMissing}
+
 // Commit ends the lease by putting value under the key for retention (at least 1 ms), if the key
 // is still ours, or nobody's. The value must not be empty, not begin with the letter L, and be
 // different for every lease (by containing Owner, say), so that a commit whose reply was lost can
 // be told from another's.
 //
+// In acked mode, an *UnconfirmedError beside a Stored says that the value is stored and that too few
+// replicas have confirmed it; Commit may be called again to ask them again.
+//
 // If the key is another's by now, it returns ErrLost together with what stands there: a
 // *HeldError, *AbandonedError or *DoneError. After ErrUnavailable the lease goes on, and the
 // commit may be tried again. The end of ctx doesn't stop a commit.
+//
+// With a quorum lock it returns ErrNoCommit, and the lease goes on: deployments that know nothing of
+// each other can't keep one value between them.
 func (l *Lease) Commit(ctx context.Context, value []byte, retention time.Duration) (Stored, error) {
+	if l.locker.members != nil {
+		return 0, failed("commit", ErrNoCommit)
+	}
 	if err := checkValue(value); err != nil {
 		return 0, fmt.Errorf("lock: commit: %w", err)
 	}
@@ -118,20 +153,15 @@ func (l *Lease) Commit(ctx context.Context, value []byte, retention time.Duratio
 	ctx, cancel := l.locker.server.limit(ctx, l.locker.cfg.Timeout)
 	defer cancel()
 	r, err := l.locker.commit(ctx, l.keyArg, l.ownerArg, value, retention)
-	if err == nil {
-		switch r.status {
-		case ok:
-			l.finish(Ended)
-			return StoredNow, nil
-		case alreadyStored:
-			l.finish(Ended)
-			return StoredBefore, nil
-		case restored:
-			l.finish(Ended)
-			return StoredMissing, nil
-		}
+	stored, isStored := storedAs[r.status]
+	if err != nil || !isStored {
+		return 0, l.ending("commit", ctx, r, err)
 	}
-	return 0, l.ending("commit", ctx, r, err)
+	l.finish(Ended)
+	if short := l.locker.server.unconfirmed(r); short != nil {
+		return stored, failed("commit", short)
+	}
+	return stored, nil
 }
 
 // Release ends the lease and frees the key, as if it had never been held: the work left nothing
@@ -151,6 +181,9 @@ func (l *Lease) Abandon(ctx context.Context) error {
 func (l *Lease) giveUp(op string, ctx context.Context, s *script) error {
 	// Renewal ends first: a key that is given up must not be held by an answer that got lost.
 	l.finish(Ended)
+	if l.locker.members != nil {
+		return l.endQuorum(op, ctx, s)
+	}
 	t := &trip{Context: ctx, locker: l.locker, end: s}
 	bounded, cancel := context.WithTimeout(t, l.locker.cfg.Timeout)
 	defer cancel()

@@ -20,14 +20,16 @@ type Locker struct {
 	options []redsync.Option
 	renewer renewer
 	waker   waker
+	members []*Locker // of a quorum lock: one for each deployment, in place of server
 
 	// Config's times and limits as the scripts take them, boxed once.
 	leaseMS, rememberMS, inline any
 }
 
-// New makes a Locker over client, which is not contacted yet. It fails with the faults of cfg,
-// all at once, and for a client that can't keep the promise: none, or a *redis.Ring, which moves
-// keys to other servers as servers come and go.
+// New makes a Locker over client, which is not contacted yet (Check does that). It fails with the
+// faults of cfg, all at once, and for a client that can't keep the promise: none, or a *redis.Ring,
+// which moves keys to other servers as servers come and go. Options of the client that weaken the
+// promise are logged as warnings, or with Config.Strict returned, each a *SettingError.
 func New(client redis.UniversalClient, cfg Config) (*Locker, error) {
 	cfg = cfg.WithDefaults()
 	if err := cfg.Validate(); err != nil {
@@ -68,8 +70,9 @@ type Terms struct {
 	Detached bool
 }
 
-// TryAcquire asks for key once, in one round trip. The lease is the caller's until it calls
-// Commit, Release or Abandon. The key is the Redis key, as it stands.
+// TryAcquire asks for key once, in one round trip (of a quorum lock: one to each deployment, all at
+// once). The lease is the caller's until it calls Commit, Release or Abandon. The key is the Redis
+// key, as it stands.
 //
 // It returns a *HeldError, *AbandonedError or *DoneError if another stands in the way,
 // ErrCorrupt if something foreign does, and otherwise ErrUnavailable. The end of ctx is not
@@ -78,6 +81,9 @@ type Terms struct {
 func (l *Locker) TryAcquire(ctx context.Context, key string, terms Terms) (*Lease, error) {
 	if err := checkKey(key, terms); err != nil {
 		return nil, err
+	}
+	if l.members != nil {
+		return l.tryQuorum(ctx, key, terms)
 	}
 	return l.tryAcquire(ctx, key, terms)
 }
@@ -102,6 +108,10 @@ func (l *Locker) tryAcquire(ctx context.Context, key string, terms Terms) (*Leas
 				return nil, failed("acquire", err)
 			}
 			continue
+		}
+		if short := l.server.unconfirmed(t.reply); short != nil {
+			l.handBack(ctx, t.key, t.token)
+			return nil, failed("acquire", fmt.Errorf("%w: %w", ErrUnavailable, short))
 		}
 		if ctx.Err() != nil {
 			// Won for a caller who left while the answer was on its way.
@@ -180,7 +190,13 @@ var yes, no any = "1", "0"
 
 // renew runs the renew script as part of a batch.
 func (l *Locker) renew(b *batch, key, token string) (reply, error) {
-	return b.run(renewScript, append(renewScript.args(key), token, l.leaseMS, l.rememberMS))
+	r, err := b.run(renewScript, append(renewScript.args(key), token, l.leaseMS, l.rememberMS))
+	if err == nil && r.status == ok {
+		if short := l.server.unconfirmed(r); short != nil {
+			return r, fmt.Errorf("%w: %w", ErrUnavailable, short)
+		}
+	}
+	return r, err
 }
 
 // commit runs the commit script.

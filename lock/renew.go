@@ -102,9 +102,13 @@ attend:
 	r.renew(due)
 }
 
-// renew sends the renewals of all leases as one pipeline, which go-redis splits by node.
+// renew sends the renewals of all leases at once.
 func (r *renewer) renew(due []*Lease) {
 	if len(due) == 0 {
+		return
+	}
+	if r.locker.members != nil {
+		r.renewQuorum(due)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), r.locker.cfg.Timeout)
@@ -117,7 +121,7 @@ func (r *renewer) renew(due []*Lease) {
 	wg.Wait()
 }
 
-// extend renews one lease and books what came of it.
+// extend renews one lease.
 func (r *renewer) extend(l *Lease, b *batch) {
 	t := &trip{Context: b.ctx, locker: r.locker, batch: b}
 	extended, err := l.mutex.ExtendContext(t)
@@ -125,7 +129,11 @@ func (r *renewer) extend(l *Lease, b *batch) {
 	if t.err != nil {
 		err = t.err
 	}
+	r.book(l, extended, foreign, err)
+}
 
+// book notes what came of a renewal: extended, or found to be foreign, or err.
+func (r *renewer) book(l *Lease, extended, foreign bool, err error) {
 	r.mu.Lock()
 	was := l.state
 	switch {
@@ -224,27 +232,35 @@ type batch struct {
 	want   int
 	sent   chan struct{}
 
-	mu   sync.Mutex
-	cmds []redis.Cmder
+	mu       sync.Mutex
+	renewals []*renewal
+}
+
+// A renewal is one script of a batch, and how many replicas have confirmed it.
+type renewal struct {
+	cmd  *redis.Cmd
+	acks int64
 }
 
 // run adds a script to the batch and waits for its reply.
 func (b *batch) run(sc *script, args []any) (reply, error) {
-	cmd := sc.command(b.ctx, args)
+	r := &renewal{cmd: sc.command(b.ctx, args)}
 	b.mu.Lock()
-	b.cmds = append(b.cmds, cmd)
-	last := len(b.cmds) == b.want
+	b.renewals = append(b.renewals, r)
+	last := len(b.renewals) == b.want
 	b.mu.Unlock()
 	if last {
-		pipe := b.server.client.Pipeline()
-		_ = pipe.BatchProcess(b.ctx, b.cmds...)
-		_, _ = pipe.Exec(b.ctx) // each command has its own error
+		b.server.sendAll(b.ctx, b.renewals)
 		close(b.sent)
 	}
 	<-b.sent
-	err := cmd.Err()
-	if unknownScript(err) {
+	err := r.cmd.Err()
+	_, moved := redis.IsMovedError(err) // a single script follows a redirect
+	_, ask := redis.IsAskError(err)
+	if moved || ask || unknownScript(err) {
 		return b.server.run(b.ctx, sc, args, nil)
 	}
-	return b.server.result(cmd, err)
+	answer, err := b.server.result(r.cmd, err)
+	answer.acks = r.acks
+	return answer, err
 }

@@ -29,21 +29,31 @@ var releaseSource string
 //go:embed script/abandon.lua
 var abandonSource string
 
+//go:embed script/regain.lua
+var regainSource string
+
 var (
-	beginScript   = newScript(beginSource)
-	renewScript   = newScript(renewSource)
-	commitScript  = newScript(commitSource)
-	releaseScript = newScript(releaseSource)
-	abandonScript = newScript(abandonSource)
+	beginScript   = newScript(beginSource, true)
+	renewScript   = newScript(renewSource, true)
+	commitScript  = newScript(commitSource, true)
+	releaseScript = newScript(releaseSource, false)
+	abandonScript = newScript(abandonSource, false)
+	regainScript  = newScript(regainSource, false) // counts from its first renewal on
 )
 
 // A script is one transition. Its digest and source are kept as they go into a command.
-type script struct{ sha, source any }
+type script struct {
+	sha, source any
 
-func newScript(body string) *script {
+	// holds: forgetting what the script did would let another run, so replicas have to confirm it
+	// in acked mode. (What release and abandon did is forgotten to no harm: the lease runs out.)
+	holds bool
+}
+
+func newScript(body string, holds bool) *script {
 	source := claimSource + body
 	sum := sha1.Sum([]byte(source))
-	return &script{sha: hex.EncodeToString(sum[:]), source: source}
+	return &script{sha: hex.EncodeToString(sum[:]), source: source, holds: holds}
 }
 
 // one is the number of keys of every script.
@@ -86,11 +96,12 @@ const (
 )
 
 // A reply is a script's answer: a status, a claim or value, and the milliseconds left of a held
-// lease.
+// lease; in acked mode also how many replicas have what the script wrote.
 type reply struct {
 	status status
 	value  string
 	left   int64
+	acks   int64
 }
 
 // parseReply reads what a script returned. Anything else than what the scripts say is a fault of

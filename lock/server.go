@@ -23,6 +23,7 @@ type server struct {
 	obedient bool                 // the client ends a command when its context does
 	inline   int64                // longest value that begin brings along, bytes
 	reloaded *atomic.Int64        // when the topology was last reloaded, Unix nanoseconds
+	acked    *acked               // nil: no replica is asked
 }
 
 // inlineLimit is where fetching a value apart overtakes carrying it through Lua. Measured on
@@ -45,7 +46,7 @@ func newServer(client redis.UniversalClient, cfg Config) (server, error) {
 		s.cluster = c
 		o := c.Options()
 		s.obedient = o.ContextTimeoutEnabled
-		if o.ReadOnly || o.RouteByLatency || o.RouteRandomly {
+		if replicaReads(o) {
 			// Such a client sends GET to a replica, which lags behind. A script goes to the
 			// primary, so let scripts bring values of any length.
 			s.inline = math.MaxInt32
@@ -54,59 +55,11 @@ func newServer(client redis.UniversalClient, cfg Config) (server, error) {
 		return server{}, errors.New("lock: client: got a *redis.Ring, want a *redis.Client or *redis.ClusterClient: " +
 			"a ring moves keys to other servers as servers come and go, and a moved key is a forgotten one")
 	}
-	if !s.obedient {
-		cfg.Logger.Warn("lock: ContextTimeoutEnabled is off: a command to a server that hangs keeps its connection "+
-			"until ReadTimeout; set it in the client's options", "timeout", cfg.Timeout)
+	var err error
+	if s.acked, err = newAcked(client, cfg); err != nil {
+		return server{}, err
 	}
-	return s, nil
-}
-
-// limit returns a context for a command that the end of ctx must not stop, and that takes timeout at
-// most.
-func (s *server) limit(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
-	if s.obedient {
-		l := &limited{Context: ctx, deadline: time.Now().Add(timeout)}
-		return l, l.stop
-	}
-	return context.WithTimeout(context.WithoutCancel(ctx), timeout)
-}
-
-// limited is a context with the values of another and a deadline of its own, for an obedient client.
-// That makes the deadline its socket's, and looks at Done once before it takes a connection from
-// its pool. A timer is set only when it looks again, since it has to wait for something else: a
-// connection, a dial (which a vanished host leaves unanswered), the pause before a retry.
-type limited struct {
-	context.Context
-	deadline time.Time
-
-	looked atomic.Bool
-	arm    sync.Once
-	timer  context.Context
-	cancel context.CancelFunc
-}
-
-func (l *limited) Deadline() (time.Time, bool) { return l.deadline, true }
-
-func (l *limited) Done() <-chan struct{} {
-	if l.looked.CompareAndSwap(false, true) {
-		return nil
-	}
-	l.arm.Do(func() {
-		l.timer, l.cancel = context.WithDeadline(context.WithoutCancel(l.Context), l.deadline)
-	})
-	return l.timer.Done()
-}
-
-func (l *limited) Err() error {
-	if time.Now().Before(l.deadline) {
-		return nil
-	}
-	return context.DeadlineExceeded
-}
-
-func (l *limited) stop() {
-	l.arm.Do(func() { l.timer, l.cancel = context.Background(), func() {} })
-	l.cancel()
+	return s, verdict(cfg, clientFindings(client))
 }
 
 // run sends a script and waits for its reply until ctx ends. If grantee is not nil the script is
@@ -123,6 +76,9 @@ func (s *server) run(ctx context.Context, sc *script, args []any, grantee *Locke
 }
 
 func (s *server) send(ctx context.Context, sc *script, args []any) (reply, error) {
+	if s.acked != nil && sc.holds {
+		return s.confirm(ctx, sc, args)
+	}
 	cmd := sc.command(ctx, args)
 	err := s.client.Process(ctx, cmd)
 	if unknownScript(err) {
@@ -130,6 +86,81 @@ func (s *server) send(ctx context.Context, sc *script, args []any) (reply, error
 		err = s.client.Process(ctx, cmd)
 	}
 	return s.result(cmd, err)
+}
+
+// sendAll sends a batch of scripts, to each node its own in one pipeline, and books what came of each.
+// A ClusterClient could split it by node as well, but not without the command table, which it asks of
+// any node: one that hangs, of whatever slots, would hold all renewals up. The client of a cluster's
+// node sends nothing again by itself, so what a broken connection has lost is sent once more.
+func (s *server) sendAll(ctx context.Context, all []*renewal) {
+	s.sendOnce(ctx, all)
+	if s.cluster == nil {
+		return
+	}
+	var again []*renewal
+	for _, r := range all {
+		if err := r.cmd.Err(); passing(err) && ctx.Err() == nil {
+			s.reload(err)
+			r.cmd.SetErr(nil)
+			again = append(again, r)
+		}
+	}
+	s.sendOnce(ctx, again)
+}
+
+func (s *server) sendOnce(ctx context.Context, all []*renewal) {
+	nodes := map[redis.UniversalClient][]*renewal{}
+	for _, r := range all {
+		node, err := s.primary(ctx, r.cmd.Args()[3].(string))
+		if err != nil {
+			r.cmd.SetErr(err)
+			continue
+		}
+		nodes[node] = append(nodes[node], r)
+	}
+	var wg sync.WaitGroup
+	for node, its := range nodes {
+		wg.Go(func() {
+			cmds := make([]redis.Cmder, len(its))
+			for i, r := range its {
+				cmds[i] = r.cmd
+			}
+			acks, err := s.pipeline(ctx, node, false, cmds...)
+			for _, r := range its {
+				r.acks = acks
+				if r.cmd.Err() == nil && err != nil {
+					r.cmd.SetErr(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// pipeline sends scripts to a node, and WAIT behind them in acked mode. Each script has its own error;
+// the count is of the replicas that have what all of them have written.
+func (s *server) pipeline(ctx context.Context, node redis.UniversalClient, asking bool, scripts ...redis.Cmder) (acks int64, err error) {
+	pipe := node.Pipeline()
+	if asking {
+		pipe.Do(ctx, "asking")
+	}
+	_ = pipe.BatchProcess(ctx, scripts...)
+	if s.acked == nil {
+		_, _ = pipe.Exec(ctx)
+		return 0, nil
+	}
+	wait := redis.NewIntCmd(ctx, "wait", s.acked.want, s.acked.within)
+	_ = pipe.Process(ctx, wait)
+	_, _ = pipe.Exec(ctx)
+	return wait.Result()
+}
+
+// primary is the client of the node that serves a key.
+func (s *server) primary(ctx context.Context, key string) (redis.UniversalClient, error) {
+	if s.cluster != nil {
+		return s.cluster.MasterForKey(ctx, key)
+	}
+	return s.client, nil
 }
 
 // get fetches a whole value.

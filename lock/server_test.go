@@ -130,6 +130,7 @@ func TestParseReplyRefusesNonsense(t *testing.T) {
 func TestScriptsAreComplete(t *testing.T) {
 	for name, s := range map[string]*script{
 		"begin": beginScript, "renew": renewScript, "commit": commitScript, "release": releaseScript, "abandon": abandonScript,
+		"regain": regainScript,
 	} {
 		source := s.source.(string)
 		if !strings.HasPrefix(source, claimSource) || !strings.Contains(source, "\n-- "+name+": ") {

@@ -65,6 +65,9 @@ func (w *watch) stop() {
 // watch starts to listen for key, without waiting for it to take effect.
 func (w *waker) watch(key string) *watch {
 	v := &watch{c: make(chan struct{}, 1), key: key}
+	if w.client == nil {
+		return v // of a quorum lock, whose waiters ask
+	}
 	node := w.client
 	if w.cluster != nil {
 		// A sharded channel lives on the node of its slot. If the slot moves, the node says so

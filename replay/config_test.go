@@ -21,6 +21,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Lock: lock.Config{
 			TTL: 15 * time.Second, Renew: 5 * time.Second, MaxHold: 10 * time.Minute, Remember: 24 * time.Hour, Timeout: 2 * time.Second,
+			AckWithin: 500 * time.Millisecond,
 		},
 		Cache:        cache.Config{}.WithDefaults(),
 		Prefix:       "reprise",
@@ -42,7 +43,7 @@ func TestDefaults(t *testing.T) {
 func TestDefaultsLeaveWhatIsSet(t *testing.T) {
 	logger, lockLogger := slog.New(slog.DiscardHandler), slog.New(slog.DiscardHandler)
 	set := Config{
-		Lock:   lock.Config{TTL: time.Second, Renew: 100 * time.Millisecond, MaxHold: time.Minute, Remember: time.Hour, Timeout: 200 * time.Millisecond, Logger: lockLogger},
+		Lock:   lock.Config{TTL: time.Second, Renew: 100 * time.Millisecond, MaxHold: time.Minute, Remember: time.Hour, Timeout: 200 * time.Millisecond, Acks: 1, AckWithin: time.Millisecond, Logger: lockLogger},
 		Cache:  cache.Config{CompressAbove: cache.Never, MaxDecoded: 2048},
 		Prefix: "billing", Retention: 2 * time.Hour, Wait: time.Second,
 		OnAbandoned: AskReconcile, OnFailure: ReleaseFailed, OnHangup: Stop, OnStoreDown: RunUnguarded, OnCommitDown: WithholdUnstored,

@@ -41,6 +41,10 @@ func New(client redis.UniversalClient, cfg Config) (*Engine, error) {
 	return &Engine{cfg: cfg, locker: locker, codec: codec}, nil
 }
 
+// Check asks Redis for the settings that the promises rest on, as lock.Locker.Check does: for a
+// program's start.
+func (e *Engine) Check(ctx context.Context) error { return e.locker.Check(ctx) }
+
 // Config returns the engine's configuration, defaults filled in.
 func (e *Engine) Config() Config { return e.cfg }
 
@@ -102,6 +106,10 @@ type Result struct {
 	Guarded  bool // the work ran, or had run, under a claim: false if Redis was down, or in shadow
 	Attempt  int  // of the work that ran, or 0
 	Fence    int64
+
+	// Unconfirmed: Stored, but fewer replicas than Config.Lock.Acks have confirmed it, so that a
+	// failover may forget it. Always false without Acks.
+	Unconfirmed bool
 
 	record cache.Record
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/reprise-go/reprise/cache"
+	"github.com/reprise-go/reprise/internal/jitter"
 	"github.com/reprise-go/reprise/lock"
 )
 
@@ -123,8 +123,14 @@ func (p *passage) commit(ctx context.Context, lease *lock.Lease, answer Answer, 
 	}
 	stored, err := p.store(ctx, lease, value, retention)
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, lock.ErrUnconfirmed) && stored != 0:
+		// Unconfirmed, it still is what a retry gets, and withholding it would bring it no nearer to
+		// the replicas.
 		p.event.Outcome = Stored
+		if ran.Unconfirmed = err != nil; ran.Unconfirmed {
+			p.event.Outcome = Unconfirmed
+			p.engine.cfg.Logger.Warn("replay: an answer is stored, but a failover may forget it", "key", p.key, "err", err)
+		}
 		p.event.Vanished = stored == lock.StoredMissing
 		ran.Stored = !tombstone
 		if replied && !tombstone {
@@ -162,7 +168,7 @@ func (p *passage) store(ctx context.Context, lease *lock.Lease, value []byte, re
 		if t := p.engine.cfg.Trace; t != nil && t.CommitFailed != nil {
 			t.CommitFailed(ctx, err)
 		}
-		timer := time.NewTimer(pause/2 + rand.N(pause/2))
+		timer := time.NewTimer(pause/2 + jitter.N(pause/2))
 		select {
 		case <-timer.C:
 		case <-lease.Context().Done(): // one last try, which may still find the key ours

@@ -40,6 +40,7 @@ type Outcome string
 
 const (
 	Stored       Outcome = "stored"          // ran; the answer is kept
+	Unconfirmed  Outcome = "unconfirmed"     // ran; the answer is kept, but too few replicas confirmed it
 	NotStored    Outcome = "not-stored"      // ran; the answer could not be stored
 	Failed       Outcome = "failed"          // ran; the answer or error is not one to keep
 	Unguarded    Outcome = "unguarded"       // ran without a claim: Redis was down

@@ -23,9 +23,10 @@ const prefix = "REPRISE_"
 
 // settings are what the environment says.
 type settings struct {
-	engine  replay.Config
-	adapter httpadapter.Config
-	connect func() redis.UniversalClient // nil for the embedded Redis
+	engine   replay.Config
+	adapter  httpadapter.Config
+	connect  func() redis.UniversalClient // nil for the embedded Redis
+	embedded bool
 }
 
 // settingsFrom returns every fault of environ at once.
@@ -61,6 +62,7 @@ func start(ctx context.Context, s settings, addrs []string, log *slog.Logger) (*
 	f := &fleet{}
 	if s.connect == nil {
 		f.redis = embedded.Start()
+		s.embedded = true
 		s.connect = func() redis.UniversalClient { return f.redis.Client() }
 	}
 	ledger := newLedger()
@@ -89,7 +91,7 @@ func newReplica(ctx context.Context, s settings, addr string, l *ledger, log *sl
 		return nil, err
 	}
 	log = log.With("replica", listener.Addr())
-	handler, err := newHandler(client, s, l, log)
+	handler, err := newHandler(ctx, client, s, l, log)
 	if err != nil {
 		listener.Close()
 		return nil, err
@@ -105,7 +107,7 @@ func newReplica(ctx context.Context, s settings, addr string, l *ledger, log *sl
 }
 
 // newHandler makes the API safe to retry: this is what an API of your own needs.
-func newHandler(client redis.UniversalClient, s settings, ledger *ledger, log *slog.Logger) (http.Handler, error) {
+func newHandler(ctx context.Context, client redis.UniversalClient, s settings, ledger *ledger, log *slog.Logger) (http.Handler, error) {
 	s.engine.Logger = log
 	s.engine.Trace = &replay.Trace{Finished: func(_ context.Context, e replay.Event) {
 		log.Info("POST /payments", "outcome", e.Outcome, "attempt", e.Attempt, "work", e.Work)
@@ -113,6 +115,11 @@ func newHandler(client redis.UniversalClient, s settings, ledger *ledger, log *s
 	engine, err := replay.New(client, s.engine)
 	if err != nil {
 		return nil, err
+	}
+	if !s.embedded { // which has no settings to check
+		if err := engine.Check(ctx); err != nil {
+			return nil, err
+		}
 	}
 
 	api := &api{ledger: ledger, adapter: s.adapter.WithDefaults()}

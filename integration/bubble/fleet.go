@@ -20,11 +20,13 @@ package bubble
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
@@ -43,9 +45,12 @@ func (quiet) Printf(context.Context, string, ...any) {}
 type Fleet struct {
 	Redis *miniredis.Miniredis
 
-	t        *testing.T
-	names    map[string]string // of scripts, by digest
+	t     *testing.T
+	names map[string]string // of scripts, by digest
+
+	mu       sync.Mutex
 	machines []*Machine
+	hook     server.Hook // what comes before each command; nil: nothing
 }
 
 // Run runs test in a bubble of its own. When test returns, clients and Redis are closed, and every
@@ -54,19 +59,29 @@ type Fleet struct {
 func Run(t *testing.T, test func(t *testing.T, f *Fleet)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		f := &Fleet{Redis: miniredis.NewMiniRedis(), t: t, names: map[string]string{}}
-		f.Redis.ClockTTL(true)
-		f.load()
+		f := newFleet(t)
 		t.Cleanup(func() {
-			for _, m := range f.machines {
-				m.link.close()
-				_ = m.Client.Close()
-			}
-			f.Redis.Close()
+			f.close()
 			time.Sleep(15 * time.Minute)
 		})
 		test(t, f)
 	})
+}
+
+func newFleet(t *testing.T) *Fleet {
+	t.Helper()
+	f := &Fleet{Redis: miniredis.NewMiniRedis(), t: t, names: map[string]string{}}
+	f.Redis.ClockTTL(true)
+	f.load()
+	return f
+}
+
+func (f *Fleet) close() {
+	for _, m := range f.machines {
+		m.link.close()
+		_ = m.Client.Close()
+	}
+	f.Redis.Close()
 }
 
 // load makes Redis know the scripts, as it does from the first use on, so that a test counts what
@@ -129,6 +144,8 @@ func (f *Fleet) ClusterMachine(options ...func(*redis.ClusterOptions)) *Machine 
 
 func (f *Fleet) plug() *Machine {
 	m := &Machine{t: f.t, link: newLink(f)}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.machines = append(f.machines, m)
 	return m
 }
@@ -145,7 +162,21 @@ func (m *Machine) Locker(cfg lock.Config) *lock.Locker {
 
 // Refuse makes Redis answer every command of every machine with this error, such as "OOM …" or
 // "READONLY …". Empty ends it.
-func (f *Fleet) Refuse(message string) { f.Redis.SetError(message) }
+func (f *Fleet) Refuse(message string) {
+	f.Redis.SetError(message)
+	if message == "" && f.hook != nil {
+		f.Redis.Server().SetPreHook(f.hook)
+	}
+}
+
+// Before calls hook before Redis runs a command, a script's too. If it returns true, it has answered.
+func (f *Fleet) Before(hook server.Hook) {
+	next := f.hook
+	f.hook = func(p *server.Peer, cmd string, args ...string) bool {
+		return hook(p, cmd, args...) || next != nil && next(p, cmd, args...)
+	}
+	f.Redis.Server().SetPreHook(f.hook)
+}
 
 // WantTrips fails the test unless the machine has made exactly these round trips since the last
 // call of Trips or WantTrips.
@@ -173,7 +204,10 @@ func (f *Fleet) Freeze() { f.each((*link).Freeze) }
 func (f *Fleet) Thaw() { f.each((*link).Thaw) }
 
 func (f *Fleet) each(do func(*link)) {
-	for _, m := range f.machines {
+	f.mu.Lock()
+	machines := slices.Clone(f.machines)
+	f.mu.Unlock()
+	for _, m := range machines {
 		do(m.link)
 	}
 }

@@ -36,10 +36,9 @@ type site struct {
 
 // A setup is what a test wants to be otherwise than by default.
 type setup struct {
-	replay  func(*replay.Config)
-	http    func(*httpadapter.Config)
-	around  func(http.Handler) http.Handler // outside the adapter
-	handler http.HandlerFunc
+	replay func(*replay.Config)
+	http   func(*httpadapter.Config)
+	around func(http.Handler) http.Handler // outside the adapter
 }
 
 // newSite serves handler at every path. Its scope is the header X-Account.

@@ -3,7 +3,6 @@ package bubble
 import (
 	"context"
 	"fmt"
-	"math"
 	"net"
 	"slices"
 	"sync"
@@ -12,30 +11,6 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 )
-
-// A Fault befalls one round trip. Its parts apply in the order of the fields.
-type Fault struct {
-	LoseCommand  bool          // the connection breaks before the command reaches Redis
-	DelayCommand time.Duration // the command reaches Redis later, even if its sender has gone
-	Meanwhile    func()        // called when the command has taken effect and the reply is on its way
-	DelayReply   time.Duration // the reply reaches the machine later
-	LoseReply    bool          // the connection breaks after the command took effect
-}
-
-// Forever is a delay that doesn't end.
-const Forever time.Duration = math.MaxInt64
-
-// The faults that most tests need.
-var (
-	LoseCommand = Fault{LoseCommand: true}
-	LoseReply   = Fault{LoseReply: true}
-	Unheard     = Fault{DelayCommand: Forever} // the command never arrives, and the connection stands
-	Unanswered  = Fault{DelayReply: Forever}   // the command takes effect, and the connection stands
-)
-
-// Meanwhile is the fault-free trip during which something else happens: do is called when the
-// command has taken effect and before its reply arrives.
-func Meanwhile(do func()) Fault { return Fault{Meanwhile: do} }
 
 // A link is one machine's network. It carries bytes between the machine's client and Redis, and
 // knows the commands among them by name: begin, renew, commit, release, abandon for our scripts,
@@ -48,10 +23,13 @@ type link struct {
 	mu     sync.Mutex
 	trips  []string
 	rules  []*rule
-	wires  map[*wire]struct{}
+	fate   func([]Command) Fault
+	wires  []*wire
 	down   bool
 	dark   bool
-	frozen chan struct{} // closed by Thaw; nil when not frozen
+	frozen bool
+	queue  []chan struct{} // commands that wait for Thaw, in the order of their sending
+	paused chan struct{}   // closed by Resume; nil when the machine runs
 }
 
 // A rule is a fault that waits for its command.
@@ -62,7 +40,7 @@ type rule struct {
 }
 
 func newLink(f *Fleet) *link {
-	return &link{redis: f.Redis, names: f.names, wires: map[*wire]struct{}{}}
+	return &link{redis: f.Redis, names: f.names}
 }
 
 // On lets fault befall the next round trip that carries a command of that name ("*": any).
@@ -75,11 +53,21 @@ func (l *link) OnNext(n int, name string, fault Fault) {
 	l.rules = append(l.rules, &rule{name, fault, n})
 }
 
-// Heal forgets all faults that have not struck yet.
+// Fate lets decide choose the fault of every round trip that no On waits for. It is asked once for
+// each, when it is sent, and for each message that Redis pushes, as a command named "push" of which
+// only DelayReply counts. From here on, what would happen at one instant on this machine's network
+// happens in the same order each time, a nanosecond apart.
+func (l *link) Fate(decide func([]Command) Fault) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fate = decide
+}
+
+// Heal forgets all faults that have not struck yet, and Fate.
 func (l *link) Heal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.rules = nil
+	l.rules, l.fate = nil, nil
 }
 
 // Trips returns the round trips that the machine has made since the last call of Trips, by the
@@ -100,14 +88,17 @@ func (l *link) Down() {
 	l.Break()
 }
 
-// Break breaks the connections that there are.
+// Break breaks the connections that there are, the oldest first.
 func (l *link) Break() {
 	l.mu.Lock()
-	wires := l.wires
-	l.wires = map[*wire]struct{}{}
+	wires, inOrder := l.wires, l.fate != nil
+	l.wires = nil
 	l.mu.Unlock()
-	for w := range wires {
+	for _, w := range wires {
 		w.cut()
+		if inOrder {
+			time.Sleep(1) // as in Thaw
+		}
 	}
 }
 
@@ -131,31 +122,76 @@ func (l *link) Vanish() {
 func (l *link) Freeze() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.frozen == nil {
-		l.frozen = make(chan struct{})
+	l.frozen = true
+}
+
+// Thaw ends Freeze and Vanish. What was sent meanwhile arrives in the order of its sending. (On a
+// network, what comes by several connections may arrive in any.)
+func (l *link) Thaw() {
+	l.mu.Lock()
+	queue := l.queue
+	l.dark, l.frozen, l.queue = false, false, nil
+	l.mu.Unlock()
+	for _, gate := range queue {
+		close(gate)
+		time.Sleep(1) // in a bubble, until all that can happen has happened
 	}
 }
 
-// Thaw ends Freeze and Vanish.
-func (l *link) Thaw() {
+// Pause stops the machine, as far as its network can tell: what it sends and what it is sent waits
+// for Resume.
+func (l *link) Pause() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.dark = false
-	if l.frozen != nil {
-		close(l.frozen)
-		l.frozen = nil
+	l.frozen = true
+	if l.paused == nil {
+		l.paused = make(chan struct{})
 	}
+}
+
+// Resume ends Pause.
+func (l *link) Resume() {
+	l.mu.Lock()
+	if l.paused != nil {
+		close(l.paused)
+		l.paused = nil
+	}
+	l.mu.Unlock()
+	l.Thaw()
+}
+
+// resumed returns a channel that is closed when the machine runs, nil if it does.
+func (l *link) resumed() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.paused
+}
+
+// pushed returns how long a message that Redis pushes is under way.
+func (l *link) pushed() time.Duration {
+	l.mu.Lock()
+	fate := l.fate
+	l.mu.Unlock()
+	if fate == nil {
+		return 0
+	}
+	return fate([]Command{{Name: "push"}}).DelayReply
 }
 
 func (l *link) close() {
-	l.Thaw()
 	l.Down()
+	l.Resume()
 }
 
 // dial is a client's Dialer.
 func (l *link) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if (l.dark || l.frozen) && ctx.Done() == nil {
+		// For a PubSub, which dials under its mutex. In a bubble, time stands still while anyone waits
+		// for a mutex, so this dial must not take any.
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: context.DeadlineExceeded}
+	}
 	if l.dark {
 		l.mu.Unlock()
 		<-ctx.Done() // go-redis's DialTimeout
@@ -170,20 +206,31 @@ func (l *link) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		return nil, err
 	}
 	client, inner := net.Pipe()
-	w := &wire{link: l, client: inner, server: server, broken: make(chan struct{}), replies: make(chan []byte, 1<<12)}
-	l.wires[w] = struct{}{}
+	w := &wire{link: l, client: inner, server: server, broken: make(chan struct{}),
+		sent: make(chan []byte, 1<<12), replies: make(chan []byte, 1<<12)}
+	l.wires = append(l.wires, w)
+	go w.send()
 	go w.carry()
 	go w.receive()
 	go w.deliver()
-	return socket{client}, nil
+	return socket{client, l.fate != nil}, nil
 }
 
-// sent books a round trip and returns the faults that befall it, joined to one.
-func (l *link) sent(names []string) (f Fault, gate <-chan struct{}) {
+// sent books a round trip. It returns the fault that befalls it, and a gate to wait at if Redis hangs.
+func (l *link) sent(commands []Command) (f Fault, gate <-chan struct{}) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(names) == 0 {
-		return f, l.frozen
+	if l.frozen {
+		g := make(chan struct{})
+		l.queue = append(l.queue, g)
+		gate = g
+	}
+	if len(commands) == 0 {
+		l.mu.Unlock()
+		return f, gate
+	}
+	names := make([]string, len(commands))
+	for i, c := range commands {
+		names[i] = c.Name
 	}
 	l.trips = append(l.trips, trip(names))
 	for i, r := range l.rules {
@@ -194,9 +241,15 @@ func (l *link) sent(names []string) (f Fault, gate <-chan struct{}) {
 		if r.times--; r.times == 0 {
 			l.rules = slices.Delete(l.rules, i, i+1)
 		}
-		break
+		l.mu.Unlock()
+		return f, gate
 	}
-	return f, l.frozen
+	fate := l.fate
+	l.mu.Unlock()
+	if fate != nil {
+		f = fate(commands)
+	}
+	return f, gate
 }
 
 // trip writes a pipeline's commands down, equal neighbours once.

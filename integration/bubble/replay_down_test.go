@@ -26,8 +26,8 @@ var troubles = []struct {
 }{
 	{"refuses connections", (*bubble.Fleet).Down, (*bubble.Fleet).Up},
 	{"hangs", (*bubble.Fleet).Freeze, (*bubble.Fleet).Thaw},
-	{"is out of memory", func(f *bubble.Fleet) { f.Redis.SetError(oom) }, func(f *bubble.Fleet) { f.Redis.SetError("") }},
-	{"is read-only", func(f *bubble.Fleet) { f.Redis.SetError(readOnly) }, func(f *bubble.Fleet) { f.Redis.SetError("") }},
+	{"is out of memory", func(f *bubble.Fleet) { f.Refuse(oom) }, func(f *bubble.Fleet) { f.Refuse("") }},
+	{"is read-only", func(f *bubble.Fleet) { f.Refuse(readOnly) }, func(f *bubble.Fleet) { f.Refuse("") }},
 }
 
 func TestRedisDownBeforeTheWorkIsRefused(t *testing.T) {

@@ -23,7 +23,7 @@ func sources(t *testing.T) map[string]string {
 	}
 	claim := read("claim")
 	all := map[string]string{}
-	for _, name := range []string{"begin", "renew", "commit", "release", "abandon"} {
+	for _, name := range []string{"begin", "renew", "commit", "release", "abandon", "regain"} {
 		all[name] = claim + read(name)
 	}
 	return all
@@ -34,23 +34,27 @@ func digest(source string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// commands returns the names of the whole commands that b begins with, and their size. Those that
-// only set a connection up have no name.
-func (l *link) commands(b []byte) (names []string, size int) {
+// commands returns the whole commands that b begins with, and their size. Those that only set a
+// connection up are left out.
+func (l *link) commands(b []byte) (all []Command, size int) {
 	for {
 		args, n := command(b[size:])
 		if n == 0 {
-			return names, size
+			return all, size
 		}
 		size += n
-		switch name := strings.ToUpper(string(args[0])); name {
+		switch name := strings.ToUpper(args[0]); name {
 		case "HELLO", "AUTH", "CLIENT", "SELECT", "READONLY", "CLUSTER", "COMMAND":
 		case "EVALSHA":
-			names = append(names, l.script(string(args[1])))
+			all = append(all, Command{l.script(args[1]), args[3], args[4:]})
 		case "EVAL":
-			names = append(names, "load "+l.script(digest(string(args[1]))))
+			all = append(all, Command{"load " + l.script(digest(args[1])), args[3], args[4:]})
 		default:
-			names = append(names, name)
+			c := Command{Name: name}
+			if len(args) > 1 {
+				c.Key = args[1]
+			}
+			all = append(all, c)
 		}
 	}
 }
@@ -63,7 +67,7 @@ func (l *link) script(digest string) string {
 }
 
 // command parses one command, an array of bulk strings. The size is 0 if b doesn't hold all of it.
-func command(b []byte) (args [][]byte, size int) {
+func command(b []byte) (args []string, size int) {
 	number := func(kind byte) (int, bool) {
 		line, rest, found := bytes.Cut(b[size:], []byte("\r\n"))
 		if !found {
@@ -85,7 +89,7 @@ func command(b []byte) (args [][]byte, size int) {
 		if !ok || len(b) < size+length+2 {
 			return nil, 0
 		}
-		args = append(args, b[size:size+length])
+		args = append(args, string(b[size:size+length]))
 		size += length + 2
 	}
 	return args, size

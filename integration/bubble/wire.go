@@ -3,28 +3,32 @@ package bubble
 import (
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// A wire is one connection of a link, with three goroutines: carry brings commands to Redis,
-// receive takes what Redis answers, and deliver brings it to the client. The latter are two, so
-// that a delayed reply never makes Redis wait in a write.
+// A wire is one connection of a link, with four goroutines: send takes what the client writes, carry
+// brings it to Redis, receive takes what Redis answers, and deliver brings that to the client. They
+// are two each way, so that a delay never makes a client or Redis wait in a write.
 type wire struct {
 	link           *link
 	client, server net.Conn
-	replies        chan []byte
+	sent, replies  chan []byte
 
 	once   sync.Once
 	broken chan struct{} // closed by cut
 
 	mu    sync.Mutex
-	reply Fault // what is to befall the next reply
+	reply *Fault // what is to befall the next reply; nil if none is due
 }
 
 // A socket is a client's end of a wire: a pipe that breaks with the errors that TCP has for it.
-type socket struct{ net.Conn }
+type socket struct {
+	net.Conn
+	inOrder bool
+}
 
 func (s socket) Write(b []byte) (int, error) {
 	n, err := s.Conn.Write(b)
@@ -34,11 +38,23 @@ func (s socket) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// A deadline can be set on a connection that the other side has closed.
+// A deadline can be set on a connection that the other side has closed. In order, it passes a
+// nanosecond late: a context that ends at the same instant has then ended first.
 
-func (s socket) SetDeadline(t time.Time) error      { return unlessBroken(s.Conn.SetDeadline(t)) }
-func (s socket) SetReadDeadline(t time.Time) error  { return unlessBroken(s.Conn.SetReadDeadline(t)) }
-func (s socket) SetWriteDeadline(t time.Time) error { return unlessBroken(s.Conn.SetWriteDeadline(t)) }
+func (s socket) SetDeadline(t time.Time) error { return unlessBroken(s.Conn.SetDeadline(s.late(t))) }
+func (s socket) SetReadDeadline(t time.Time) error {
+	return unlessBroken(s.Conn.SetReadDeadline(s.late(t)))
+}
+func (s socket) SetWriteDeadline(t time.Time) error {
+	return unlessBroken(s.Conn.SetWriteDeadline(s.late(t)))
+}
+
+func (s socket) late(t time.Time) time.Time {
+	if s.inOrder && !t.IsZero() {
+		t = t.Add(1)
+	}
+	return t
+}
 
 func unlessBroken(err error) error {
 	if err == io.ErrClosedPipe {
@@ -66,22 +82,33 @@ func (w *wire) pause(d time.Duration) bool {
 	}
 }
 
-// carry brings commands to Redis. A client that hangs up doesn't call back what it has sent.
-func (w *wire) carry() {
-	defer w.server.Close()
-	var pending []byte
+// send takes what the client writes, at once.
+func (w *wire) send() {
+	defer close(w.sent)
 	buf := make([]byte, 256<<10) // more than go-redis writes at a time, so that a pipeline comes whole
 	for {
 		n, err := w.client.Read(buf)
 		if err != nil {
 			return
 		}
-		pending = append(pending, buf[:n]...)
-		names, size := w.link.commands(pending)
+		w.sent <- slices.Clone(buf[:n])
+	}
+}
+
+// carry brings commands to Redis. A client that hangs up doesn't call back what it has sent.
+func (w *wire) carry() {
+	defer func() {
+		w.pause(1) // Redis answers before it learns that nobody listens
+		_ = w.server.Close()
+	}()
+	var pending []byte
+	for b := range w.sent {
+		pending = append(pending, b...)
+		commands, size := w.link.commands(pending)
 		if size == 0 {
 			continue
 		}
-		fault, gate := w.link.sent(names)
+		fault, gate := w.link.sent(commands)
 		if fault.LoseCommand {
 			w.cut()
 			return
@@ -97,7 +124,7 @@ func (w *wire) carry() {
 			return
 		}
 		w.mu.Lock()
-		w.reply = fault
+		w.reply = &fault
 		w.mu.Unlock()
 		if _, err := w.server.Write(pending[:size]); err != nil {
 			w.cut()
@@ -125,9 +152,16 @@ func (w *wire) deliver() {
 	defer w.client.Close()
 	for reply := range w.replies {
 		w.mu.Lock()
-		fault := w.reply
-		w.reply = Fault{}
+		due := w.reply
+		w.reply = nil
 		w.mu.Unlock()
+		var fault Fault
+		switch {
+		case due != nil:
+			fault = *due
+		case reply[0] == '>':
+			fault.DelayReply = w.link.pushed()
+		}
 		if fault.Meanwhile != nil {
 			fault.Meanwhile()
 		}
@@ -139,6 +173,12 @@ func (w *wire) deliver() {
 			// commands of the pipeline have taken effect too.
 			w.pause(1)
 			_ = w.client.Close()
+		}
+		if gate := w.link.resumed(); gate != nil {
+			select {
+			case <-gate:
+			case <-w.broken:
+			}
 		}
 		_, _ = w.client.Write(reply) // whether the client is still there or not, Redis is heard out
 	}

@@ -42,6 +42,7 @@ var rooms = []room{
 	{name: "replay", behind: []string{"lock", "cache"}, thirds: []string{goRedis}},
 	{name: "httpadapter", behind: []string{"lock", "cache", "replay"}},
 	{name: "internal/envconf", thirds: []string{env}},
+	{name: "internal/jitter"},
 }
 
 // never must not be linked by a room, nor be needed to run its tests.

@@ -25,7 +25,10 @@ if size == 0 and redis.call('EXISTS', KEYS[1]) == 0 then return grant(1, 0) end
 if size > tonumber(ARGV[6]) then return {LONG, size} end
 
 local value = redis.call('GET', KEYS[1])
-if ours(value, ARGV[1]) then return value end
+if ours(value, ARGV[1]) then
+  touch()
+  return value
+end
 
 local found = standing(value, ARGV[6])
 if found[1] == ABANDONED and ARGV[5] == '1' then

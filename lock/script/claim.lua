@@ -1,4 +1,4 @@
--- claim.lua: what the five scripts know of a claim. It is put before each of them.
+-- claim.lua: what the scripts know of a claim. It is put before each of them.
 --
 -- A claim is one line of text that an operator can read with GET:
 --
@@ -43,6 +43,12 @@ local function lapse(remember)
   if redis.call('PTTL', KEYS[1]) > tonumber(remember) then
     redis.call('PEXPIRE', KEYS[1], remember)
   end
+end
+
+-- touch writes the key's time to live as it is: a WAIT behind the script then speaks of what
+-- an earlier sending wrote, on whatever connection that was.
+local function touch()
+  redis.call('PEXPIRE', KEYS[1], redis.call('PTTL', KEYS[1]))
 end
 
 -- wake tells those who wait for the key. pcall, because Redis before 7 has no SPUBLISH and an

@@ -16,5 +16,8 @@ if not value or ours(value, ARGV[1]) then
   if value then return 1 end
   return 7
 end
-if value == ARGV[2] then return 6 end
+if value == ARGV[2] then
+  touch()
+  return 6
+end
 return standing(value, ARGV[4])

@@ -3,6 +3,7 @@ module github.com/reprise-go/reprise/integration
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/go-redsync/redsync/v4 v4.18.0
 	github.com/moby/moby/api v1.55.0
 	github.com/moby/moby/client v0.5.0

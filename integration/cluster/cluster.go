@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -31,10 +32,14 @@ var nodeArgs = []string{
 	"--enable-debug-command", "yes",
 }
 
-// Cluster is a Redis Cluster of three primaries and three replicas.
+// Cluster is a Redis Cluster: three primaries and three replicas, until nodes are added.
 type Cluster struct {
-	group *group
-	nodes []*Node
+	group   *group
+	args    []string // of every node
+	started int      // nodes so far
+
+	mu    sync.Mutex
+	nodes []*Node // replaced, never changed
 }
 
 // Start starts a cluster and returns when every node serves and every replica
@@ -45,14 +50,19 @@ func Start(ctx context.Context, redisArgs ...string) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{group: g, nodes: make([]*Node, size)}
+	c := &Cluster{
+		group:   g,
+		args:    append(nodeArgs[:len(nodeArgs):len(nodeArgs)], redisArgs...),
+		started: size,
+		nodes:   make([]*Node, size),
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Close(ctx))
 		}
 	}()
 
-	if err := c.runNodes(ctx, redisArgs); err != nil {
+	if err := c.runNodes(ctx); err != nil {
 		return nil, err
 	}
 	if err := c.form(ctx); err != nil {
@@ -61,13 +71,12 @@ func Start(ctx context.Context, redisArgs ...string) (_ *Cluster, err error) {
 	return c, nil
 }
 
-func (c *Cluster) runNodes(ctx context.Context, redisArgs []string) error {
-	args := append(nodeArgs[:len(nodeArgs):len(nodeArgs)], redisArgs...)
+func (c *Cluster) runNodes(ctx context.Context) error {
 	errs := make(chan error)
 	for i := range c.nodes {
 		go func() {
 			var err error
-			c.nodes[i], err = c.group.run(ctx, fmt.Sprintf("node-%d", i), args...)
+			c.nodes[i], err = c.group.run(ctx, fmt.Sprintf("node-%d", i), c.args...)
 			errs <- err
 		}()
 	}
@@ -80,7 +89,7 @@ func (c *Cluster) runNodes(ctx context.Context, redisArgs []string) error {
 
 // Close removes the containers and their network, in whatever state they are.
 func (c *Cluster) Close(ctx context.Context) error {
-	for _, n := range c.nodes {
+	for _, n := range c.Nodes() {
 		if n != nil {
 			n.client.Close()
 		}
@@ -89,10 +98,20 @@ func (c *Cluster) Close(ctx context.Context) error {
 }
 
 // Nodes are all nodes. Those at 0, 1 and 2 were the primaries at the start.
-func (c *Cluster) Nodes() []*Node { return c.nodes }
+func (c *Cluster) Nodes() []*Node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nodes
+}
+
+func (c *Cluster) setNodes(nodes []*Node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nodes = nodes
+}
 
 // Node is the node at i.
-func (c *Cluster) Node(i int) *Node { return c.nodes[i] }
+func (c *Cluster) Node(i int) *Node { return c.Nodes()[i] }
 
 // Client returns a new client that shares nothing with any other: its own
 // connections, its own view of the cluster. The options can be changed before
@@ -101,8 +120,12 @@ func (c *Cluster) Client(change ...func(*redis.ClusterOptions)) *redis.ClusterCl
 	options := &redis.ClusterOptions{
 		Dialer:                c.Dial,
 		ContextTimeoutEnabled: true,
+
+		// Else its first command asks any three nodes for their command table, and waits 5 s for
+		// those that hang.
+		DisableRoutingPolicies: true,
 	}
-	for _, n := range c.nodes {
+	for _, n := range c.Nodes() {
 		options.Addrs = append(options.Addrs, n.Announced())
 	}
 	for _, change := range change {
@@ -115,9 +138,18 @@ func (c *Cluster) Client(change ...func(*redis.ClusterOptions)) *redis.ClusterCl
 // Client: redirects name addresses inside the containers' network, and only the
 // published ports lead there from everywhere.
 func (c *Cluster) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
-	for _, n := range c.nodes {
+	n, err := c.NodeAt(addr)
+	if err != nil {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: err} // as of a machine that is gone
+	}
+	return n.dial(ctx)
+}
+
+// NodeAt is the node that announces addr.
+func (c *Cluster) NodeAt(addr string) (*Node, error) {
+	for _, n := range c.Nodes() {
 		if n.Announced() == addr {
-			return n.dial(ctx)
+			return n, nil
 		}
 	}
 	return nil, fmt.Errorf("cluster: no node announces %s", addr)
@@ -125,7 +157,7 @@ func (c *Cluster) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 
 // FlushScripts makes every node, replicas too, forget all scripts.
 func (c *Cluster) FlushScripts(ctx context.Context) error {
-	return each(c.nodes, func(n *Node) error {
+	return each(c.Nodes(), func(n *Node) error {
 		return n.wrap("script flush", n.client.ScriptFlush(ctx).Err())
 	})
 }

@@ -76,11 +76,13 @@ func (c *Cluster) Settle(ctx context.Context) error {
 }
 
 func (c *Cluster) whole(ctx context.Context) error {
-	if err := each(c.nodes, func(n *Node) error { return n.wrap("health of", n.healthy(ctx)) }); err != nil {
+	nodes := c.Nodes()
+	err := each(nodes, func(n *Node) error { return n.wrap("health of", n.healthy(ctx, len(nodes))) })
+	if err != nil {
 		return err
 	}
 	var first string
-	for i, n := range c.nodes {
+	for i, n := range nodes {
 		slots, err := n.client.ClusterSlots(ctx).Result()
 		if err != nil {
 			return n.wrap("cluster slots of", err)
@@ -92,14 +94,14 @@ func (c *Cluster) whole(ctx context.Context) error {
 		if i == 0 {
 			first = layout
 		} else if layout != first {
-			return fmt.Errorf("cluster: %s and %s disagree:\n%s\n%s", c.nodes[0].Name, n.Name, first, layout)
+			return fmt.Errorf("cluster: %s and %s disagree:\n%s\n%s", nodes[0].Name, n.Name, first, layout)
 		}
 	}
 	return nil
 }
 
-// healthy asks the node about itself.
-func (n *Node) healthy(ctx context.Context) error {
+// healthy asks the node about itself, as one of so many.
+func (n *Node) healthy(ctx context.Context, nodes int) error {
 	view, err := n.view(ctx)
 	if err != nil {
 		return err
@@ -114,7 +116,7 @@ func (n *Node) healthy(ctx context.Context) error {
 	for _, want := range []string{
 		"cluster_state:ok",
 		fmt.Sprintf("cluster_slots_ok:%d", Slots),
-		fmt.Sprintf("cluster_known_nodes:%d", size),
+		fmt.Sprintf("cluster_known_nodes:%d", nodes),
 	} {
 		if !strings.Contains(info, want+"\r\n") {
 			return fmt.Errorf("not %s", want)

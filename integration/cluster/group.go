@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
@@ -31,6 +32,9 @@ type group struct {
 	engine   *engine
 	name     string // of the network; begins the containers' names
 	lifeline *lifeline
+
+	mu      sync.Mutex
+	hasDoor bool
 }
 
 func newGroup(ctx context.Context) (*group, error) {
@@ -57,10 +61,15 @@ func (g *group) labels() map[string]string {
 
 // run starts a redis-server with args and learns where it can be reached.
 func (g *group) run(ctx context.Context, name string, args ...string) (*Node, error) {
+	return g.start(ctx, name, append([]string{"redis-server", "--protected-mode", "no"}, args...)...)
+}
+
+// start is run for another command.
+func (g *group) start(ctx context.Context, name string, command ...string) (*Node, error) {
 	ctr, err := testcontainers.Run(ctx, Image(),
 		testcontainers.WithName(g.name+"-"+name),
 		testcontainers.WithLabels(g.labels()),
-		testcontainers.WithCmd(append([]string{"redis-server", "--protected-mode", "no"}, args...)...),
+		testcontainers.WithCmd(command...),
 		testcontainers.WithExposedPorts(redisPort.String()),
 		testcontainers.WithHostConfigModifier(g.publish),
 		tcnetwork.WithNetworkName(nil, g.name),

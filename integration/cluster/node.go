@@ -149,13 +149,16 @@ func (n *Node) locate(ctx context.Context) error {
 	}
 	settings := found.Container.NetworkSettings
 	own, bindings := settings.Networks[n.group.name], settings.Ports[redisPort]
-	if own == nil || !own.IPAddress.IsValid() || len(bindings) == 0 {
+	isolated := own == nil && settings.Networks[n.group.door()] != nil
+	if !isolated && (own == nil || !own.IPAddress.IsValid()) || len(bindings) == 0 {
 		return n.wrap("inspect", fmt.Errorf("no address: the container is %s", found.Container.State.Status))
 	}
 
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.announced = netip.AddrPortFrom(own.IPAddress, redisPort.Num())
+	if !isolated { // else it still announces the address that it had
+		n.announced = netip.AddrPortFrom(own.IPAddress, redisPort.Num())
+	}
 	n.published = net.JoinHostPort(n.group.engine.host, bindings[0].HostPort)
 	return nil
 }

@@ -3,12 +3,13 @@ package cluster
 import (
 	"context"
 	"errors"
+	"net"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// Single is one plain Redis, in no cluster, for what is measured rather than
-// proven.
+// Single is one plain Redis, in no cluster: for what is measured, and for locks
+// over several deployments that know nothing of each other.
 type Single struct {
 	Addr string // a loopback address
 
@@ -35,9 +36,17 @@ func StartSingle(ctx context.Context, redisArgs ...string) (*Single, error) {
 	return s, nil
 }
 
-// Client returns a new client. The caller closes it.
+// Node is the Redis in its container, to be killed and restarted.
+func (s *Single) Node() *Node { return s.node }
+
+// Client returns a new client, which finds its Redis after a restart too. The
+// caller closes it.
 func (s *Single) Client() *redis.Client {
-	return redis.NewClient(&redis.Options{Addr: s.Addr, ContextTimeoutEnabled: true})
+	return redis.NewClient(&redis.Options{
+		Addr:                  s.Addr,
+		Dialer:                func(ctx context.Context, _, _ string) (net.Conn, error) { return s.node.dial(ctx) },
+		ContextTimeoutEnabled: true,
+	})
 }
 
 // Close removes the container.

@@ -105,7 +105,7 @@ func (c *Cluster) MasterOf(ctx context.Context, key string) (*Node, error) {
 // Masters are the nodes that serve slots now, in the order of Nodes.
 func (c *Cluster) Masters(ctx context.Context) []*Node {
 	views := c.views(ctx)
-	return slices.DeleteFunc(slices.Clone(c.nodes), func(n *Node) bool {
+	return slices.DeleteFunc(slices.Clone(c.Nodes()), func(n *Node) bool {
 		return !views[n].primary || len(views[n].slots) == 0
 	})
 }
@@ -116,7 +116,7 @@ func (c *Cluster) views(ctx context.Context) map[*Node]view {
 	defer cancel()
 	var mu sync.Mutex
 	views := make(map[*Node]view)
-	each(c.nodes, func(n *Node) error {
+	each(c.Nodes(), func(n *Node) error {
 		v, err := n.view(ctx)
 		if err == nil {
 			mu.Lock()

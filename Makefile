@@ -13,6 +13,10 @@ cgo    = $(filter 1,$(shell go env CGO_ENABLED))
 .PHONY: help
 help:
 	@echo 'make test          vet and test everything, on a real Redis Cluster where Docker is'
+	@echo 'make sim           play 3000 made-up bad days on a fake clock, and check every promise'
+	@echo 'make soak          the same, until stopped'
+	@echo 'make mutants       break the rules one by one, and see that the simulation notices'
+	@echo 'make chaos         break a real Redis Cluster under load, and print what was counted (Docker)'
 	@echo 'make bench         measure against the naive composition and the floor (Docker)'
 	@echo 'make image         pull or build $(REDIS_IMAGE), if it is missing'
 	@echo 'make cluster-up    a Redis Cluster on 127.0.0.1:7001 to 7006, for development'
@@ -33,8 +37,31 @@ test:
 	go vet $(race) ./... ./examples/... ./integration/...
 	go test $(flags) -timeout 5m ./...
 	go test $(flags) -timeout 5m ./examples/...
-	$(if $(docker),REPRISE_REQUIRE_DOCKER=1) go test $(flags) -timeout 10m -p 1 ./integration/...
+	$(if $(docker),REPRISE_REQUIRE_DOCKER=1) go test $(flags) -timeout 15m -p 1 ./integration/...
+	@$(simulate) -schedules 3000
 	@echo 'test: root, examples and integration passed$(clusters)$(without)'
+
+# Without the race detector, under which make test plays the first few hundred. The tests are built
+# and run apart because go test keeps what a test that passes has to say to itself.
+simulate = dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	go test -c -o "$$dir/sim" ./integration/sim && cd integration/sim && "$$dir/sim"
+
+.PHONY: sim
+sim:
+	@$(simulate) -schedules 3000
+
+.PHONY: soak
+soak:
+	@$(simulate) -test.timeout 0 -test.run TestSchedules -soak -stop -first $$(date +%s)
+
+.PHONY: mutants
+mutants:
+	go run ./integration/sim/mutants
+
+# Without the race detector and with more load: make test runs the same with less.
+.PHONY: chaos
+chaos: image
+	REPRISE_REQUIRE_DOCKER=1 go test -count=1 -timeout 30m -v ./integration/chaos -args -keys 1000
 
 .PHONY: image
 image:

@@ -16,7 +16,7 @@ import (
 // unconfirmed. Without it, nobody notices.
 func TestReplicaAway(t *testing.T) {
 	f := newFleet(t, plan{
-		replay: replay.Config{Lock: lock.Config{TTL: 10 * time.Second, Renew: 300 * time.Millisecond, Timeout: 5 * time.Second, AckWithin: 100 * time.Millisecond}},
+		replay: replay.Config{Lock: lock.Config{TTL: 30 * time.Second, Renew: 300 * time.Millisecond, Timeout: 5 * time.Second, AckWithin: time.Second}},
 		each: func(i int, c *replay.Config) {
 			if i > 0 {
 				c.Lock.Acks = 1
@@ -24,10 +24,12 @@ func TestReplicaAway(t *testing.T) {
 		},
 	})
 	plain, acked := f.machines[0], f.machines[1]
-	_, keys := f.keysOnOneNode(t, 4)
+	_, keys := f.keysOnOneNode(t, 5)
 	kept, running, fresher, refused := keys[0], keys[1], keys[2], keys[3]
 	first := f.send(t, acked, pay(kept))
 	fresh(t, first)
+	// A client that knows no topology yet asks any node for it, the one that will hang, too.
+	fresh(t, f.send(t, plain, pay(keys[4])))
 	g, answer := f.hold(t, acked, pay(running), nil)
 
 	away := f.replicaOf(t, kept)

@@ -22,9 +22,9 @@ type Config struct {
 	// Dialect is how the API talks of idempotency. Nil means the one that DialectName names.
 	Dialect Dialect `env:"-"`
 
-	// DialectName is the Dialect where that is nil. Zero means "problem", of which there is no
-	// other yet.
-	DialectName string `env:"HTTP_DIALECT" want:"problem"`
+	// DialectName is the Dialect where that is nil: problem, ietf, credicorp, bluesnap or stripe,
+	// ready-made as Problem, IETF and so on. Zero means "problem".
+	DialectName string `env:"HTTP_DIALECT" want:"one of problem, ietf, credicorp, bluesnap, stripe"`
 
 	// RequireKey answers 400 to a request without a key. Zero (false) lets it pass unprotected.
 	RequireKey bool `env:"HTTP_REQUIRE_KEY"`
@@ -129,8 +129,8 @@ type ConfigError = envconf.Error
 
 // WithDefaults returns c with every zero replaced by its default.
 func (c Config) WithDefaults() Config {
-	if c.Dialect == nil && (c.DialectName == "" || c.DialectName == "problem") {
-		c.Dialect = Problem{}
+	if c.Dialect == nil {
+		c.Dialect = dialectNamed(c.DialectName)
 	}
 	if len(c.Methods) == 0 {
 		c.Methods = []string{http.MethodPost, http.MethodPatch}
@@ -161,7 +161,7 @@ func (c Config) WithDefaults() Config {
 func (c Config) Validate() error {
 	c = c.WithDefaults()
 	var f envconf.Faults
-	f.Check(c.Dialect != nil, "DialectName", c.DialectName, "problem", "")
+	f.Check(c.Dialect != nil, "DialectName", c.DialectName, dialectNames(), "")
 	for _, m := range c.Methods {
 		safe := slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace}, m)
 		f.Check(isToken(m) && !safe, "Methods", m, "methods other than GET, HEAD, OPTIONS and TRACE", "")

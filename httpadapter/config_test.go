@@ -60,7 +60,7 @@ func TestConfigValidate(t *testing.T) {
 		cfg  Config
 		want []string
 	}{
-		{"a dialect that there is not", Config{DialectName: "klingon"}, []string{`DialectName: got "klingon", want problem`}},
+		{"a dialect that there is not", Config{DialectName: "klingon"}, []string{`DialectName: got "klingon", want one of problem, ietf, credicorp, bluesnap, stripe`}},
 		{"a dialect of one's own", Config{Dialect: Problem{TypeBase: "x"}, DialectName: "own"}, nil},
 		{"methods that are safe", Config{Methods: []string{"GET", "POST", "HEAD", "OPTIONS", "TRACE"}},
 			[]string{`Methods: got "GET", want methods other than GET, HEAD, OPTIONS and TRACE`, "Methods", "Methods", "Methods"}},
@@ -108,13 +108,13 @@ func wantFaults(t *testing.T, err error, want []string) {
 
 func TestFromEnv(t *testing.T) {
 	got, err := FromEnv("X_", []string{
-		"X_HTTP_DIALECT=problem", "X_HTTP_REQUIRE_KEY=true", "X_HTTP_METHODS=POST,PUT", "X_HTTP_KEY_HEADERS=Idempotency-Key,X-Key",
+		"X_HTTP_DIALECT=stripe", "X_HTTP_REQUIRE_KEY=true", "X_HTTP_METHODS=POST,PUT", "X_HTTP_KEY_HEADERS=Idempotency-Key,X-Key",
 		"X_HTTP_KEY_SYNTAX=strict", "X_HTTP_MAX_BODY=2MiB", "X_HTTP_MAX_RESPONSE=512KiB", "X_HTTP_RETRY_AFTER=5s", "X_HTTP_ON_STORE_DOWN=run",
 		"X_HTTP_STORES=success", "X_REPLAY_TTL_2XX=1h", "X_REPLAY_TTL_3XX=2h", "X_REPLAY_TTL_4XX=3h", "X_REPLAY_TTL_5XX=4h",
 		"X_HTTP_ALLOW_HEADERS=Age", "X_HTTP_DENY_HEADERS=X-A,X-B-*", "X_HTTP_DOC_URL=https://example.com/docs", "HTTP_STORES=all", "X_HTTP_UNKNOWN=1",
 	})
 	want := Config{
-		DialectName: "problem", RequireKey: true, Methods: []string{"POST", "PUT"}, Headers: []string{"Idempotency-Key", "X-Key"}, Syntax: Strict,
+		DialectName: "stripe", RequireKey: true, Methods: []string{"POST", "PUT"}, Headers: []string{"Idempotency-Key", "X-Key"}, Syntax: Strict,
 		MaxBody: 2 << 20, MaxResponse: 512 << 10, RetryAfter: 5 * time.Second, OnStoreDown: replay.RunUnguarded, Stores: StoreSuccess,
 		TTL2xx: time.Hour, TTL3xx: 2 * time.Hour, TTL4xx: 3 * time.Hour, TTL5xx: 4 * time.Hour,
 		AllowHeaders: []string{"Age"}, DenyHeaders: []string{"X-A", "X-B-*"}, DocURL: "https://example.com/docs",
@@ -162,7 +162,7 @@ func TestFromEnvTellsAllFaults(t *testing.T) {
 		"X_HTTP_DOC_URL=docs",
 	})
 	want := map[string]string{
-		"X_HTTP_DIALECT": "problem", "X_HTTP_REQUIRE_KEY": "true or false", "X_HTTP_METHODS": "other than GET", "X_HTTP_KEY_HEADERS": "header names",
+		"X_HTTP_DIALECT": "one of problem, ietf, credicorp, bluesnap, stripe", "X_HTTP_REQUIRE_KEY": "true or false", "X_HTTP_METHODS": "other than GET", "X_HTTP_KEY_HEADERS": "header names",
 		"X_HTTP_KEY_SYNTAX": "lenient or strict", "X_HTTP_MAX_BODY": "256MiB", "X_HTTP_MAX_RESPONSE": "256MiB", "X_HTTP_RETRY_AFTER": "1s to 30s",
 		"X_HTTP_ON_STORE_DOWN": "refuse, run", "X_HTTP_STORES": "dialect, final, success, all", "X_REPLAY_TTL_2XX": "1s", "X_REPLAY_TTL_3XX": "1s",
 		"X_REPLAY_TTL_4XX": "duration", "X_REPLAY_TTL_5XX": "duration", "X_HTTP_ALLOW_HEADERS": "header names", "X_HTTP_DOC_URL": "absolute URL",

@@ -86,6 +86,13 @@ type Info struct {
 	// DocURL is the absolute URL of a page on the API's idempotency; empty if there is none.
 	DocURL string
 
+	// Message is what Config.Message says of the outcome, in place of the dialect's text for people: Problem's detail, the
+	// vendors' message or description. Empty leaves the dialect's own words. Codes, types and titles never change.
+	Message string
+
+	// RequestID is what the API calls this request; empty if it has no name.
+	RequestID string
+
 	// Request lets a dialect choose its form by Accept, its language, or quote a request ID. Its body may have been
 	// read, and its header may hold an invalid key: only Key may be said.
 	Request *http.Request
@@ -98,7 +105,7 @@ type Info struct {
 //
 //	func (teapot) Marker(key string) (name, value string) { return "Teapot-Replayed", "true" }
 //
-// Its methods are called concurrently.
+// Config.Dialect takes it. The methods are called concurrently.
 type Dialect interface {
 	// Syntax returns the keys that are accepted where the configuration names no syntax.
 	Syntax() KeySyntax
@@ -173,11 +180,13 @@ func storesByDefault(status int) bool {
 	return 200 <= status && status < 500
 }
 
-// encodeJSON renders a struct, whose fields stand in order, without HTML escaping and without a newline at the end.
-func encodeJSON(v any) []byte {
+// encodeJSON renders a struct, whose fields stand in order, without HTML escaping and without a newline at the end: on
+// one line, or on several if there is an indent.
+func encodeJSON(v any, indent string) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
+	e.SetIndent("", indent)
 	if err := e.Encode(v); err != nil {
 		panic("httpadapter: " + err.Error()) // a struct of strings, numbers and booleans always encodes
 	}

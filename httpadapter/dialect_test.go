@@ -149,8 +149,11 @@ func TestStoresByDefault(t *testing.T) {
 }
 
 func TestEncodeJSON(t *testing.T) {
-	got := string(encodeJSON(struct{ B, A string }{"<&>", "line\nend\n"}))
-	if want := `{"B":"<&>","A":"line\nend\n"}`; got != want {
+	v := struct{ B, A string }{"<&>", "line\nend\n"}
+	if got, want := string(encodeJSON(v, "")), `{"B":"<&>","A":"line\nend\n"}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := string(encodeJSON(v, "  ")), "{\n  \"B\": \"<&>\",\n  \"A\": \"line\\nend\\n\"\n}"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

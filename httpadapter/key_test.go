@@ -8,12 +8,6 @@ import (
 	"testing"
 )
 
-var (
-	credicorpKeys = Raw(255, "!-~")
-	bluesnapKeys  = Raw(64, "A-Z", "a-z", "0-9", "-")
-	stripeKeys    = Raw(255)
-)
-
 const uuid = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 
 // a key or an outcome

@@ -40,14 +40,18 @@ func (Problem) Stores(status int) bool { return storesByDefault(status) }
 // Render returns the outcome's problem. Titles belong to the code; details may be reworded.
 func (p Problem) Render(o Outcome, info Info) Rendering {
 	title, detail := problemText(o, info)
+	return renderProblem(o, cmp.Or(p.TypeBase, defaultTypeBase)+o.String(), title, cmp.Or(info.Message, detail))
+}
+
+func renderProblem(o Outcome, typeURI, title, detail string) Rendering {
 	body := encodeJSON(problem{
-		Type:      cmp.Or(p.TypeBase, defaultTypeBase) + o.String(),
+		Type:      typeURI,
 		Title:     title,
 		Status:    o.Status(),
 		Detail:    detail,
 		Code:      o.String(),
 		Retryable: o.Retryable(),
-	})
+	}, "")
 	return Rendering{Status: o.Status(), ContentType: "application/problem+json", Body: body}
 }
 

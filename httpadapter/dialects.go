@@ -1,0 +1,57 @@
+package httpadapter
+
+import (
+	"cmp"
+	"strings"
+)
+
+// dialects is the one place where the names that an operator can choose from meet the dialects. The first is the
+// default. Config.DialectName's tag repeats the names; a test compares them.
+var dialects = []struct {
+	name    string
+	dialect Dialect
+}{
+	{"problem", Problem{}},
+	{"ietf", IETF{}},
+	{"credicorp", Credicorp{}},
+	{"bluesnap", BlueSnap{}},
+	{"stripe", Stripe{}},
+}
+
+// dialectNamed returns nil for a name that there is not.
+func dialectNamed(name string) Dialect {
+	for _, d := range dialects {
+		if d.name == cmp.Or(name, dialects[0].name) {
+			return d.dialect
+		}
+	}
+	return nil
+}
+
+func dialectNames() string {
+	var names []string
+	for _, d := range dialects {
+		names = append(names, d.name)
+	}
+	return "one of " + strings.Join(names, ", ")
+}
+
+// vendorCode is the outcome's code as the vendors spell theirs, for a dialect that has none for it. It stands among
+// codes about other things than keys, so the two short ones say what is missing or invalid.
+func vendorCode(o Outcome) string {
+	switch o {
+	case KeyMissing:
+		return "idempotency_key_missing"
+	case KeyMalformed, KeyTooLong, KeyRepeated:
+		return "idempotency_key_invalid"
+	}
+	return strings.ReplaceAll(o.String(), "-", "_")
+}
+
+// vendorType is the class of error that both Credicorp and Stripe sort a status into.
+func vendorType(status int) string {
+	if status >= 500 {
+		return "api_error"
+	}
+	return "invalid_request_error"
+}

@@ -1,0 +1,51 @@
+package httpadapter
+
+import (
+	"cmp"
+	"net/http"
+)
+
+// draftURL is the page of all of the draft's versions, so that it need not change with them.
+const draftURL = "https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/"
+
+// IETF is the [Dialect] of draft-ietf-httpapi-idempotency-key-header-07: the members of [Problem], with the draft's
+// words where it has some (under Error Scenarios), and one type for all outcomes, which are told apart by their code.
+// As in the draft's examples the type is the API's page on idempotency, Config.DocURL; without one it is the draft's
+// own.
+type IETF struct{}
+
+// Syntax returns [Strict]: §2.1 says that the value must be a String, and [Lenient] would teach clients to send what
+// another server of the same standard refuses. Config.Syntax can still be Lenient.
+func (IETF) Syntax() KeySyntax { return Strict }
+
+// Marker returns Idempotency-Replayed: true. The draft has no marker.
+func (IETF) Marker(string) (name, value string) { return Problem{}.Marker("") }
+
+// Stores reports what [Problem.Stores] does. The draft says "success or an error" and not which.
+func (IETF) Stores(status int) bool { return storesByDefault(status) }
+
+// Render returns the outcome's problem. As in the draft's examples its language is declared, unless the message is the
+// operator's.
+func (IETF) Render(o Outcome, info Info) Rendering {
+	title, detail := draftText(o, info)
+	answer := renderProblem(o, cmp.Or(info.DocURL, draftURL), title, cmp.Or(info.Message, detail))
+	if info.Message == "" {
+		answer.Header = http.Header{"Content-Language": {"en"}}
+	}
+	return answer
+}
+
+func draftText(o Outcome, info Info) (title, detail string) {
+	const usage = "This operation is idempotent and it requires correct usage of Idempotency Key."
+	switch o {
+	case KeyMissing:
+		return "Idempotency-Key is missing", usage
+	case Mismatch:
+		return "Idempotency-Key is already used",
+			usage + " Idempotency Key MUST not be reused across different payloads of this operation."
+	case InProgress:
+		return "A request is outstanding for this Idempotency-Key",
+			"A request with the same Idempotency-Key for the same operation is being processed or is outstanding."
+	}
+	return problemText(o, info)
+}

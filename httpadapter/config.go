@@ -82,6 +82,15 @@ type Config struct {
 	// DocURL is a page on the API's idempotency, which errors link to. Zero means none.
 	DocURL string `env:"HTTP_DOC_URL" want:"an absolute URL"`
 
+	// Message, if not nil, rewords or translates what an error says to people; "" leaves the
+	// dialect's words. Codes, types and titles stay. It must not repeat the request's key, which may
+	// be invalid.
+	Message func(Outcome, *http.Request) string `env:"-"`
+
+	// RequestID, if not nil, names the request in the errors of a dialect that has a place for it:
+	// Credicorp's request_id, Stripe's Request-Id. "" leaves it out.
+	RequestID func(*http.Request) string `env:"-"`
+
 	// Logger gets faults that the client is not told of. Nil discards.
 	Logger *slog.Logger `env:"-"`
 }

@@ -234,7 +234,7 @@ func (x *exchange) fail(err error) {
 
 func (x *exchange) refuse(o Outcome, want string, retryAfter time.Duration) {
 	cfg := &x.adapter.cfg
-	writeError(x.w, cfg.Dialect, o, Info{
+	info := Info{
 		Key:        x.key,
 		Header:     x.header,
 		Want:       want,
@@ -243,5 +243,12 @@ func (x *exchange) refuse(o Outcome, want string, retryAfter time.Duration) {
 		RetryAfter: retryAfter,
 		DocURL:     cfg.DocURL,
 		Request:    x.r,
-	})
+	}
+	if cfg.Message != nil {
+		info.Message = cfg.Message(o, x.r)
+	}
+	if cfg.RequestID != nil {
+		info.RequestID = cfg.RequestID(x.r)
+	}
+	writeError(x.w, cfg.Dialect, o, info)
 }

@@ -34,8 +34,7 @@ func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
 		return nil, fmt.Errorf("httpadapter: %w", err)
 	}
 	cfg = cfg.WithDefaults()
-	marker, _ := cfg.Dialect.Marker("")
-	filter, err := newHeaderFilter(cfg.AllowHeaders, cfg.DenyHeaders, []string{marker, storedHeader})
+	filter, err := newHeaderFilter(cfg.AllowHeaders, cfg.DenyHeaders, markers(cfg.Dialect))
 	if err != nil {
 		return nil, fmt.Errorf("httpadapter: %w", err)
 	}

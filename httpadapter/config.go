@@ -75,7 +75,8 @@ type Config struct {
 	Reconcile func(http.ResponseWriter, *http.Request) replay.Decision `env:"-"`
 
 	// AllowHeaders and DenyHeaders are response headers that records keep or leave out, beyond the
-	// built-in list; "X-Internal-*" stands for all that begin so.
+	// built-in list; "X-Internal-*" stands for all that begin so. No list lets a replay's markers in,
+	// whichever dialect's: Idempotency-Replayed, Idempotent-Replayed and Idempotency-Key.
 	AllowHeaders []string `env:"HTTP_ALLOW_HEADERS" want:"header names, separated by commas"`
 	DenyHeaders  []string `env:"HTTP_DENY_HEADERS" want:"header names, separated by commas"`
 
@@ -192,7 +193,7 @@ func (c Config) Validate() error {
 	u, err := url.Parse(c.DocURL)
 	f.Check(c.DocURL == "" || err == nil && u.IsAbs() && !strings.ContainsAny(c.DocURL, "<>\" "), "DocURL", c.DocURL, "an absolute URL", "")
 	valid := func(allow, deny []string) bool {
-		_, err := newHeaderFilter(allow, deny, nil)
+		_, err := newHeaderFilter(allow, deny, markers(nil)) // New adds that of a dialect of one's own
 		return err == nil
 	}
 	allow, deny := strings.Join(c.AllowHeaders, ","), strings.Join(c.DenyHeaders, ",")

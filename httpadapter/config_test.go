@@ -77,6 +77,7 @@ func TestConfigValidate(t *testing.T) {
 		{"a document that breaks its header", Config{DocURL: "https://x/>; rel=next"}, []string{"DocURL"}},
 		{"a document that is no URL", Config{DocURL: "http://[::1"}, []string{"DocURL"}},
 		{"allowed, and made anew", Config{AllowHeaders: []string{"Content-Length"}}, []string{`AllowHeaders: got "Content-Length", want header names that aren't made anew`}},
+		{"allowed, and a marker of a dialect not in use", Config{AllowHeaders: []string{"idempotent-replayed"}}, []string{`AllowHeaders: got "idempotent-replayed", want header names that aren't made anew`}},
 		{"allowed and no name", Config{AllowHeaders: []string{"a b"}}, []string{"AllowHeaders"}},
 		{"denied and no name", Config{DenyHeaders: []string{"a b"}}, []string{"DenyHeaders"}},
 		{"both, and no names", Config{AllowHeaders: []string{"a b"}, DenyHeaders: []string{"c d"}}, []string{"AllowHeaders", `DenyHeaders: got "c d", want header names`}},

@@ -36,6 +36,23 @@ func dialectNames() string {
 	return "one of " + strings.Join(names, ", ")
 }
 
+// markers are the headers by which the adapter says what an answer is, so that no record keeps them: Idempotency-Stored,
+// and the marker of a replay in every dialect and not only in the one in use, since a record can outlive the choice of a
+// dialect, and a handler that passes on another API's answer passes on its marker, too. One of them, BlueSnap's, is
+// Idempotency-Key itself: so a handler that echoes the key does so in the first answer only, under whichever dialect.
+func markers(inUse Dialect) []string {
+	names := []string{storedHeader}
+	for _, d := range dialects {
+		name, _ := d.dialect.Marker("")
+		names = append(names, name)
+	}
+	if inUse != nil { // perhaps one of the operator's own
+		name, _ := inUse.Marker("")
+		names = append(names, name)
+	}
+	return names
+}
+
 // vendorCode is the outcome's code as the vendors spell theirs, for a dialect that has none for it. It stands among
 // codes about other things than keys, so the two short ones say what is missing or invalid.
 func vendorCode(o Outcome) string {

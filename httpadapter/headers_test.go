@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-var testMarkers = []string{"idempotency-replayed", "Idempotency-Stored"}
+var testMarkers = markers(Problem{})
 
 func filter(t testing.TB, allow, deny []string) *headerFilter {
 	t.Helper()
@@ -25,7 +25,7 @@ var (
 	contractNames = []string{"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "date", "age",
 		"content-length", "set-cookie", "www-authenticate", "authentication-info", "retry-after", "server-timing", "alt-svc",
 		"via", "clear-site-data", "traceparent", "tracestate", "x-request-id", "request-id",
-		"idempotency-replayed", "idempotency-stored"}
+		"idempotency-replayed", "idempotent-replayed", "idempotency-key", "idempotency-stored"}
 	contractPrefixes = []string{"proxy-", "ratelimit", "x-ratelimit-", "access-control-"}
 )
 
@@ -91,7 +91,8 @@ func TestKeep(t *testing.T) {
 			want: http.Header{"Content-Type": {"a/b"}, "Date": {"now"}}},
 		{name: "all that can be", allow: []string{"*"},
 			h: http.Header{"Via": {"x"}, "Content-Length": {"1"}, "Te": {"1"}, "Trailer": {"X"}, "Transfer-Encoding": {"chunked"},
-				"Idempotency-Replayed": {"true"}, "Idempotency-Stored": {"false"}, "Connection": {"X-Hop"}, "X-Hop": {"1"},
+				"Idempotency-Replayed": {"true"}, "Idempotent-Replayed": {"true"}, "Idempotency-Key": {"k"},
+				"Idempotency-Stored": {"false"}, "Connection": {"X-Hop"}, "X-Hop": {"1"},
 				"Keep-Alive": {"1"}, "Upgrade": {"h2c"}},
 			want: http.Header{"Via": {"x"}}},
 	} {

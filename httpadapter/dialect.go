@@ -105,7 +105,7 @@ type Info struct {
 //
 //	func (teapot) Marker(key string) (name, value string) { return "Teapot-Replayed", "true" }
 //
-// Config.Dialect takes it. The methods are called concurrently.
+// The example has one with an error envelope of its own. Config.Dialect takes it. The methods are called concurrently.
 type Dialect interface {
 	// Syntax returns the keys that are accepted where the configuration names no syntax.
 	Syntax() KeySyntax

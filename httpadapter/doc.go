@@ -10,7 +10,7 @@
 //
 // The handler's answer is held back until it is stored. A duplicate of a request in flight gets 409
 // with Retry-After, a key that is used for another request 422, and a Redis that can't be asked 503;
-// see [Problem]. The handler learns its attempt and fence from its context, by
+// see [Dialect]. The handler learns its attempt and fence from its context, by
 // [replay.AttemptFrom]; that context ends if the lease is lost, but not when the client hangs up:
 // the work goes on and its answer waits for the retry.
 //
@@ -18,6 +18,26 @@
 //
 // Authentication and rate limits go outside, so that a 401 or 429 neither uses up nor reveals a key;
 // compression goes outside too, so that each client gets the encoding that it accepts.
+//
+// # Dialects
+//
+// A [Dialect] is how the API talks of idempotency: which keys it accepts, status and body of each error, how a replay
+// is marked, and which answers are stored. Config.DialectName chooses a ready-made one:
+//
+//	name       type       in progress  mismatch  marker                      keys                       stores
+//	problem    Problem    409          422       Idempotency-Replayed: true  Lenient                    final answers
+//	ietf       IETF       409          422       Idempotency-Replayed: true  Strict                     final answers
+//	credicorp  Credicorp  409          409       Idempotency-Replayed: true  1 to 255 visible ASCII     final answers
+//	bluesnap   BlueSnap   409          422       Idempotency-Key: the key    1 to 64 of A-Z a-z 0-9 -   final answers
+//	stripe     Stripe     409          400       Idempotent-Replayed: true   1 to 255 characters        all, 5xx too
+//
+// The vendors' words are those of their public pages; an outcome that they have none for is answered in their shape,
+// with the default's status. Whatever the dialect, Retry-After is there if, and only if, the same request may be sent
+// again, and the error carries Cache-Control: no-store and X-Should-Retry. Config.Message rewords or translates the
+// text for people, never a code. No record keeps a marker of any dialect, so a replay shows its own and no other: what
+// a handler sets under one of the three names, Idempotency-Key among them, is in the first answer only.
+//
+// Config.Dialect takes one of your own; the example of Dialect writes one.
 //
 // # Limits
 //

@@ -13,59 +13,73 @@ import (
 // another holder of the same fingerprint holds the key it waits: woken by that holder's commit,
 // release or abandon where Redis has sharded channels (7.0 and later), and otherwise asking again
 // after 10 ms, then ever more rarely up to every 250 ms, and whenever the holder's lease would run
-// out. Waiters for a quorum lock always ask.
+// out. Waiters for a quorum lock always ask. All in a process who wait for the same thing share one
+// subscription and ask as one.
 //
-// A holder of another fingerprint is not waited for: what it leaves behind is not for us.
+// A holder of another fingerprint is not waited for: what it leaves behind is not for us. Nor does
+// anybody wait beyond Config.MaxWaiters, or after StopWaiting.
 //
 // When the wait is over, the error is the *HeldError found last, joined with ctx's cause if it was
 // ctx that ended.
 func (l *Locker) Acquire(ctx context.Context, key string, terms Terms) (*Lease, error) {
-	var (
-		wake *watch
-		poll = pollFirst
-		last *HeldError
-		over <-chan time.Time
-	)
-	if terms.Wait > 0 {
-		t := time.NewTimer(terms.Wait)
-		defer t.Stop()
-		over = t.C
+	lease, err := l.TryAcquire(ctx, key, terms) // alone, for most keys are free
+	last := waitable(err, terms)
+	if last == nil {
+		return lease, err
 	}
-	for {
-		lease, err := l.TryAcquire(ctx, key, terms)
-		other, isHeld := errors.AsType[*HeldError](err)
-		switch {
-		case isHeld && (other.split || other.Claim.Fingerprint == terms.Fingerprint):
-			last = other
-		case last != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
-			return nil, fmt.Errorf("%w: %w", err, last)
-		default:
-			return lease, err
-		}
-		if wake == nil {
-			// Subscribed only now, for most keys are free; the watch fires once when it is in
-			// place, so that nothing which happened in between is missed.
-			wake = l.waker.watch(key)
-			defer wake.stop()
-		}
-		// The claim is dead when no time is left, so ask just after that.
-		wait := other.Left + time.Millisecond
-		if !wake.live() {
-			wait = min(wait, poll/2+jitter.N(poll/2))
+	m, ok := l.crowds.join(key, terms, l.cfg.MaxWaiters)
+	if !ok {
+		return nil, last
+	}
+	defer m.leave()
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(l.crowds.open, cancel)()
+	if terms.Wait > 0 {
+		defer time.AfterFunc(terms.Wait, cancel).Stop()
+	}
+	wake := l.waker.watch(key) // fires once when it is in place, so that nothing since is missed
+	defer wake.stop()
+	for poll := pollFirst; ; {
+		pause, woken := last.Left+time.Millisecond, true // the claim is dead when no time is left
+		if again := poll/2 + jitter.N(poll/2); !wake.live() && again < pause {
+			pause, woken = again, false
 			poll = min(2*poll, pollMost)
 		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(pause)
 		select {
 		case <-wake.c:
+			woken = true
 		case <-timer.C:
-		case <-over:
-			timer.Stop()
-			return nil, last
-		case <-ctx.Done():
+		case <-waiting.Done():
 		}
 		timer.Stop()
+		lease, err := m.ask(waiting, woken, func() (*Lease, error) { return l.TryAcquire(ctx, key, terms) })
+		held, enough := waitable(err, terms), errors.Is(err, errEnough)
+		switch {
+		case ctx.Err() != nil && (enough || errors.Is(err, context.Cause(ctx))):
+			return nil, fmt.Errorf("%w: %w", failed("acquire", context.Cause(ctx)), last)
+		case enough:
+			return nil, last
+		case held == nil:
+			return lease, err
+		}
+		last = held
 	}
 }
+
+// waitable returns what to wait for, if err says that there is something.
+func waitable(err error, terms Terms) *HeldError {
+	other, isHeld := errors.AsType[*HeldError](err)
+	if !isHeld || !other.split && other.Claim.Fingerprint != terms.Fingerprint {
+		return nil
+	}
+	return other
+}
+
+// StopWaiting ends every wait in Acquire as if its time were over, and lets none begin: for a server
+// that shuts down. Leases and TryAcquire are not concerned.
+func (l *Locker) StopWaiting() { l.crowds.close() }
 
 // How often a waiter without a channel asks. Half of each pause is random, so that waiters of one
 // key don't ask in step.

@@ -41,6 +41,10 @@ type Config struct {
 	// that nothing was written.
 	AckWithin time.Duration `env:"LOCK_ACK_WITHIN"`
 
+	// MaxWaiters is how many may wait in Acquire at once; more are told at once that the key is
+	// held. Zero means 10,000. Each keeps a goroutine, and what its caller keeps.
+	MaxWaiters int `env:"LOCK_MAX_WAITERS"`
+
 	// Strict makes New and Check fail for settings of the client and of Redis that weaken the
 	// promise. They log a warning otherwise.
 	Strict bool `env:"LOCK_STRICT"`
@@ -71,6 +75,8 @@ const (
 	// float64, and within what PEXPIRE takes.
 	maxDuration = 10 * 365 * 24 * time.Hour
 	maxAcks     = 100
+
+	defaultWaiters = 10_000
 )
 
 // WithDefaults returns c with every zero replaced by its default.
@@ -86,6 +92,9 @@ func (c Config) WithDefaults() Config {
 	or(&c.Remember, max(defaultRemember, c.TTL))
 	or(&c.Timeout, min(defaultTimeout, c.TTL/3))
 	or(&c.AckWithin, min(defaultAck, c.Timeout/2))
+	if c.MaxWaiters == 0 {
+		c.MaxWaiters = defaultWaiters
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -112,11 +121,12 @@ func (c Config) Validate() error {
 	faults.Check(c.Acks >= 0 && c.Acks <= maxAcks, "Acks", c.Acks, "0 to 100", "")
 	faults.Check(c.AckWithin == 0 || c.AckWithin >= time.Millisecond && c.AckWithin <= d.Timeout/2,
 		"AckWithin", c.AckWithin, "1ms to half of Timeout", "Timeout")
+	faults.Check(c.MaxWaiters >= 0, "MaxWaiters", c.MaxWaiters, "at least 1", "")
 	return faults.Err()
 }
 
 // FromEnv reads the variables LOCK_TTL, LOCK_RENEW, LOCK_MAX_HOLD, LOCK_REMEMBER, LOCK_TIMEOUT,
-// LOCK_ACKS, LOCK_ACK_WITHIN and LOCK_STRICT, each behind prefix (by custom "REPRISE_"), from environ, which has the form of
+// LOCK_ACKS, LOCK_ACK_WITHIN, LOCK_MAX_WAITERS and LOCK_STRICT, each behind prefix (by custom "REPRISE_"), from environ, which has the form of
 // os.Environ(). It returns every fault at once.
 func FromEnv(prefix string, environ []string) (Config, error) {
 	var c Config

@@ -20,6 +20,7 @@ type Locker struct {
 	options []redsync.Option
 	renewer renewer
 	waker   waker
+	crowds  crowds
 	members []*Locker // of a quorum lock: one for each deployment, in place of server
 
 	// Config's times and limits as the scripts take them, boxed once.
@@ -50,6 +51,7 @@ func New(client redis.UniversalClient, cfg Config) (*Locker, error) {
 	}
 	l.renewer.locker = l
 	l.waker.init(client)
+	l.crowds.init()
 	return l, nil
 }
 

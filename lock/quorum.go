@@ -32,6 +32,7 @@ func NewQuorum(clients []redis.UniversalClient, cfg Config) (*Locker, error) {
 		faults = append(faults, &ConfigError{Name: "clients", Value: fmt.Sprint(n), Want: "an odd number, at least 3"})
 	}
 	l := &Locker{cfg: cfg, options: append(options(cfg), redsync.WithFailFast(true))}
+	l.crowds.init()
 	var pools []rsredis.Pool
 	for i, client := range clients {
 		member, err := New(client, cfg)

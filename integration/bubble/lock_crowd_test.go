@@ -1,0 +1,199 @@
+package bubble
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/reprise-go/reprise/lock"
+)
+
+// wide gives a machine a connection for everybody: those who wait for one in go-redis's pool share
+// channels with other bubbles.
+func wide(o *redis.Options) { o.PoolSize = 2000 }
+
+// crowd starts so many Acquires on a locker, and returns what they come to.
+func crowd(t *testing.T, ctx context.Context, l *lock.Locker, n int, terms lock.Terms) func() []error {
+	t.Helper()
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() {
+			lease, err := l.Acquire(ctx, key, terms)
+			if errs[i] = err; err == nil {
+				_ = lease.Release(ctx)
+			}
+		})
+	}
+	return func() []error { wg.Wait(); return errs }
+}
+
+// A commit costs a machine one question, however many wait for it there, with a channel and without.
+func TestCrowdAsksOnce(t *testing.T) {
+	const waiters = 1000
+	for _, channels := range []bool{false, true} {
+		Run(t, func(t *testing.T, f *Fleet) {
+			if channels {
+				f.Channels()
+			}
+			first := grant(t, f.Machine().Locker(lock.Config{}), anyone)
+			m := f.Machine(wide)
+			all := crowd(t, t.Context(), m.Locker(lock.Config{}), waiters, anyone)
+			time.Sleep(time.Minute)
+			trips := m.Trips()
+			if n := times(trips, "SSUBSCRIBE"); n != 1 {
+				t.Errorf("%d subscriptions", n)
+			}
+			// One look in 125 to 250 ms for all together, where there is no channel.
+			if n := times(trips, "begin") - waiters; channels && n > waiters || !channels && n > 60_000/125+100 {
+				t.Errorf("asked %d times in a minute", n)
+			}
+			commit(t, first, lock.StoredNow)
+			for _, err := range all() {
+				if done, _ := errors.AsType[*lock.DoneError](err); done == nil || done.Value != string(value(first)) {
+					t.Fatalf("got %v, want the holder's value", err)
+				}
+			}
+			if n := times(m.Trips(), "begin"); n != 1 {
+				t.Errorf("asked %d times for what has been committed", n)
+			}
+		})
+	}
+}
+
+// Whoever asks may get the key; the others go on waiting.
+func TestCrowdTakesTurns(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		f.Channels()
+		first := grant(t, f.Machine().Locker(lock.Config{}), anyone)
+		all := crowd(t, t.Context(), f.Machine(wide).Locker(lock.Config{}), 50, anyone)
+		synctest.Wait()
+		if err := first.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range all() {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// The one who asks for all may leave while it does: what becomes of it is not the others' answer.
+func TestCrowdOutlivesTheOneWhoAsks(t *testing.T) {
+	for range 8 { // anybody may be the one: most likely one of those who leave
+		Run(t, func(t *testing.T, f *Fleet) {
+			first := grant(t, f.Machine().Locker(lock.Config{}), anyone)
+			m := f.Machine(wide)
+			l := m.Locker(lock.Config{})
+			ctx, leave := context.WithCancel(t.Context())
+			leavers, stayers := crowd(t, ctx, l, 20, anyone), crowd(t, t.Context(), l, 5, anyone)
+			synctest.Wait()
+			m.On("begin", Meanwhile(leave))
+			_ = first.Release(t.Context())
+			for _, err := range stayers() {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			leavers()
+		})
+	}
+}
+
+// What was asked before a commit is no answer to those whom the commit has woken.
+func TestCrowdAsksAgain(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		f.Channels()
+		first := grant(t, f.Machine().Locker(lock.Config{}), anyone)
+		m := f.Machine(wide)
+		l := m.Locker(lock.Config{Timeout: 5 * time.Second})
+		sleeper := waiting(t, t.Context(), l, anyone)
+		time.Sleep(time.Second)
+		m.OnNext(2, "begin", Fault{DelayReply: 2 * time.Second}) // the first is for itself
+		asker := waiting(t, t.Context(), l, anyone)
+		time.Sleep(time.Second)
+		commit(t, first, lock.StoredNow)
+		for _, w := range []func() (*lock.Lease, error, time.Duration){sleeper, asker} {
+			if _, err, took := w(); !errors.Is(err, lock.ErrDone) || took > 5*time.Second {
+				t.Errorf("got %v after %v, want the answer as soon as the reply is in", err, took)
+			}
+		}
+	})
+}
+
+// Each waits for its own request, and by its own terms.
+func TestCrowdsAreApart(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		first := grant(t, f.Machine().Locker(lock.Config{}), anyone)
+		l := f.Machine(wide).Locker(lock.Config{})
+		takers := crowd(t, t.Context(), l, 1, anyone)
+		leavers := crowd(t, t.Context(), l, 3, lock.Terms{LeaveAbandoned: true})
+		synctest.Wait()
+		if err := first.Abandon(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := takers()[0]; err != nil {
+			t.Errorf("who may take over got %v", err)
+		}
+		for _, err := range leavers() {
+			if err != nil && !errors.Is(err, lock.ErrAbandoned) {
+				t.Errorf("who may not got %v", err)
+			}
+		}
+	})
+}
+
+// More than MaxWaiters don't wait, and are told who holds the key.
+func TestCrowdIsBounded(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		first := grant(t, f.Machine().Locker(lock.Config{}), anyone)
+		l := f.Machine(wide).Locker(lock.Config{MaxWaiters: 3})
+		few := crowd(t, t.Context(), l, 3, anyone)
+		synctest.Wait()
+		start := time.Now()
+		_, err := l.Acquire(t.Context(), key, anyone)
+		if held, _ := errors.AsType[*lock.HeldError](err); held == nil || time.Since(start) > time.Second {
+			t.Errorf("got %v after %v, want the holder at once", err, time.Since(start))
+		}
+		if err := first.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		few()
+		first = grant(t, f.Machine().Locker(lock.Config{}), anyone)
+		next := crowd(t, t.Context(), l, 3, anyone) // there is room again
+		time.Sleep(time.Minute)
+		commit(t, first, lock.StoredNow)
+		for _, err := range next() {
+			is(t, err, lock.ErrDone)
+		}
+	})
+}
+
+// A server that shuts down sends all away at once, and lets nobody wait after.
+func TestStopWaiting(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		first := grant(t, f.Machine().Locker(lock.Config{}), anyone)
+		l := f.Machine(wide).Locker(lock.Config{})
+		all := crowd(t, t.Context(), l, 10, anyone)
+		synctest.Wait()
+		start := time.Now()
+		l.StopWaiting()
+		l.StopWaiting()
+		late := crowd(t, t.Context(), l, 1, anyone)
+		for _, err := range append(all(), late()...) {
+			if held, _ := errors.AsType[*lock.HeldError](err); held == nil {
+				t.Errorf("got %v, want the holder", err)
+			}
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("took %v", took)
+		}
+		live(t, first)
+	})
+}

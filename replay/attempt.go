@@ -32,7 +32,17 @@ func AttemptFrom(ctx context.Context) (Attempt, bool) {
 	return a.attempt, true
 }
 
-type attemptKey struct{}
+// ShadowFrom returns, inside work that Config.Shadow let run, what would have been answered in its
+// place: Replayed, Mismatch, InFlight and so on.
+func ShadowFrom(ctx context.Context) (Outcome, bool) {
+	o, ok := ctx.Value(shadowKey{}).(Outcome)
+	return o, ok
+}
+
+type (
+	attemptKey struct{}
+	shadowKey  struct{}
+)
 
 // attemptContext is a lease's context that carries its attempt.
 type attemptContext struct {

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"log/slog"
 	"strings"
 	"time"
@@ -66,9 +67,9 @@ func (c Config) WithDefaults() Config {
 	if c.Lock.Remember == 0 {
 		c.Lock.Remember = c.Retention
 	}
-	if c.OnStoreDown == 0 {
-		c.OnStoreDown = Refuse
-	}
+	c.OnAbandoned = cmp.Or(c.OnAbandoned, RunAgain)
+	c.OnFailure = cmp.Or(c.OnFailure, AbandonFailed)
+	c.OnStoreDown = cmp.Or(c.OnStoreDown, Refuse)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

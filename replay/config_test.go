@@ -21,7 +21,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Lock: lock.Config{
 			TTL: 15 * time.Second, Renew: 5 * time.Second, MaxHold: 10 * time.Minute, Remember: 24 * time.Hour, Timeout: 2 * time.Second,
-			AckWithin: 500 * time.Millisecond,
+			AckWithin: 500 * time.Millisecond, MaxWaiters: 10_000,
 		},
 		Cache:        cache.Config{}.WithDefaults(),
 		Prefix:       "reprise",
@@ -43,7 +43,7 @@ func TestDefaults(t *testing.T) {
 func TestDefaultsLeaveWhatIsSet(t *testing.T) {
 	logger, lockLogger := slog.New(slog.DiscardHandler), slog.New(slog.DiscardHandler)
 	set := Config{
-		Lock:   lock.Config{TTL: time.Second, Renew: 100 * time.Millisecond, MaxHold: time.Minute, Remember: time.Hour, Timeout: 200 * time.Millisecond, Acks: 1, AckWithin: time.Millisecond, Logger: lockLogger},
+		Lock:   lock.Config{TTL: time.Second, Renew: 100 * time.Millisecond, MaxHold: time.Minute, Remember: time.Hour, Timeout: 200 * time.Millisecond, Acks: 1, AckWithin: time.Millisecond, MaxWaiters: 10, Logger: lockLogger},
 		Cache:  cache.Config{CompressAbove: cache.Never, MaxDecoded: 2048},
 		Prefix: "billing", Retention: 2 * time.Hour, Wait: time.Second,
 		OnAbandoned: AskReconcile, OnFailure: ReleaseFailed, OnHangup: Stop, OnStoreDown: RunUnguarded, OnCommitDown: WithholdUnstored,
@@ -83,8 +83,8 @@ func TestValidate(t *testing.T) {
 		{"the longest wait", Config{Wait: time.Hour}, nil},
 		{"a wait too long", Config{Wait: time.Hour + 1}, []string{`Wait: got "1h0m0.000000001s", want 0 to 1h`}},
 		{"a negative wait", Config{Wait: -1}, []string{"Wait"}},
-		{"policies that there are not", Config{OnAbandoned: 3, OnFailure: 2, OnHangup: 2, OnStoreDown: 3, OnCommitDown: 2},
-			[]string{`OnAbandoned: got "3", want one of its constants`, "OnFailure", "OnHangup", "OnStoreDown", "OnCommitDown"}},
+		{"policies that there are not", Config{OnAbandoned: 4, OnFailure: 3, OnHangup: 2, OnStoreDown: 3, OnCommitDown: 2},
+			[]string{`OnAbandoned: got "4", want one of its constants`, "OnFailure", "OnHangup", "OnStoreDown", "OnCommitDown"}},
 		{"faults of the others' configurations", Config{Lock: lock.Config{TTL: time.Millisecond, Renew: -1}, Cache: cache.Config{MaxDecoded: 1}},
 			[]string{"Lock.TTL", "Lock.Renew", "Cache.MaxDecoded"}},
 	} {

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -45,6 +46,10 @@ func New(client redis.UniversalClient, cfg Config) (*Engine, error) {
 // program's start.
 func (e *Engine) Check(ctx context.Context) error { return e.locker.Check(ctx) }
 
+// StopWaiting makes every duplicate that waits get ErrInFlight, now and from now on: for a server that
+// shuts down, as in http.Server.RegisterOnShutdown. Work is not concerned.
+func (e *Engine) StopWaiting() { e.locker.StopWaiting() }
+
 // Config returns the engine's configuration, defaults filled in.
 func (e *Engine) Config() Config { return e.cfg }
 
@@ -69,9 +74,21 @@ type Request struct {
 	// an error from it refuses. With Answered, its Answer is kept and given in place of the work's.
 	Reconcile func(context.Context) (Decision, Answer, error)
 
-	// OnStoreDown overrides Config.OnStoreDown. Zero doesn't.
+	// Same, if not nil, tells whether another fingerprint, which the key has, is of this very request:
+	// one that was made in another way, before a deployment, say. An error means that it can't be told,
+	// and makes Do return ErrUnavailable: another machine may know. Where Same says yes, taking over or
+	// waiting costs one more round trip, to ask by that fingerprint.
+	Same func(fingerprint string) (bool, error)
+
+	// These override the fields of Config. Zero doesn't, and NoWait is no time at all.
+	Wait        time.Duration
+	OnAbandoned AbandonedPolicy
+	OnFailure   FailurePolicy
 	OnStoreDown StoreDownPolicy
 }
+
+// NoWait as Request.Wait makes a duplicate of a request in flight get ErrInFlight at once.
+const NoWait time.Duration = -1
 
 // A Decision is what Reconcile found out.
 type Decision uint8
@@ -135,7 +152,11 @@ func (e *Engine) Do(ctx context.Context, req Request, work func(context.Context)
 	if req.Key == "" {
 		return Result{}, &lock.KeyError{Field: "key", Want: "at least one byte"}
 	}
-	if e.cfg.OnAbandoned == AskReconcile && req.Reconcile == nil {
+	req.Wait = cmp.Or(req.Wait, e.cfg.Wait)
+	req.OnAbandoned = cmp.Or(req.OnAbandoned, e.cfg.OnAbandoned)
+	req.OnFailure = cmp.Or(req.OnFailure, e.cfg.OnFailure)
+	req.OnStoreDown = cmp.Or(req.OnStoreDown, e.cfg.OnStoreDown)
+	if req.OnAbandoned == AskReconcile && req.Reconcile == nil {
 		return Result{}, &ConfigError{Name: "Request.Reconcile", Want: "a function", Other: "OnAbandoned"}
 	}
 	p := &passage{engine: e, req: req, work: work, key: e.key(req.Scope, req.Key), start: time.Now()}

@@ -48,7 +48,7 @@ func (p *passage) perform(ctx context.Context, lease *lock.Lease) (answer Answer
 		defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
 		working = stoppable
 	}
-	if lease.Attempt() > 1 && p.engine.cfg.OnAbandoned == AskReconcile && !p.engine.cfg.Shadow {
+	if lease.Attempt() > 1 && p.req.OnAbandoned == AskReconcile && !p.engine.cfg.Shadow {
 		decision, answer, err := p.req.Reconcile(working)
 		switch {
 		case err != nil:
@@ -94,7 +94,7 @@ func (p *passage) settle(ctx context.Context, lease *lock.Lease, answer Answer, 
 // verdictOf says what becomes of the key when the work fails with err, or panics (nil).
 func (p *passage) verdictOf(err error) Verdict {
 	_, clean := errors.AsType[*cleanError](err)
-	if clean || p.engine.cfg.OnFailure == ReleaseFailed {
+	if clean || p.req.OnFailure == ReleaseFailed {
 		return Release
 	}
 	return Abandon

@@ -40,19 +40,12 @@ func (p *passage) do(ctx context.Context) (Result, error) {
 	p.event.Err = err
 	switch {
 	case p.engine.cfg.Shadow && p.event.Outcome != CallerGone:
-	case p.event.Outcome == Unavailable && p.onStoreDown() == RunUnguarded:
+	case p.event.Outcome == Unavailable && p.req.OnStoreDown == RunUnguarded:
 		p.event.Outcome = Unguarded
 	default:
 		return result, err
 	}
 	return p.runUnguarded(ctx)
-}
-
-func (p *passage) onStoreDown() StoreDownPolicy {
-	if p.req.OnStoreDown != 0 {
-		return p.req.OnStoreDown
-	}
-	return p.engine.cfg.OnStoreDown
 }
 
 func (p *passage) tell(ctx context.Context) {
@@ -62,17 +55,61 @@ func (p *passage) tell(ctx context.Context) {
 }
 
 func (p *passage) acquire(ctx context.Context) (*lock.Lease, error) {
-	cfg := &p.engine.cfg
+	lease, err := p.ask(ctx)
+	if p.knownOtherwise(err) {
+		return p.ask(ctx)
+	}
+	return lease, err
+}
+
+func (p *passage) ask(ctx context.Context) (*lock.Lease, error) {
 	terms := lock.Terms{
 		Fingerprint:    p.req.Fingerprint,
-		LeaveAbandoned: cfg.OnAbandoned == RefuseUnknown,
-		Wait:           cfg.Wait,
+		LeaveAbandoned: p.req.OnAbandoned == RefuseUnknown,
+		Wait:           p.req.Wait,
 		Detached:       true, // the lease must outlive a caller who hangs up: the answer is stored yet
 	}
-	if cfg.Wait == 0 || cfg.Shadow {
+	if p.req.Wait <= 0 || p.engine.cfg.Shadow {
 		return p.engine.locker.TryAcquire(ctx, p.key, terms)
 	}
 	return p.engine.locker.Acquire(ctx, p.key, terms)
+}
+
+// knownOtherwise takes on the fingerprint that a key has this request by, if it is another than ours:
+// Redis compares fingerprints as they stand.
+func (p *passage) knownOtherwise(err error) bool {
+	var known string
+	if held, ok := errors.AsType[*lock.HeldError](err); ok && p.req.Wait > 0 {
+		known = held.Claim.Fingerprint
+	} else if left, ok := errors.AsType[*lock.AbandonedError](err); ok && p.req.OnAbandoned != RefuseUnknown {
+		known = left.Claim.Fingerprint
+	} else {
+		return false // nothing would come of asking again
+	}
+	if known == p.req.Fingerprint || p.compare(known) != nil {
+		return false
+	}
+	p.req.Fingerprint = known
+	return true
+}
+
+// compare returns nil if a key's fingerprint is of this request, and otherwise ErrMismatch, or
+// ErrUnavailable if it can't be told.
+func (p *passage) compare(known string) error {
+	if known == p.req.Fingerprint {
+		return nil
+	}
+	if p.req.Same == nil {
+		return ErrMismatch
+	}
+	same, err := p.req.Same(known)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case !same:
+		return ErrMismatch
+	}
+	return nil
 }
 
 // standing says what a request gets that was not granted its key: the one place where a state of
@@ -83,16 +120,16 @@ func (p *passage) standing(ctx context.Context, err error) (Result, error) {
 	}
 	if held, ok := errors.AsType[*lock.HeldError](err); ok {
 		// Mismatch comes before in flight: another request never succeeds by waiting.
-		if held.Claim.Fingerprint != p.req.Fingerprint {
-			return p.refuse(Mismatch, ErrMismatch)
+		if err := p.compare(held.Claim.Fingerprint); err != nil {
+			return p.refuse(outcomeOf(err), err)
 		}
 		return p.refuse(InFlight, &InFlightError{Left: held.Left, Attempt: held.Claim.Attempt, Lost: errors.Is(err, lock.ErrLost)})
 	}
 	if left, ok := errors.AsType[*lock.AbandonedError](err); ok {
-		switch {
-		case left.Claim.Fingerprint != p.req.Fingerprint:
-			return p.refuse(Mismatch, ErrMismatch)
-		case p.engine.cfg.OnAbandoned == RefuseUnknown:
+		if err := p.compare(left.Claim.Fingerprint); err != nil {
+			return p.refuse(outcomeOf(err), err)
+		}
+		if p.req.OnAbandoned == RefuseUnknown {
 			return p.refuse(Unknown, ErrOutcomeUnknown)
 		}
 		// Only a late finisher gets here: another took over and failed in its turn, and a retry
@@ -113,6 +150,14 @@ func (p *passage) refuse(o Outcome, err error) (Result, error) {
 	return Result{}, err
 }
 
+// outcomeOf names what compare has found.
+func outcomeOf(err error) Outcome {
+	if errors.Is(err, ErrMismatch) {
+		return Mismatch
+	}
+	return Unavailable
+}
+
 func (p *passage) unreadable(err error) (Result, error) {
 	err = unreadable(p.key, err)
 	p.engine.cfg.Logger.Error("replay: a value under a key can't be read; it is left as it is", "key", p.key, "err", err)
@@ -125,8 +170,8 @@ func (p *passage) replay(ctx context.Context, value string) (Result, error) {
 	if err != nil {
 		return p.unreadable(err)
 	}
-	if record.Fingerprint != p.req.Fingerprint {
-		return p.refuse(Mismatch, ErrMismatch)
+	if err := p.compare(record.Fingerprint); err != nil {
+		return p.refuse(outcomeOf(err), err)
 	}
 	if p.req.Authorize != nil {
 		p.event.Outcome = Refused // if it panics, too
@@ -144,6 +189,9 @@ func (p *passage) replay(ctx context.Context, value string) (Result, error) {
 // runUnguarded runs the work without a claim.
 func (p *passage) runUnguarded(ctx context.Context) (Result, error) {
 	free := context.WithValue(ctx, attemptKey{}, nil) // the attempt of an outer engine is not this work's
+	if p.engine.cfg.Shadow {
+		free = context.WithValue(free, shadowKey{}, p.event.Outcome)
+	}
 	if p.engine.cfg.OnHangup == RunOn {
 		free = context.WithoutCancel(free)
 	}

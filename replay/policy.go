@@ -11,17 +11,17 @@ import (
 type AbandonedPolicy uint8
 
 const (
-	RunAgain      AbandonedPolicy = iota // "run": run, telling the work its attempt number
-	RefuseUnknown                        // "refuse": ErrOutcomeUnknown, until the claim is forgotten
-	AskReconcile                         // "reconcile": Request.Reconcile decides, holding the key
+	RunAgain      AbandonedPolicy = iota + 1 // "run": run, telling the work its attempt number
+	RefuseUnknown                            // "refuse": ErrOutcomeUnknown, until the claim is forgotten
+	AskReconcile                             // "reconcile": Request.Reconcile decides, holding the key
 )
 
 // FailurePolicy is what becomes of the key when the work returns an error or panics.
 type FailurePolicy uint8
 
 const (
-	AbandonFailed FailurePolicy = iota // "abandon": the next attempt is told
-	ReleaseFailed                      // "release": the next attempt is the first
+	AbandonFailed FailurePolicy = iota + 1 // "abandon": the next attempt is told
+	ReleaseFailed                          // "release": the next attempt is the first
 )
 
 // HangupPolicy is what happens when the caller's context ends while the work runs.
@@ -49,8 +49,8 @@ const (
 )
 
 var (
-	abandonedWords  = []string{"run", "refuse", "reconcile"}
-	failureWords    = []string{"abandon", "release"}
+	abandonedWords  = []string{"", "run", "refuse", "reconcile"}
+	failureWords    = []string{"", "abandon", "release"}
 	hangupWords     = []string{"run", "stop"}
 	storeDownWords  = []string{"", "refuse", "run"}
 	commitDownWords = []string{"answer", "refuse"}

@@ -1,6 +1,7 @@
 package httpadapter
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,9 +15,11 @@ import (
 // routes that share its configuration.
 type Adapter struct {
 	engine *replay.Engine
-	shadow bool // the engine only observes, and so do we
+	shadow bool   // the engine only observes, and so do we
+	given  Config // to New
 	cfg    Config
 	filter *headerFilter
+	prints *fingerprinter
 }
 
 // New makes an Adapter. It fails with every fault of cfg at once, a missing Scope among them.
@@ -24,8 +27,8 @@ func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
 	var faults []error
 	if engine == nil {
 		faults = append(faults, &ConfigError{Name: "engine", Value: "nil", Want: "a *replay.Engine"})
-	} else if engine.Config().OnAbandoned == replay.AskReconcile && cfg.Reconcile == nil {
-		faults = append(faults, &ConfigError{Name: "Reconcile", Want: "a function", Other: "the engine's OnAbandoned"})
+	} else if cmp.Or(cfg.OnAbandoned, engine.Config().OnAbandoned) == replay.AskReconcile && cfg.Reconcile == nil {
+		faults = append(faults, &ConfigError{Name: "Reconcile", Want: "a function", Other: "OnAbandoned, of the engine if not here"})
 	}
 	if cfg.Scope == nil {
 		faults = append(faults, &ConfigError{Name: "Scope", Want: "ScopeHeader, ScopeFunc or GlobalScope: whose key is it?"})
@@ -33,12 +36,35 @@ func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
 	if err := errors.Join(append(faults, cfg.Validate())...); err != nil {
 		return nil, fmt.Errorf("httpadapter: %w", err)
 	}
+	given := cfg
 	cfg = cfg.WithDefaults()
+	cfg.OnFailure = cmp.Or(cfg.OnFailure, engine.Config().OnFailure)
 	filter, err := newHeaderFilter(cfg.AllowHeaders, cfg.DenyHeaders, markers(cfg.Dialect))
 	if err != nil {
 		return nil, fmt.Errorf("httpadapter: %w", err)
 	}
-	return &Adapter{engine: engine, shadow: engine.Config().Shadow, cfg: cfg, filter: filter}, nil
+	return &Adapter{
+		engine: engine,
+		shadow: engine.Config().Shadow,
+		given:  given,
+		cfg:    cfg,
+		filter: filter,
+		prints: newFingerprinter(cfg.Fingerprint),
+	}, nil
+}
+
+// Route returns an Adapter on the same engine for a route that differs in what change sets, of the Config that a was
+// made with:
+//
+//	refunds, err := adapter.Route(func(c *httpadapter.Config) {
+//		c.RequireKey = true
+//		c.OnAbandoned = replay.RefuseUnknown
+//	})
+//	mux.Handle("POST /refunds", refunds.Handler(handleRefund))
+func (a *Adapter) Route(change func(*Config)) (*Adapter, error) {
+	cfg := a.given
+	change(&cfg)
+	return New(a.engine, cfg)
 }
 
 // Handler runs next once for each key, and answers retries with what next answered.
@@ -76,7 +102,11 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	req := replay.Request{
 		Scope:       scope,
 		Key:         x.key,
-		Fingerprint: fingerprint(r, x.body),
+		Fingerprint: a.prints.of(r, x.body),
+		Same:        x.same,
+		Wait:        a.wait(r),
+		OnAbandoned: a.cfg.OnAbandoned,
+		OnFailure:   a.cfg.OnFailure,
 		OnStoreDown: a.cfg.OnStoreDown,
 	}
 	if a.cfg.Authorize != nil {
@@ -87,6 +117,21 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	}
 	result, err := a.engine.Do(r.Context(), req, x.work)
 	x.answer(result, err)
+}
+
+// wait is how long a duplicate waits for the request in flight; 0 leaves it to the engine.
+func (a *Adapter) wait(r *http.Request) time.Duration {
+	if a.cfg.PreferWait == 0 {
+		return a.cfg.Wait
+	}
+	preferred, ok := preferredWait(r.Header)
+	switch {
+	case !ok:
+		return a.cfg.Wait
+	case preferred == 0:
+		return replay.NoWait
+	}
+	return min(preferred, a.cfg.PreferWait)
 }
 
 // stores decides whether an answer is stored.

@@ -49,8 +49,21 @@ type Config struct {
 	// means 1 s; 1 s to 30 s, in whole seconds on the wire.
 	RetryAfter time.Duration `env:"HTTP_RETRY_AFTER" want:"a duration from 1s to 30s"`
 
+	// Fingerprint is what tells requests apart that share a key.
+	Fingerprint Fingerprint
+
 	// OnStoreDown is what happens while Redis can't be asked. Zero means as the engine says.
 	OnStoreDown replay.StoreDownPolicy `env:"HTTP_ON_STORE_DOWN"`
+
+	// Wait, OnAbandoned and OnFailure are for a route that differs from its engine (see
+	// Adapter.Route). Zero means as the engine says; replay.NoWait is no time at all.
+	Wait        time.Duration          `env:"-"`
+	OnAbandoned replay.AbandonedPolicy `env:"-"`
+	OnFailure   replay.FailurePolicy   `env:"-"`
+
+	// PreferWait bounds the wait that a client may choose for itself by Prefer: wait=N, in seconds
+	// (RFC 7240 §4.3), in place of Wait. Zero means that Prefer is not heeded; at most 1 h.
+	PreferWait time.Duration `env:"HTTP_PREFER_WAIT"`
 
 	// Stores is which answers are stored. Zero means as the dialect says.
 	Stores StorePolicy `env:"HTTP_STORES"`
@@ -182,6 +195,13 @@ func (c Config) Validate() error {
 	f.Check(c.MaxBody > 0 && c.MaxBody <= maxLimit, "MaxBody", c.MaxBody, "1 to 268435456 bytes", "")
 	f.Check(c.MaxResponse > 0 && c.MaxResponse <= maxLimit, "MaxResponse", c.MaxResponse, "1 to 268435456 bytes", "")
 	f.Check(c.RetryAfter >= time.Second && c.RetryAfter <= 30*time.Second, "RetryAfter", c.RetryAfter, "1s to 30s", "")
+	var fingerprint envconf.Faults
+	c.Fingerprint.check(&fingerprint)
+	f.Add(envconf.In("Fingerprint", fingerprint.Err()))
+	f.Check(c.Wait >= replay.NoWait && c.Wait <= maxWait, "Wait", c.Wait, "0 to 1h, or replay.NoWait", "")
+	f.Check(c.PreferWait >= 0 && c.PreferWait <= maxWait, "PreferWait", c.PreferWait, "0 to 1h", "")
+	f.Check(c.OnAbandoned <= replay.AskReconcile, "OnAbandoned", c.OnAbandoned, "one of its constants", "")
+	f.Check(c.OnFailure <= replay.ReleaseFailed, "OnFailure", c.OnFailure, "one of its constants", "")
 	f.Check(c.OnStoreDown <= replay.RunUnguarded, "OnStoreDown", c.OnStoreDown, "one of its constants", "")
 	f.Check(c.Stores <= StoreAll, "Stores", c.Stores, "one of its constants", "")
 	for _, t := range []struct {
@@ -204,13 +224,16 @@ func (c Config) Validate() error {
 	return f.Err()
 }
 
+const maxWait = time.Hour
+
 const maxTTL = 10 * 365 * 24 * time.Hour
 
 func isToken(s string) bool { return s != "" && tokenChars.span(s) == len(s) }
 
 // FromEnv reads the variables HTTP_DIALECT, HTTP_REQUIRE_KEY, HTTP_METHODS, HTTP_KEY_HEADERS,
 // HTTP_KEY_SYNTAX (lenient, strict), HTTP_MAX_BODY, HTTP_MAX_RESPONSE, HTTP_RETRY_AFTER,
-// HTTP_ON_STORE_DOWN (refuse, run), HTTP_STORES (dialect, final, success, all), REPLAY_TTL_2XX to
+// HTTP_FINGERPRINT_JSON, HTTP_FINGERPRINT_OMIT, HTTP_FINGERPRINT_HEADERS, HTTP_FINGERPRINT_KEYS,
+// HTTP_ON_STORE_DOWN (refuse, run), HTTP_PREFER_WAIT, HTTP_STORES (dialect, final, success, all), REPLAY_TTL_2XX to
 // REPLAY_TTL_5XX, HTTP_ALLOW_HEADERS, HTTP_DENY_HEADERS and HTTP_DOC_URL, each behind prefix (by
 // custom "REPRISE_"), from environ, which has the form of os.Environ(). It returns every fault at
 // once.

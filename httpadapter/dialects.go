@@ -37,11 +37,12 @@ func dialectNames() string {
 }
 
 // markers are the headers by which the adapter says what an answer is, so that no record keeps them: Idempotency-Stored,
-// and the marker of a replay in every dialect and not only in the one in use, since a record can outlive the choice of a
-// dialect, and a handler that passes on another API's answer passes on its marker, too. One of them, BlueSnap's, is
-// Idempotency-Key itself: so a handler that echoes the key does so in the first answer only, under whichever dialect.
+// Idempotency-Shadow, and the marker of a replay in every dialect and not only in the one in use, since a record can
+// outlive the choice of a dialect, and a handler that passes on another API's answer passes on its marker, too. One of
+// them, BlueSnap's, is Idempotency-Key itself: so a handler that echoes the key does so in the first answer only, under
+// whichever dialect.
 func markers(inUse Dialect) []string {
-	names := []string{storedHeader}
+	names := []string{storedHeader, shadowHeader}
 	for _, d := range dialects {
 		name, _ := d.dialect.Marker("")
 		names = append(names, name)

@@ -65,6 +65,7 @@ func (x *exchange) turnAway(o Outcome, want string) {
 		x.refuse(o, want, 0)
 		return
 	}
+	x.w.Header()[shadowHeader] = []string{o.String()}
 	if len(x.body) > 0 { // what has been read of it goes before the rest
 		x.r.Body = struct {
 			io.Reader
@@ -91,6 +92,9 @@ func (*replayedBody) Close() error { return nil }
 
 // work runs the handler and says what becomes of its answer.
 func (x *exchange) work(ctx context.Context) (replay.Answer, error) {
+	if o, ok := replay.ShadowFrom(ctx); ok {
+		x.w.Header()[shadowHeader] = []string{string(o)}
+	}
 	x.record()
 	x.next.ServeHTTP(&x.recorder, x.request(ctx))
 	return x.recorded(), nil
@@ -115,7 +119,7 @@ func (x *exchange) recorded() replay.Answer {
 	case !x.keep && status < 500:
 		// The handler declined before it did anything: a retry is a first request.
 		return replay.Answer{Verdict: replay.Release}
-	case !x.keep && x.adapter.engine.Config().OnFailure == replay.ReleaseFailed:
+	case !x.keep && x.adapter.cfg.OnFailure == replay.ReleaseFailed:
 		return replay.Answer{Verdict: replay.Release}
 	case !x.keep:
 		return replay.Answer{Verdict: replay.Abandon}
@@ -146,6 +150,9 @@ func (x *exchange) reconcile(ctx context.Context) (replay.Decision, replay.Answe
 	x.ran = false
 	return decision, replay.Answer{}, nil
 }
+
+// same tells whether a fingerprint of another making is this request's.
+func (x *exchange) same(known string) (bool, error) { return x.adapter.prints.same(known, x.r, x.body) }
 
 func (x *exchange) authorize(context.Context) error {
 	x.verdict = x.adapter.cfg.Authorize(x.r)

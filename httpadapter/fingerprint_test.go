@@ -6,9 +6,14 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
+
+var plainPrinter = newFingerprinter(Fingerprint{})
+
+func fingerprint(r *http.Request, body []byte) string { return plainPrinter.of(r, body) }
 
 func request(method, target, contentType string) *http.Request {
 	r := httptest.NewRequest(method, target, nil)
@@ -157,5 +162,108 @@ func BenchmarkFingerprint1KiB(b *testing.B) {
 				fingerprint(r, body)
 			}
 		})
+	}
+}
+
+var secretA, secretB = []byte("0123456789abcdef"), []byte("fedcba9876543210")
+
+// As TestFingerprintGolden, with fields: no deployment may meet a fingerprint that it can't tell.
+func TestFingerprintWithFieldsGolden(t *testing.T) {
+	r := request("POST", "/orders", "application/json")
+	r.Header.Set("Stripe-Account", "acct_1")
+	body := []byte(`{"amount":100,"sent":"now"}`)
+	for name, tt := range map[string]struct {
+		cfg  Fingerprint
+		want string
+	}{
+		"JSON": {Fingerprint{CanonicalJSON: true},
+			"1:t7x32vwNnVgCo-emP05zrLY9fRAeflnhGp8ftnurMmI.DqyQD_gE:t7x32vwNnVgCo-emP05zrLY9fRAeflnhGp8ftnurMmI"},
+		"omit": {Fingerprint{Omit: []string{"/sent"}},
+			"1:t7x32vwNnVgCo-emP05zrLY9fRAeflnhGp8ftnurMmI.S_v0KFJQ:0s-I-uBWmmbY5WZTMlm-z0okwIKU_tbO_A205f4QqYI"},
+		"header": {Fingerprint{Headers: []string{"stripe-account"}},
+			"1:t7x32vwNnVgCo-emP05zrLY9fRAeflnhGp8ftnurMmI._ee4jV13:09qonJ-m5UpxwvYmQYLonAIWvjW_QaXRTtXCQb4G284"},
+		"key": {Fingerprint{Keys: [][]byte{secretA}},
+			"1-p4WBuV8b:LOfF4S7WTkK4b2FPZJ6RjWzPGTAhVvGmuEeqFv_2edo"},
+		"all": {Fingerprint{CanonicalJSON: true, Omit: []string{"/sent"}, Headers: []string{"Stripe-Account"}, Keys: [][]byte{secretA, secretB}},
+			"1-p4WBuV8b:LOfF4S7WTkK4b2FPZJ6RjWzPGTAhVvGmuEeqFv_2edo.z9Be35L7:V9VvEAuW1hVPDfQwSLoKlRjVxo-XF3ifUt-hsO0XtqQ"},
+	} {
+		got := newFingerprinter(tt.cfg).of(r, body)
+		if got != tt.want {
+			t.Errorf("%s: got %s, want %s", name, got, tt.want)
+		}
+		if len(got) > 128 || strings.ContainsFunc(got, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			t.Errorf("%s: %q can't stand in a claim", name, got)
+		}
+	}
+}
+
+// What is one request and what another, when those who ask and those who asked first had one configuration or two.
+func TestFingerprintSame(t *testing.T) {
+	type req struct{ body, account string }
+	first := req{`{"amount":100,"sent":1}`, "a"}
+	var (
+		again   = first
+		spelled = req{`{ "sent":1, "amount":1e2 }`, "a"}
+		later   = req{`{"amount":100,"sent":2}`, "a"}
+		other   = req{`{"amount":999,"sent":1}`, "a"}
+		account = req{first.body, "b"}
+	)
+	var (
+		plain   = Fingerprint{}
+		json    = Fingerprint{CanonicalJSON: true}
+		omit    = Fingerprint{Omit: []string{"/sent"}}
+		header  = Fingerprint{Headers: []string{"Account"}}
+		keyed   = Fingerprint{Keys: [][]byte{secretA}}
+		rotated = Fingerprint{Keys: [][]byte{secretB, secretA}}
+		both    = Fingerprint{Omit: []string{"/sent"}, Keys: [][]byte{secretA}}
+		swapped = Fingerprint{Omit: []string{"/sent"}, Keys: [][]byte{secretB, secretA}}
+	)
+	for name, tt := range map[string]struct {
+		then, now Fingerprint
+		same      []req
+		others    []req
+	}{
+		"zero value":             {plain, plain, []req{again, account}, []req{spelled, later, other}},
+		"JSON":                   {json, json, []req{again, spelled, account}, []req{later, other}},
+		"omit":                   {omit, omit, []req{again, spelled, later, account}, []req{other}},
+		"header":                 {header, header, []req{again}, []req{spelled, later, other, account}},
+		"keyed":                  {keyed, keyed, []req{again}, []req{spelled, other}},
+		"JSON is switched on":    {plain, json, []req{again}, []req{spelled, other}},
+		"JSON is switched off":   {json, plain, []req{again}, []req{spelled, other}},
+		"omit grows":             {json, omit, []req{again}, []req{spelled, later, other}},
+		"a header is added":      {plain, header, []req{again, account}, []req{other}},
+		"a key is set":           {plain, keyed, []req{again}, []req{other}},
+		"a key is added":         {keyed, rotated, []req{again}, []req{other}},
+		"a key, and fields":      {omit, both, []req{again, spelled, later}, []req{other}},
+		"a key is added, fields": {both, swapped, []req{again, spelled, later}, []req{other}},
+	} {
+		made, checks := newFingerprinter(tt.then), newFingerprinter(tt.now)
+		make := func(q req) *http.Request {
+			r := request("POST", "/orders", "application/json")
+			r.Header.Set("Account", q.account)
+			return r
+		}
+		known := made.of(make(first), []byte(first.body))
+		for _, q := range append(tt.same, tt.others...) {
+			want := slices.Contains(tt.same, q)
+			if got, err := checks.same(known, make(q), []byte(q.body)); got != want || err != nil {
+				t.Errorf("%s: %+v: got %v, %v, want %v", name, q, got, err, want)
+			}
+		}
+	}
+}
+
+func TestFingerprintForeign(t *testing.T) {
+	r := request("POST", "/orders", "application/json")
+	keyed := newFingerprinter(Fingerprint{Keys: [][]byte{secretA}}).of(r, nil)
+	for _, known := range []string{keyed, strings.Replace(fingerprint(r, nil), "1:", "2:", 1), "", "junk", ":"} {
+		if same, err := newFingerprinter(Fingerprint{Keys: [][]byte{secretB}}).same(known, r, nil); same || err == nil {
+			t.Errorf("%s: got %v, %v, want that it can't be told", known, same, err)
+		}
+	}
+	for _, known := range []string{"1:", "1:.", "1:junk.junk:junk"} { // somebody else's, perhaps, but surely not ours
+		if same, err := newFingerprinter(Fingerprint{}).same(known, r, nil); same || err != nil {
+			t.Errorf("%s: got %v, %v", known, same, err)
+		}
 	}
 }

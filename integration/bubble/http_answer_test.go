@@ -74,6 +74,14 @@ func (a answer) replays(t *testing.T, fresh answer) {
 	}
 }
 
+// isReplay checks for a record's answer.
+func (a answer) isReplay(t *testing.T, status int, body string) {
+	t.Helper()
+	if a.err != nil || a.status != status || a.body != body || a.header.Get(replayed) != "true" {
+		t.Errorf("got %v\n%s\nwant it replayed: %d %s", a.err, a.text(), status, body)
+	}
+}
+
 // isProblem checks for an error of ours, to the header.
 func (a answer) isProblem(t *testing.T, status int, code, retryAfter string) {
 	t.Helper()

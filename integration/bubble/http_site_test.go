@@ -39,6 +39,7 @@ type setup struct {
 	replay func(*replay.Config)
 	http   func(*httpadapter.Config)
 	around func(http.Handler) http.Handler // outside the adapter
+	http2  bool                            // in clear text
 }
 
 // newSite serves handler at every path. Its scope is the header X-Account.
@@ -49,6 +50,8 @@ func newSite(t *testing.T, f *bubble.Fleet, handler http.HandlerFunc, setups ...
 	rc := replay.Config{Logger: logger, Trace: &replay.Trace{Finished: s.note}}
 	hc := httpadapter.Config{Logger: logger, Scope: httpadapter.ScopeHeader("X-Account")}
 	around := func(h http.Handler) http.Handler { return h }
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
 	for _, u := range setups {
 		if u.replay != nil {
 			u.replay(&rc)
@@ -58,6 +61,10 @@ func newSite(t *testing.T, f *bubble.Fleet, handler http.HandlerFunc, setups ...
 		}
 		if u.around != nil {
 			around = u.around
+		}
+		if u.http2 {
+			protocols.SetHTTP1(false)
+			protocols.SetUnencryptedHTTP2(true)
 		}
 	}
 	engine, err := replay.New(s.Client, rc)
@@ -71,7 +78,7 @@ func newSite(t *testing.T, f *bubble.Fleet, handler http.HandlerFunc, setups ...
 		s.runs.Add(1)
 		handler(w, r)
 	})
-	s.serve(around(s.adapter.Handler(counted)))
+	s.serve(around(s.adapter.Handler(counted)), &protocols)
 	return s
 }
 
@@ -93,9 +100,9 @@ func (s *site) last() replay.Event {
 }
 
 // serve runs a server on connections in memory, and gives the site a client for it.
-func (s *site) serve(h http.Handler) {
+func (s *site) serve(h http.Handler, protocols *http.Protocols) {
 	l := newPipes()
-	server := &http.Server{Handler: h, ErrorLog: log.New(s.log, "", 0)}
+	server := &http.Server{Handler: h, ErrorLog: log.New(s.log, "", 0), Protocols: protocols}
 	go func() { _ = server.Serve(l) }()
 	transport := &http.Transport{
 		DialContext: l.dial,
@@ -103,6 +110,7 @@ func (s *site) serve(h http.Handler) {
 		// by itself.
 		DisableKeepAlives:  true,
 		DisableCompression: true,
+		Protocols:          protocols,
 	}
 	s.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	s.t.Cleanup(func() {

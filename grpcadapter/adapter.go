@@ -1,0 +1,137 @@
+package grpcadapter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/replay"
+)
+
+// An Adapter makes unary methods safe to retry. It is safe for concurrent use; one serves any
+// number of services and servers that share its configuration.
+type Adapter struct {
+	engine *replay.Engine
+	shadow bool // the engine only observes, and so do we
+	cfg    Config
+}
+
+// New makes an Adapter. It fails with every fault of cfg at once, a missing Scope among them.
+func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
+	var faults []error
+	if engine == nil {
+		faults = append(faults, &ConfigError{Name: "engine", Value: "nil", Want: "a *replay.Engine"})
+	} else if engine.Config().OnAbandoned == replay.AskReconcile && cfg.Reconcile == nil {
+		faults = append(faults, &ConfigError{Name: "Reconcile", Want: "a function", Other: "the engine's OnAbandoned"})
+	}
+	if cfg.Scope == nil {
+		faults = append(faults, &ConfigError{Name: "Scope", Want: "ScopeMetadata, ScopeFunc or GlobalScope: whose key is it?"})
+	}
+	if err := errors.Join(append(faults, cfg.Validate())...); err != nil {
+		return nil, fmt.Errorf("grpcadapter: %w", err)
+	}
+	return &Adapter{engine: engine, shadow: engine.Config().Shadow, cfg: cfg.WithDefaults()}, nil
+}
+
+// UnaryServerInterceptor runs each handler once for a key, and answers retries with what it
+// answered. It belongs inside authentication, rate limits and whatever turns panics into errors:
+// later in the list of grpc.ChainUnaryInterceptor. Streams are none of its business.
+func (a *Adapter) UnaryServerInterceptor() grpc.UnaryServerInterceptor { return a.serve }
+
+// serve is the way of one call: key and scope, fingerprint, engine, answer.
+func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	if !a.takes(info.FullMethod) {
+		return next(ctx, req)
+	}
+	x := &exchange{adapter: a, ctx: ctx, req: req, info: info, next: next}
+	key, err := a.cfg.Syntax.Parse(metadata.ValueFromIncomingContext(ctx, a.cfg.KeyMetadata))
+	if fault, ok := errors.AsType[*httpadapter.KeyError](err); ok {
+		if fault.Outcome != httpadapter.KeyMissing {
+			return x.turnAway(keyInvalid, fault.Want)
+		}
+		if a.cfg.RequireKey {
+			return x.turnAway(keyMissing, fault.Want)
+		}
+		return next(ctx, req)
+	}
+	scope, err := a.cfg.Scope(ctx)
+	if err != nil {
+		return x.turnAway(unscoped, "")
+	}
+	told, err := fingerprint(info.FullMethod, req)
+	if err != nil {
+		// Letting it pass would leave it unprotected, unnoticed.
+		a.cfg.Logger.Error("grpcadapter: a request can't be told from others", "method", info.FullMethod, "err", err)
+		return x.turnAway(unknown, "")
+	}
+	request := replay.Request{Scope: scope, Key: key, Fingerprint: told, OnStoreDown: a.cfg.OnStoreDown}
+	if a.cfg.Authorize != nil {
+		request.Authorize = x.authorize
+	}
+	if a.cfg.Reconcile != nil {
+		request.Reconcile = x.reconcile
+	}
+	return x.answer(a.engine.Do(ctx, request, x.work))
+}
+
+func (a *Adapter) takes(fullMethod string) bool {
+	if a.cfg.MethodFunc != nil {
+		return a.cfg.MethodFunc(fullMethod)
+	}
+	return matches(a.cfg.Methods, fullMethod)
+}
+
+// stores decides whether an answer is stored.
+func (a *Adapter) stores(code codes.Code) bool {
+	switch {
+	case a.cfg.StoresFunc != nil:
+		return a.cfg.StoresFunc(code)
+	case a.cfg.Stores == StoreSuccess:
+		return code == codes.OK
+	case a.cfg.Stores == StoreAll:
+		return true
+	}
+	return fateOf(code) == final
+}
+
+// retention is how long an answer is stored; 0 leaves it to the engine.
+func (a *Adapter) retention(code codes.Code) time.Duration {
+	if a.cfg.TTLFunc != nil {
+		if d := a.cfg.TTLFunc(code); d > 0 {
+			return d
+		}
+	}
+	if code == codes.OK {
+		return a.cfg.TTLOK
+	}
+	return a.cfg.TTLError
+}
+
+// A fate is what a code says of the call that it answers.
+type fate uint8
+
+const (
+	unsure   fate = iota // it may have done anything: the next attempt is told
+	declined             // it did nothing, and the same call may succeed: the next is the first
+	final                // the same call would meet the same again
+)
+
+// fateOf follows the meanings that gRPC gives its codes (statuscodes.md): FAILED_PRECONDITION
+// calls for another state and so for another operation, ABORTED for the same again. What isn't
+// named, codes of no standard among it, leaves everything open.
+func fateOf(code codes.Code) fate {
+	switch code {
+	case codes.OK, codes.InvalidArgument, codes.NotFound, codes.AlreadyExists,
+		codes.FailedPrecondition, codes.OutOfRange, codes.Unimplemented:
+		return final
+	case codes.Unauthenticated, codes.PermissionDenied, codes.ResourceExhausted, codes.Aborted:
+		return declined
+	}
+	return unsure
+}

@@ -1,0 +1,217 @@
+package grpcadapter
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/internal/envconf"
+	"github.com/reprise-go/reprise/replay"
+)
+
+// Config of an Adapter. The zero value of each field but Scope is its default.
+type Config struct {
+	// Scope says whose key it is. There is no default: choose ScopeMetadata, ScopeFunc or
+	// GlobalScope.
+	Scope Scope `env:"-"`
+
+	// RequireKey answers INVALID_ARGUMENT to a call without a key. Zero (false) lets it pass
+	// unprotected. A service that has methods which only read wants Methods with it.
+	RequireKey bool `env:"GRPC_REQUIRE_KEY"`
+
+	// Methods take part; others pass. Each is a full name, /package.Service/Method, or all of a
+	// service, /package.Service/*. Zero means every unary method.
+	Methods []string `env:"GRPC_METHODS" want:"/package.Service/Method or /package.Service/*, separated by commas"`
+
+	// MethodFunc, if not nil, decides instead, from the full name.
+	MethodFunc func(fullMethod string) bool `env:"-"`
+
+	// KeyMetadata is the metadata that carries the key. Zero means idempotency-key.
+	KeyMetadata string `env:"GRPC_KEY_METADATA" want:"a metadata key that is gRPC's own neither by grpc- nor by -bin"`
+
+	// Syntax is what keys look like. Zero means httpadapter.Lenient: a client that calls an API
+	// through both doors need not write one key in two ways.
+	Syntax httpadapter.KeySyntax `env:"GRPC_KEY_SYNTAX" want:"lenient or strict"`
+
+	// MaxResponse bounds in bytes the encoded message, or status, that is kept of an answer. Zero
+	// means 1 MiB; at most 256 MiB. A record must also fit cache.Config.MaxDecoded. The request is
+	// bounded by grpc.MaxRecvMsgSize.
+	MaxResponse int64 `env:"GRPC_MAX_RESPONSE" want:"a size from 1 to 256MiB"`
+
+	// RetryAfter is what a client is told to wait for a call in flight, or for Redis. Zero means
+	// 1 s; 1 ms to 30 s.
+	RetryAfter time.Duration `env:"GRPC_RETRY_AFTER" want:"a duration from 1ms to 30s"`
+
+	// OnStoreDown is what happens while Redis can't be asked. Zero means as the engine says.
+	OnStoreDown replay.StoreDownPolicy `env:"GRPC_ON_STORE_DOWN"`
+
+	// Stores is which answers are stored. Zero means StoreFinal.
+	Stores StorePolicy `env:"GRPC_STORES"`
+
+	// StoresFunc, if not nil, decides instead.
+	StoresFunc func(codes.Code) bool `env:"-"`
+
+	// TTLOK and TTLError are how long messages and errors are kept. Zero means the engine's
+	// Retention; else 1 s to 10 years.
+	TTLOK    time.Duration `env:"GRPC_TTL_OK"`
+	TTLError time.Duration `env:"GRPC_TTL_ERROR"`
+
+	// TTLFunc, if not nil, is asked first; 0 leaves it to the two above.
+	TTLFunc func(codes.Code) time.Duration `env:"-"`
+
+	// KeepsMetadata, if not nil, decides which of the handler's header and trailer metadata a record
+	// keeps, by its key in lower case. Nil means [KeepsByDefault]. What belongs to gRPC itself or to
+	// one connection is never kept.
+	KeepsMetadata func(key string) bool `env:"-"`
+
+	// Authorize, if not nil, is asked before a stored answer is given.
+	Authorize func(ctx context.Context, req any, info *grpc.UnaryServerInfo) Authorization `env:"-"`
+
+	// Reconcile decides for the engine's AskReconcile policy. With replay.Answered, what it returns
+	// is the answer as if a handler had returned it: stored, given, and replayed. Otherwise an error
+	// refuses the call like replay.StillUnknown, and no message is looked at.
+	Reconcile func(ctx context.Context, req any, info *grpc.UnaryServerInfo) (replay.Decision, any, error) `env:"-"`
+
+	// Types finds the type of a stored message by its name. Nil means protoregistry.GlobalTypes,
+	// which has all generated ones.
+	Types protoregistry.MessageTypeResolver `env:"-"`
+
+	// Logger gets faults that the client is not told of. Nil discards.
+	Logger *slog.Logger `env:"-"`
+}
+
+// A StorePolicy is which answers are stored, by their code. Of what is not stored, the codes that
+// say that the call was declined release the key, and the others abandon it: see the package's
+// table.
+type StorePolicy uint8
+
+const (
+	StoreFinal   StorePolicy = iota // "final": OK and the errors that the same call would meet again
+	StoreSuccess                    // "success": OK
+	StoreAll                        // "all": every answer
+)
+
+var storeWords = []string{"final", "success", "all"}
+
+// UnmarshalText reads one of the words above.
+func (p *StorePolicy) UnmarshalText(text []byte) error {
+	i := slices.Index(storeWords, string(text))
+	if i < 0 {
+		return fmt.Errorf("one of %s", strings.Join(storeWords, ", "))
+	}
+	*p = StorePolicy(i)
+	return nil
+}
+
+// An Authorization says whether a stored answer may be given to the one who asks.
+type Authorization uint8
+
+const (
+	Allow  Authorization = iota // give it
+	Forbid                      // PERMISSION_DENIED
+	Hide                        // NOT_FOUND, with nothing that tells it from a handler's
+)
+
+const (
+	defaultKeyMetadata = "idempotency-key"
+	defaultLimit       = 1 << 20
+	maxLimit           = 256 << 20
+	defaultRetryAfter  = time.Second
+	maxTTL             = 10 * 365 * 24 * time.Hour
+)
+
+// ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
+type ConfigError = envconf.Error
+
+// WithDefaults returns c with every zero replaced by its default.
+func (c Config) WithDefaults() Config {
+	c.KeyMetadata = orDefaultKey(c.KeyMetadata)
+	if c.Syntax == (httpadapter.KeySyntax{}) {
+		c.Syntax = httpadapter.Lenient
+	}
+	if c.MaxResponse == 0 {
+		c.MaxResponse = defaultLimit
+	}
+	if c.RetryAfter == 0 {
+		c.RetryAfter = defaultRetryAfter
+	}
+	if c.KeepsMetadata == nil {
+		c.KeepsMetadata = KeepsByDefault
+	}
+	if c.Types == nil {
+		c.Types = protoregistry.GlobalTypes
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Validate returns every fault of c at once, each a *ConfigError, but not that Scope is missing:
+// the environment can't give one.
+func (c Config) Validate() error {
+	c = c.WithDefaults()
+	var f envconf.Faults
+	checkCalls(&f, c.Methods, c.KeyMetadata)
+	f.Check(c.MaxResponse > 0 && c.MaxResponse <= maxLimit, "MaxResponse", c.MaxResponse, "1 to 268435456 bytes", "")
+	f.Check(c.RetryAfter >= time.Millisecond && c.RetryAfter <= 30*time.Second, "RetryAfter", c.RetryAfter, "1ms to 30s", "")
+	f.Check(c.OnStoreDown <= replay.RunUnguarded, "OnStoreDown", c.OnStoreDown, "one of its constants", "")
+	f.Check(c.Stores <= StoreAll, "Stores", c.Stores, "one of its constants", "")
+	ttl := func(d time.Duration) bool { return d == 0 || d >= time.Second && d <= maxTTL }
+	f.Check(ttl(c.TTLOK), "TTLOK", c.TTLOK, "1s to 87600h", "")
+	f.Check(ttl(c.TTLError), "TTLError", c.TTLError, "1s to 87600h", "")
+	return f.Err()
+}
+
+// checkCalls checks what servers and clients have in common: which calls, and where their key is.
+func checkCalls(f *envconf.Faults, methods []string, keyMetadata string) {
+	for _, m := range methods {
+		f.Check(isMethod(m), "Methods", m, "/package.Service/Method or /package.Service/*", "")
+	}
+	f.Check(isKeyMetadata(keyMetadata), "KeyMetadata", keyMetadata, "a metadata key that is gRPC's own neither by grpc- nor by -bin", "")
+}
+
+func orDefaultKey(name string) string {
+	if name == "" {
+		return defaultKeyMetadata
+	}
+	return strings.ToLower(name) // as gRPC does with every metadata key
+}
+
+// isMethod has no wish to know what names are made of: one that no service has matches nothing.
+func isMethod(m string) bool {
+	parts := strings.Split(m, "/")
+	return len(parts) == 3 && parts[0] == "" && parts[1] != "" && parts[2] != "" && !strings.ContainsAny(parts[1], "* ")
+}
+
+// isKeyMetadata accepts a key of ASCII metadata, as gRPC's HTTP/2 mapping defines Header-Name.
+func isKeyMetadata(key string) bool {
+	const chars = "0123456789abcdefghijklmnopqrstuvwxyz_-."
+	return key != "" && strings.Trim(key, chars) == "" && !strings.HasPrefix(key, "grpc-") && !strings.HasSuffix(key, "-bin")
+}
+
+// matches tells whether a full method name is one of methods, of which none means all.
+func matches(methods []string, full string) bool {
+	return len(methods) == 0 || slices.ContainsFunc(methods, func(m string) bool {
+		service, all := strings.CutSuffix(m, "*")
+		return m == full || all && strings.HasPrefix(full, service)
+	})
+}
+
+// FromEnv reads the variables GRPC_REQUIRE_KEY, GRPC_METHODS, GRPC_KEY_METADATA, GRPC_KEY_SYNTAX
+// (lenient, strict), GRPC_MAX_RESPONSE, GRPC_RETRY_AFTER, GRPC_ON_STORE_DOWN (refuse, run),
+// GRPC_STORES (final, success, all), GRPC_TTL_OK and GRPC_TTL_ERROR, each behind prefix (by custom
+// "REPRISE_"), from environ, which has the form of os.Environ(). It returns every fault at once.
+func FromEnv(prefix string, environ []string) (Config, error) {
+	var c Config
+	err := envconf.Parse(prefix, environ, &c)
+	return c, err
+}

@@ -1,0 +1,203 @@
+package grpcadapter
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/reprise-go/reprise/cache"
+	"github.com/reprise-go/reprise/replay"
+)
+
+// An exchange is one call under a key, and its answer.
+type exchange struct {
+	adapter *Adapter
+	ctx     context.Context // the caller's
+	req     any
+	info    *grpc.UnaryServerInfo
+	next    grpc.UnaryHandler
+	verdict Authorization
+
+	stream stream // gets the handler's metadata
+	reply  any    // what the handler returned,
+	err    error  // likewise,
+	kept   record // what of that is stored,
+	keep   bool   // if it is an answer to store,
+	failed *failure
+}
+
+// A failure carries an answer that leaves open what was done through the engine, whose policy
+// decides about the key; a handler can say by replay.Clean that nothing was done.
+type failure struct{ error }
+
+func (f *failure) Unwrap() error { return f.error }
+
+// work runs the handler and says what becomes of its answer.
+func (x *exchange) work(ctx context.Context) (replay.Answer, error) {
+	x.reply, x.err = x.next(x.begin(ctx), x.req)
+	answer := x.recorded()
+	if answer.Verdict == replay.Abandon {
+		x.failed = &failure{x.err}
+		return answer, x.failed
+	}
+	return answer, nil
+}
+
+// begin puts a recorder into the place of gRPC's own stream. Its metadata goes out with the answer,
+// for only one attempt's may.
+func (x *exchange) begin(ctx context.Context) context.Context {
+	x.stream.begin(x.info.FullMethod)
+	return grpc.NewContextWithServerTransportStream(ctx, &x.stream)
+}
+
+// recorded says what becomes of the answer that has been returned.
+func (x *exchange) recorded() replay.Answer {
+	cfg := &x.adapter.cfg
+	x.stream.end()
+	st := statusOf(x.err)
+	if x.keep = x.adapter.stores(st.Code()); !x.keep {
+		if x.err != nil && fateOf(st.Code()) == unsure {
+			return replay.Answer{Verdict: replay.Abandon}
+		}
+		return replay.Answer{Verdict: replay.Release}
+	}
+	answer := replay.Answer{Retention: x.adapter.retention(st.Code()), Value: &x.kept}
+	if err := x.kept.fill(x.reply, st, cfg.Types); err != nil {
+		// It has been done, and must not be done again because its answer is odd.
+		cfg.Logger.Error("grpcadapter: an answer can't be kept", "method", x.info.FullMethod, "err", err)
+		answer.Verdict = replay.Tombstone
+	} else if int64(len(x.kept.Body)) > cfg.MaxResponse {
+		answer.Verdict = replay.Tombstone
+	}
+	x.kept.Header = keep(x.stream.header, cfg.KeepsMetadata)
+	x.kept.Trailer = keep(x.stream.trailer, cfg.KeepsMetadata)
+	return answer
+}
+
+// statusOf is what grpc's server makes of a handler's error. OK, which no error can mean, it sends
+// as a broken answer: here that is UNKNOWN.
+func statusOf(err error) *status.Status {
+	st, ok := status.FromError(err)
+	if !ok {
+		st = status.FromContextError(err)
+	}
+	if err != nil && st.Code() == codes.OK {
+		return status.New(codes.Unknown, err.Error())
+	}
+	return st
+}
+
+// reconcile lets Config.Reconcile decide, and takes what it returned for the answer if it says so.
+func (x *exchange) reconcile(ctx context.Context) (replay.Decision, replay.Answer, error) {
+	decision, reply, err := x.adapter.cfg.Reconcile(x.begin(ctx), x.req, x.info)
+	if decision == replay.Answered {
+		x.reply, x.err = reply, err
+		return decision, x.recorded(), nil
+	}
+	return decision, replay.Answer{}, err
+}
+
+func (x *exchange) authorize(ctx context.Context) error {
+	x.verdict = x.adapter.cfg.Authorize(ctx, x.req, x.info)
+	if x.verdict != Allow {
+		return errors.New("grpcadapter: Config.Authorize refused")
+	}
+	return nil
+}
+
+// answer gives the client what the engine decided.
+func (x *exchange) answer(result replay.Result, err error) (any, error) {
+	if err == nil && !result.Replayed || x.failed != nil && err == error(x.failed) {
+		if x.keep && !x.adapter.shadow {
+			x.mark(result)
+		}
+		x.send(x.stream.header, x.stream.trailer)
+		return x.reply, x.err
+	}
+	if err != nil {
+		return nil, x.fail(err)
+	}
+	var stored record
+	err = result.Decode(&stored)
+	if err == nil {
+		x.reply, x.err, err = stored.open(x.adapter.cfg.Types)
+	}
+	if err != nil {
+		x.adapter.cfg.Logger.Error("grpcadapter: a record is not an answer to give", "method", x.info.FullMethod, "err", err)
+		return nil, x.fail(cache.ErrCorrupt)
+	}
+	x.mark(result)
+	x.send(stored.Header, stored.Trailer)
+	return x.reply, x.err
+}
+
+// mark says what a client can't tell from an answer: that it is a record's, that a retry will not
+// get it (false), or that a failover may forget it (unconfirmed).
+func (x *exchange) mark(result replay.Result) {
+	switch {
+	case result.Replayed && result.Attempt == 0: // else it is what this very call has found out
+		x.send(metadata.Pairs(replayedKey, "true"), nil)
+	case !result.Stored:
+		x.send(metadata.Pairs(storedKey, "false"), nil)
+	case result.Unconfirmed:
+		x.send(metadata.Pairs(storedKey, "unconfirmed"), nil)
+	}
+}
+
+// send gives gRPC metadata to send with the answer. An error means that the client has gone, or that
+// an interceptor around us has sent the header already.
+func (x *exchange) send(header, trailer metadata.MD) {
+	_ = grpc.SetHeader(x.ctx, header)
+	_ = grpc.SetTrailer(x.ctx, trailer)
+}
+
+// fail answers for an engine that did not.
+func (x *exchange) fail(err error) error {
+	hint := x.adapter.cfg.RetryAfter
+	if flight, ok := errors.AsType[*replay.InFlightError](err); ok {
+		if flight.Left > 0 {
+			hint = min(hint, flight.Left)
+		}
+		return x.refuse(inProgress, "", hint)
+	}
+	switch {
+	case errors.Is(err, replay.ErrMismatch):
+		return x.refuse(mismatch, "", 0)
+	case errors.Is(err, replay.ErrOutcomeUnknown):
+		return x.refuse(outcomeUnknown, "", 0)
+	case errors.Is(err, replay.ErrNotKept):
+		return x.refuse(replayUnavailable, "", 0)
+	case errors.Is(err, replay.ErrRefused) && x.verdict == Hide:
+		return x.refuse(replayHidden, "", 0)
+	case errors.Is(err, replay.ErrRefused):
+		return x.refuse(replayRefused, "", 0)
+	case errors.Is(err, replay.ErrUnavailable):
+		return x.refuse(unavailable, "", hint)
+	case errors.Is(err, cache.ErrCorrupt):
+		return x.refuse(unreadable, "", 0)
+	case x.ctx.Err() != nil:
+		// The caller has gone before anything ran, or an interceptor around us has set a deadline.
+		return status.FromContextError(x.ctx.Err()).Err()
+	}
+	x.adapter.cfg.Logger.Error("grpcadapter: unexpected error", "method", x.info.FullMethod, "err", err)
+	return x.refuse(unknown, "", 0)
+}
+
+// turnAway refuses a call that the engine is not asked about, or in shadow lets it pass.
+func (x *exchange) turnAway(o outcome, want string) (any, error) {
+	if x.adapter.shadow {
+		return x.next(x.ctx, x.req)
+	}
+	return nil, x.refuse(o, want, 0)
+}
+
+func (x *exchange) refuse(o outcome, want string, retryAfter time.Duration) error {
+	st, trailer := o.refusal(x.adapter.cfg.KeyMetadata, want, retryAfter)
+	x.send(nil, trailer)
+	return st.Err()
+}

@@ -1,0 +1,364 @@
+package grpcadapter_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/reprise-go/reprise/grpcadapter"
+	"github.com/reprise-go/reprise/replay"
+)
+
+// One row for each outcome: what leads there, and all that a client reads.
+func TestOutcomes(t *testing.T) {
+	verdict := func(a grpcadapter.Authorization) setup {
+		return setup{cfg: grpcadapter.Config{Authorize: func(context.Context, any, *grpc.UnaryServerInfo) grpcadapter.Authorization { return a }}}
+	}
+	twice := func(_ *world, s *site) answer { s.send("k", "pay"); return s.send("k", "pay") }
+	for _, tt := range []struct {
+		name     string
+		setup    setup
+		do       func(*world, *site) answer
+		code     codes.Code
+		reason   string
+		pushback string
+		retry    time.Duration // of RetryInfo
+	}{
+		{"missing", setup{cfg: grpcadapter.Config{RequireKey: true}}, func(_ *world, s *site) answer { return s.send("", "pay") },
+			codes.InvalidArgument, "MISSING", "-1", 0},
+		{"malformed", setup{}, func(_ *world, s *site) answer { return s.send("two words secret", "pay") }, codes.InvalidArgument, "INVALID", "-1", 0},
+		{"empty", setup{}, func(_ *world, s *site) answer { return s.send("", "pay", "idempotency-key", "") }, codes.InvalidArgument, "INVALID", "-1", 0},
+		{"repeated", setup{}, func(_ *world, s *site) answer { return s.send("secret", "pay", "idempotency-key", "secret") }, codes.InvalidArgument, "INVALID", "-1", 0},
+		{"unscoped", setup{cfg: grpcadapter.Config{Scope: grpcadapter.ScopeMetadata("account")}},
+			func(_ *world, s *site) answer { return s.send("secret", "pay") }, codes.InvalidArgument, "UNSCOPED", "-1", 0},
+		{"mismatch", setup{}, func(_ *world, s *site) answer { s.send("secret", "pay"); return s.send("secret", "other") },
+			codes.FailedPrecondition, "REUSED", "-1", 0},
+		{"mismatch of method", setup{}, func(w *world, s *site) (a answer) {
+			s.send("k", "pay")
+			_, a.err = s.EmptyCall(w.outgoing("k"), &testgrpc.Empty{}, grpc.Trailer(&a.trailer))
+			return a
+		}, codes.FailedPrecondition, "REUSED", "-1", 0},
+		{"mismatch in flight", setup{}, func(w *world, s *site) answer { return w.beside(s, "slow", "other") },
+			codes.FailedPrecondition, "REUSED", "-1", 0},
+		{"in progress", setup{}, func(w *world, s *site) answer { return w.beside(s, "slow", "slow") },
+			codes.Aborted, "IN_PROGRESS", "1000", time.Second},
+		{"in progress, hint", setup{cfg: grpcadapter.Config{RetryAfter: 1500*time.Millisecond + 1}},
+			func(w *world, s *site) answer { return w.beside(s, "slow", "slow") }, codes.Aborted, "IN_PROGRESS", "1501", 1501 * time.Millisecond},
+		{"outcome unknown", setup{engine: replay.Config{OnAbandoned: replay.RefuseUnknown}},
+			func(_ *world, s *site) answer { s.send("k", "fail"); return s.send("k", "fail") }, codes.FailedPrecondition, "OUTCOME_UNKNOWN", "-1", 0},
+		{"replay unavailable", setup{cfg: grpcadapter.Config{MaxResponse: 1}}, twice, codes.FailedPrecondition, "REPLAY_UNAVAILABLE", "-1", 0},
+		{"store down", setup{}, func(w *world, s *site) answer { w.down.Store(true); return s.send("k", "pay") },
+			codes.Unavailable, "UNAVAILABLE", "1000", time.Second},
+		{"unreadable", setup{}, func(w *world, s *site) answer {
+			s.send("k", "pay")
+			w.redis.Set(w.redis.Keys()[0], "secret junk")
+			return s.send("k", "pay")
+		}, codes.DataLoss, "UNREADABLE", "-1", 0},
+		{"forbidden", verdict(grpcadapter.Forbid), twice, codes.PermissionDenied, "REPLAY_REFUSED", "-1", 0},
+		{"hidden", verdict(grpcadapter.Hide), twice, codes.NotFound, "", "", 0},
+		{"allowed", verdict(grpcadapter.Allow), twice, codes.OK, "", "", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			run(t, func(w *world) {
+				a := tt.do(w, w.serve(tt.setup, work))
+				if a.code() != tt.code || a.reason() != tt.reason {
+					t.Errorf("got %v %s, want %v %s: %v", a.code(), a.reason(), tt.code, tt.reason, a.err)
+				}
+				if got := strings.Join(a.trailer["grpc-retry-pushback-ms"], " "); got != tt.pushback {
+					t.Errorf("pushback %q, want %q", got, tt.pushback)
+				}
+				if info, ok := detail[*errdetails.RetryInfo](a); ok != (tt.retry > 0) || info.GetRetryDelay().AsDuration() != tt.retry {
+					t.Errorf("RetryInfo %v, want %v", info, tt.retry)
+				}
+				bad, _ := detail[*errdetails.BadRequest](a)
+				if key := tt.reason == "MISSING" || tt.reason == "INVALID"; key != (bad != nil) || key && bad.FieldViolations[0].Field != "idempotency-key" {
+					t.Errorf("BadRequest %v", bad)
+				}
+				// Neither a key nor what broke inside reaches a client.
+				if text := fmt.Sprint(a.err, status.Convert(a.err).Details()); strings.Contains(text, "secret") || strings.Contains(text, "adapter:") {
+					t.Error(text)
+				}
+			})
+		})
+	}
+}
+
+// work does what its request says.
+func work(_ context.Context, r *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
+	switch string(r.GetPayload().GetBody()) {
+	case "fail":
+		return nil, errFault
+	case "short":
+		time.Sleep(1500 * time.Millisecond)
+	case "slow":
+		time.Sleep(time.Minute)
+	}
+	return say("done")
+}
+
+// beside sends two calls under one key, the second while the first runs.
+func (w *world) beside(s *site, first, second string) answer {
+	go s.send("k", first)
+	synctest.Wait()
+	return s.send("k", second)
+}
+
+// What becomes of the key, by the code that the handler ends with.
+func TestCodes(t *testing.T) {
+	const stored, released, abandoned = "replay", "attempt 1", "attempt 2"
+	plain := func(c codes.Code) error { return status.Error(c, "") }
+	for _, tt := range []struct {
+		err    error
+		setup  setup
+		second string
+	}{
+		{err: nil, second: stored},
+		{err: plain(codes.InvalidArgument), second: stored},
+		{err: plain(codes.NotFound), second: stored},
+		{err: plain(codes.AlreadyExists), second: stored},
+		{err: plain(codes.FailedPrecondition), second: stored},
+		{err: plain(codes.OutOfRange), second: stored},
+		{err: plain(codes.Unimplemented), second: stored},
+		{err: plain(codes.Unauthenticated), second: released},
+		{err: plain(codes.PermissionDenied), second: released},
+		{err: plain(codes.ResourceExhausted), second: released},
+		{err: plain(codes.Aborted), second: released},
+		{err: plain(codes.Canceled), second: abandoned},
+		{err: plain(codes.DeadlineExceeded), second: abandoned},
+		{err: plain(codes.Internal), second: abandoned},
+		{err: plain(codes.Unknown), second: abandoned},
+		{err: plain(codes.Unavailable), second: abandoned},
+		{err: plain(codes.DataLoss), second: abandoned},
+		{err: plain(codes.Code(99)), second: abandoned},
+		{err: errFault, second: abandoned},
+		{err: context.DeadlineExceeded, second: abandoned},
+		{err: replay.Clean(plain(codes.Unavailable)), second: released},
+		{err: plain(codes.Internal), second: released, setup: setup{engine: replay.Config{OnFailure: replay.ReleaseFailed}}},
+		{err: plain(codes.Internal), second: stored, setup: setup{cfg: grpcadapter.Config{Stores: grpcadapter.StoreAll}}},
+		{err: plain(codes.NotFound), second: released, setup: setup{cfg: grpcadapter.Config{Stores: grpcadapter.StoreSuccess}}},
+		{err: nil, second: stored, setup: setup{cfg: grpcadapter.Config{Stores: grpcadapter.StoreSuccess}}},
+		{err: nil, second: released, setup: setup{cfg: grpcadapter.Config{StoresFunc: func(c codes.Code) bool { return c != codes.OK }}}},
+	} {
+		t.Run(fmt.Sprint(status.Code(tt.err), " ", tt.second), func(t *testing.T) {
+			run(t, func(w *world) {
+				told := ""
+				s := w.serve(tt.setup, func(ctx context.Context, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
+					attempt, _ := replay.AttemptFrom(ctx)
+					told = fmt.Sprint("attempt ", attempt.Number)
+					return &testgrpc.SimpleResponse{}, tt.err
+				})
+				first := s.send("k", "pay")
+				told = "replay"
+				second := s.send("k", "pay")
+				want := status.Code(tt.err)
+				if errors.Is(tt.err, context.DeadlineExceeded) {
+					want = codes.DeadlineExceeded
+				}
+				if first.code() != want || second.code() != want {
+					t.Errorf("got %v, then %v, want %v", first.err, second.err, want)
+				}
+				if told != tt.second || second.replayed() != (tt.second == stored) || len(first.header["idempotency-stored"]) != 0 {
+					t.Errorf("the second was %s, want %s: %v, then %v", told, tt.second, first.header, second.header)
+				}
+			})
+		})
+	}
+}
+
+func TestRetention(t *testing.T) {
+	ttl := func(cfg grpcadapter.Config, body string) (left time.Duration) {
+		run(t, func(w *world) {
+			w.serve(setup{cfg: cfg}, func(context.Context, *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
+				if body == "error" {
+					return nil, status.Error(codes.NotFound, "")
+				}
+				return say("ok")
+			}).send("k", "pay")
+			left = w.redis.TTL(w.redis.Keys()[0])
+		})
+		return left
+	}
+	cfg := grpcadapter.Config{TTLOK: time.Hour, TTLError: time.Minute}
+	byCode := cfg
+	byCode.TTLFunc = func(c codes.Code) time.Duration {
+		if c == codes.NotFound {
+			return 2 * time.Minute
+		}
+		return 0
+	}
+	for _, tt := range []struct {
+		name, body string
+		cfg        grpcadapter.Config
+		want       time.Duration
+	}{
+		{"default", "ok", grpcadapter.Config{}, 24 * time.Hour},
+		{"default error", "error", grpcadapter.Config{}, 24 * time.Hour},
+		{"ok", "ok", cfg, time.Hour},
+		{"error", "error", cfg, time.Minute},
+		{"function", "error", byCode, 2 * time.Minute},
+		{"function declines", "ok", byCode, time.Hour},
+	} {
+		if got := ttl(tt.cfg, tt.body); got != tt.want {
+			t.Errorf("%s: kept for %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// An answer that a retry will not get says so.
+func TestUnstoredAnswersAreMarked(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		setup setup
+		down  bool // while the handler runs, and after
+		away  bool // before, too
+	}{
+		{"too large", setup{cfg: grpcadapter.Config{MaxResponse: 1}}, false, false},
+		{"unguarded", setup{cfg: grpcadapter.Config{OnStoreDown: replay.RunUnguarded}}, false, true},
+		{"down at commit", setup{}, true, false},
+		{"of an unknown type", setup{cfg: grpcadapter.Config{Types: noTypes{}}}, false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			run(t, func(w *world) {
+				s := w.serve(tt.setup, func(context.Context, *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
+					if tt.down {
+						w.down.Store(true)
+					}
+					return say("ok")
+				})
+				w.down.Store(tt.away)
+				if a := s.send("k", "pay"); a.text() != "ok" || strings.Join(a.header["idempotency-stored"], " ") != "false" {
+					t.Errorf("got %v, %v", a.err, a.header)
+				}
+			})
+		})
+	}
+}
+
+func TestShadowChangesNothing(t *testing.T) {
+	run(t, func(w *world) {
+		var runs atomic.Int64
+		s := w.serve(setup{engine: replay.Config{Shadow: true}, cfg: grpcadapter.Config{RequireKey: true}}, count(&runs))
+		for i, key := range []string{"k", "k", "", "two words"} {
+			a := s.send(key, "pay")
+			if a.text() != fmt.Sprint("run ", i+1) || len(a.header["idempotency-stored"]) != 0 || a.replayed() {
+				t.Errorf("%q: got %q, %v, %v", key, a.text(), a.err, a.header)
+			}
+		}
+	})
+}
+
+func TestWhoTakesPart(t *testing.T) {
+	const own, cached = "/grpc.testing.TestService/UnaryCall", "/grpc.testing.TestService/CacheableUnaryCall"
+	for _, tt := range []struct {
+		name       string
+		cfg        grpcadapter.Config
+		key        string
+		own, other bool // is UnaryCall, or CacheableUnaryCall, protected?
+	}{
+		{"all", grpcadapter.Config{}, "k", true, true},
+		{"no key", grpcadapter.Config{}, "", false, false},
+		{"one", grpcadapter.Config{Methods: []string{own}}, "k", true, false},
+		{"service", grpcadapter.Config{Methods: []string{"/grpc.testing.TestService/*"}}, "k", true, true},
+		{"other service", grpcadapter.Config{Methods: []string{"/grpc.testing.Test/*"}, RequireKey: true}, "k", false, false},
+		{"function", grpcadapter.Config{Methods: []string{own}, MethodFunc: func(m string) bool { return m == cached }}, "k", false, true},
+		{"other metadata", grpcadapter.Config{KeyMetadata: "X-Key"}, "k", false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			run(t, func(w *world) {
+				var runs atomic.Int64
+				s := w.serve(setup{cfg: tt.cfg}, count(&runs))
+				once := func(call func() answer) bool {
+					before := runs.Load()
+					if a := call(); a.err != nil {
+						t.Fatal(a.err)
+					}
+					call()
+					return runs.Load() == before+1
+				}
+				if got := once(func() answer { return s.send(tt.key, "pay") }); got != tt.own {
+					t.Errorf("UnaryCall: %v", got)
+				}
+				if got := once(func() (a answer) {
+					ctx := w.outgoing(tt.key + "2")
+					if tt.key == "" {
+						ctx = w.Context()
+					}
+					a.reply, a.err = s.CacheableUnaryCall(ctx, request("pay"))
+					return a
+				}); got != tt.other {
+					t.Errorf("CacheableUnaryCall: %v", got)
+				}
+			})
+		})
+	}
+}
+
+func TestScopesAreApart(t *testing.T) {
+	run(t, func(w *world) {
+		var runs atomic.Int64
+		s := w.serve(setup{cfg: grpcadapter.Config{Scope: grpcadapter.ScopeMetadata("Account")}}, count(&runs))
+		if a := s.send("k", "pay", "account", "a"); a.text() != "run 1" {
+			t.Error(a.err)
+		}
+		if a := s.send("k", "other", "account", "b"); a.text() != "run 2" {
+			t.Errorf("another account: %v", a.err)
+		}
+		if a := s.send("k", "pay", "account", "a"); a.text() != "run 1" || !a.replayed() {
+			t.Errorf("the first account: %v", a.err)
+		}
+		for _, accounts := range [][]string{{"account", ""}, {"account", "a", "account", "a"}} {
+			if a := s.send("k", "pay", accounts...); a.reason() != "UNSCOPED" {
+				t.Errorf("%q: %v", accounts, a.err)
+			}
+		}
+	})
+}
+
+// Streams pass as they are: no key is asked for, and nothing is stored.
+func TestStreamsPass(t *testing.T) {
+	run(t, func(w *world) {
+		var runs atomic.Int64
+		s := w.serve(setup{cfg: grpcadapter.Config{RequireKey: true}}, count(&runs))
+		for i, ctx := range []context.Context{w.Context(), w.outgoing("k"), w.outgoing("k")} {
+			stream, err := s.StreamingOutputCall(ctx, &testgrpc.StreamingOutputCallRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := stream.Recv()
+			if got := string(r.GetPayload().GetBody()); got != fmt.Sprint("run ", i+1) {
+				t.Errorf("got %q, %v", got, err)
+			}
+			stream.Recv()
+		}
+		if keys := w.redis.Keys(); len(keys) != 0 {
+			t.Errorf("stored %v", keys)
+		}
+	})
+}
+
+// A request that can't be told from others must not run unprotected.
+func TestRequestThatIsNoMessage(t *testing.T) {
+	run(t, func(w *world) {
+		adapter, err := grpcadapter.New(w.engine(replay.Config{}), grpcadapter.Config{Scope: grpcadapter.GlobalScope})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = adapter.UnaryServerInterceptor()(w.incoming("k"), "text", &grpc.UnaryServerInfo{FullMethod: "/a/b"},
+			func(context.Context, any) (any, error) { t.Error("it ran"); return &emptypb.Empty{}, nil })
+		if status.Code(err) != codes.Internal || strings.Contains(err.Error(), "string") {
+			t.Errorf("got %v", err)
+		}
+	})
+}

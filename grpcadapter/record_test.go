@@ -1,0 +1,140 @@
+package grpcadapter
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/replay"
+)
+
+// What comes out of a record is of the type that went in, a message of its own, and byte for byte
+// the same when encoded as it was.
+func TestRecordIsTheSameMessage(t *testing.T) {
+	want, err := structpb.NewStruct(map[string]any{"b": 1.0, "a": "é", "c": []any{nil, true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r record
+	if err := r.fill(want, nil, protoregistry.GlobalTypes); err != nil {
+		t.Fatal(err)
+	}
+	reply, failure, err := r.open(protoregistry.GlobalTypes)
+	got, ok := reply.(*structpb.Struct)
+	if !ok || failure != nil || err != nil || got == want || !proto.Equal(got, want) {
+		t.Fatalf("got %T %v, %v, %v", reply, reply, failure, err)
+	}
+	if again, err := encode(got); err != nil || !bytes.Equal(again, r.Body) {
+		t.Errorf("got %q, %v, want %q", again, err, r.Body)
+	}
+}
+
+func TestRecordOfWhatCantBeKept(t *testing.T) {
+	for name, reply := range map[string]any{
+		"nil": nil, "text": "text", "no UTF-8": wrapperspb.String("\xff"),
+	} {
+		var r record
+		if err := r.fill(reply, nil, protoregistry.GlobalTypes); err == nil {
+			t.Errorf("%s: kept as %+v", name, r)
+		}
+	}
+}
+
+// A record that makes no answer is an error, and never an answer of some other kind.
+func TestRecordThatIsNone(t *testing.T) {
+	notFound, _ := proto.Marshal(status.New(codes.NotFound, "").Proto())
+	for name, r := range map[string]record{
+		"empty":          {},
+		"unknown type":   {Type: "no.Such"},
+		"enum":           {Type: "google.protobuf.NullValue"},
+		"broken message": {Type: "google.protobuf.StringValue", Body: []byte{0xff}},
+		"broken status":  {Code: 5, Body: []byte{0xff}},
+		"other status":   {Code: 6, Body: notFound},
+		"no status":      {Code: 5},
+	} {
+		if reply, failure, err := r.open(protoregistry.GlobalTypes); err == nil || reply != nil || failure != nil {
+			t.Errorf("%s: got %v, %v, %v", name, reply, failure, err)
+		}
+	}
+}
+
+func TestKeep(t *testing.T) {
+	md := metadata.MD{}
+	for _, key := range []string{
+		"location", "x-rate", "x-cost-bin", "etag", "grpc-status", "grpc-retry-pushback-ms", "grpc-anything", ":status",
+		"content-type", "connection", "proxy-authenticate", "te", "date", "set-cookie", "ratelimit-limit",
+		"x-ratelimit-reset", "traceparent", "idempotency-replayed", "idempotency-stored", "access-control-allow-origin",
+	} {
+		md[key] = []string{"1", "2"}
+	}
+	for name, tt := range map[string]struct {
+		keeps func(string) bool
+		want  string
+	}{
+		"default": {KeepsByDefault, "etag location x-cost-bin x-rate"},
+		"none":    {func(string) bool { return false }, ""},
+		// What belongs to gRPC or to a connection isn't asked about.
+		"all": {func(string) bool { return true },
+			"access-control-allow-origin date etag location ratelimit-limit set-cookie traceparent x-cost-bin x-rate x-ratelimit-reset"},
+	} {
+		kept := keep(md, tt.keeps)
+		if got := strings.Join(slices.Sorted(maps.Keys(kept)), " "); got != tt.want {
+			t.Errorf("%s: kept %s, want %s", name, got, tt.want)
+		}
+		for key, values := range kept {
+			if !slices.Equal(values, md[key]) {
+				t.Errorf("%s: %s is %q", name, key, values)
+			}
+		}
+	}
+}
+
+// One vocabulary at both doors: a reason is httpadapter's code.
+func TestReasonsAreThoseOfHTTP(t *testing.T) {
+	for o, http := range map[outcome]httpadapter.Outcome{
+		unknown: 0, keyMissing: httpadapter.KeyMissing, keyInvalid: httpadapter.KeyMalformed, unscoped: httpadapter.Unscoped,
+		mismatch: httpadapter.Mismatch, inProgress: httpadapter.InProgress, outcomeUnknown: httpadapter.OutcomeUnknown,
+		replayUnavailable: httpadapter.ReplayUnavailable, unavailable: httpadapter.Unavailable,
+		unreadable: httpadapter.Unreadable, replayRefused: httpadapter.ReplayRefused,
+	} {
+		want := strings.ToUpper(strings.ReplaceAll(http.String(), "-", "_"))
+		if got := outcomes[o]; got.reason != want || got.retry != http.Retryable() {
+			t.Errorf("got %s, %v, want %s, %v", got.reason, got.retry, want, http.Retryable())
+		}
+	}
+}
+
+func TestMarks(t *testing.T) {
+	for name, tt := range map[string]struct {
+		result replay.Result
+		want   string
+	}{
+		"stored":                      {replay.Result{Stored: true, Attempt: 1}, "map[]"},
+		"not stored":                  {replay.Result{Attempt: 1}, "map[idempotency-stored:[false]]"},
+		"unconfirmed":                 {replay.Result{Stored: true, Unconfirmed: true, Attempt: 1}, "map[idempotency-stored:[unconfirmed]]"},
+		"replayed":                    {replay.Result{Replayed: true, Stored: true}, "map[idempotency-replayed:[true]]"},
+		"found out":                   {replay.Result{Replayed: true, Stored: true, Attempt: 2}, "map[]"},
+		"found out, but not by those": {replay.Result{Replayed: true, Stored: true, Unconfirmed: true, Attempt: 2}, "map[idempotency-stored:[unconfirmed]]"},
+	} {
+		var s stream
+		x := exchange{ctx: grpc.NewContextWithServerTransportStream(context.Background(), &s)}
+		x.mark(tt.result)
+		if got := fmt.Sprint(map[string][]string(s.header)); got != tt.want {
+			t.Errorf("%s: got %s, want %s", name, got, tt.want)
+		}
+	}
+}

@@ -48,6 +48,8 @@
 // that too few replicas have confirmed, in acked mode (lock.Config.Acks), idempotency-stored:
 // unconfirmed.
 //
+// [UnaryClientInterceptor] is the other side: a key for each call, and retries that heed all this.
+//
 // # Limits
 //
 // Those of package replay, and:

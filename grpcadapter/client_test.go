@@ -1,0 +1,297 @@
+package grpcadapter_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/reprise-go/reprise/grpcadapter"
+	"github.com/reprise-go/reprise/httpadapter"
+)
+
+// A try is what a server says to one try of a call.
+type try struct {
+	code     codes.Code
+	reason   string        // of an ErrorInfo of reprise
+	retry    time.Duration // of a RetryInfo, if not 0
+	pushback string        // values, separated by spaces
+	replayed bool
+}
+
+func (tr try) err() error {
+	var details []protoadapt.MessageV1
+	if tr.reason != "" {
+		details = append(details, &errdetails.ErrorInfo{Reason: tr.reason, Domain: grpcadapter.Domain})
+	}
+	if tr.retry != 0 {
+		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(tr.retry)})
+	}
+	st := status.New(tr.code, "said so")
+	if len(details) > 0 {
+		st, _ = st.WithDetails(details...)
+	}
+	return st.Err()
+}
+
+// A wire answers the tries of a call as it is told, with OK when it has been told no more, and notes
+// the key and the time of each.
+type wire struct {
+	says  []try
+	keys  []string
+	times []time.Duration // since the first try
+	began time.Time
+}
+
+func (w *wire) invoke(ctx context.Context, _ string, _, _ any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
+	if len(w.keys) == 0 {
+		w.began = time.Now()
+	}
+	md, _ := metadata.FromOutgoingContext(ctx)
+	w.keys = append(w.keys, strings.Join(md.Get("idempotency-key"), "|"))
+	w.times = append(w.times, time.Since(w.began))
+	if len(w.keys) > len(w.says) {
+		return nil
+	}
+	said := w.says[len(w.keys)-1]
+	for _, o := range opts {
+		switch o := o.(type) {
+		case grpc.HeaderCallOption:
+			if said.replayed {
+				*o.HeaderAddr = metadata.Pairs("idempotency-replayed", "true")
+			}
+		case grpc.TrailerCallOption:
+			*o.TrailerAddr = metadata.MD{"grpc-retry-pushback-ms": strings.Fields(said.pushback)}
+		}
+	}
+	return said.err()
+}
+
+func (w *wire) call(ctx context.Context, t *testing.T, cfg grpcadapter.ClientConfig) error {
+	t.Helper()
+	intercept, err := grpcadapter.UnaryClientInterceptor(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return intercept(ctx, "/a/b", nil, nil, nil, w.invoke)
+}
+
+func TestWhatIsRetried(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		said  try
+		again bool
+		after time.Duration // not before
+	}{
+		{"ok", try{}, false, 0},
+		{"unavailable", try{code: codes.Unavailable}, true, 0},
+		{"unavailable, hint", try{code: codes.Unavailable, retry: time.Minute}, true, time.Minute},
+		{"unavailable, pushback", try{code: codes.Unavailable, pushback: "60000"}, true, time.Minute},
+		{"unavailable, both", try{code: codes.Unavailable, pushback: "1000", retry: time.Minute}, true, time.Minute},
+		{"unavailable, no", try{code: codes.Unavailable, retry: time.Minute, pushback: "-1"}, false, 0},
+		{"unavailable, unclear", try{code: codes.Unavailable, pushback: "soon"}, false, 0},
+		{"unavailable, contradictory", try{code: codes.Unavailable, pushback: "1 2"}, false, 0},
+		{"unavailable, stored", try{code: codes.Unavailable, replayed: true}, false, 0},
+		{"in progress", try{code: codes.Aborted, retry: 2 * time.Second}, true, 2 * time.Second},
+		{"in progress by pushback", try{code: codes.Aborted, pushback: "2000"}, true, 2 * time.Second},
+		{"aborted", try{code: codes.Aborted}, false, 0},
+		{"exhausted", try{code: codes.ResourceExhausted}, false, 0},
+		{"exhausted, hint", try{code: codes.ResourceExhausted, retry: time.Second}, true, time.Second},
+		{"mismatch", try{code: codes.FailedPrecondition, pushback: "-1"}, false, 0},
+		{"failed precondition, hint", try{code: codes.FailedPrecondition, retry: time.Second}, false, 0},
+		{"internal", try{code: codes.Internal}, false, 0},
+		{"deadline", try{code: codes.DeadlineExceeded}, false, 0},
+		{"canceled", try{code: codes.Canceled}, false, 0},
+		{"unknown", try{code: codes.Unknown}, false, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &wire{says: []try{tt.said}}
+				err := w.call(t.Context(), t, grpcadapter.ClientConfig{})
+				if again := len(w.keys) == 2; again != tt.again || tt.again && (err != nil || w.keys[0] != w.keys[1]) {
+					t.Fatalf("keys %v, %v", w.keys, err)
+				}
+				// The bound of the first pause is 100 ms, all of which may be left out.
+				if last := w.times[len(w.times)-1]; last < tt.after || last > max(tt.after, 100*time.Millisecond) {
+					t.Errorf("sent again after %v, want %v", last, tt.after)
+				}
+				if !tt.again && status.Code(err) != tt.said.code {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestTriesEnd(t *testing.T) {
+	always := make([]try, 200)
+	for i := range always {
+		always[i] = try{code: codes.Unavailable}
+	}
+	for _, tt := range []struct {
+		cfg  grpcadapter.ClientConfig
+		want int
+		most time.Duration // the pauses' bounds together
+	}{
+		{grpcadapter.ClientConfig{}, 4, (100 + 200 + 400) * time.Millisecond},
+		{grpcadapter.ClientConfig{MaxTries: 1}, 1, 0},
+		{grpcadapter.ClientConfig{MaxTries: 5, Backoff: time.Second, MaxBackoff: 2 * time.Second}, 5, 7 * time.Second},
+		{grpcadapter.ClientConfig{MaxTries: 100, Backoff: time.Minute}, 100, 99 * time.Minute},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &wire{says: always}
+			err := w.call(t.Context(), t, tt.cfg)
+			e, ok := errors.AsType[*grpcadapter.CallError](err)
+			if !ok || len(w.keys) != tt.want || e.Tries != tt.want || e.Key != w.keys[0] || strings.Contains(e.Error(), e.Key) {
+				t.Errorf("%d tries: %v", len(w.keys), err)
+			}
+			if last := w.times[len(w.times)-1]; last > tt.most {
+				t.Errorf("took %v, want at most %v", last, tt.most)
+			}
+		})
+	}
+}
+
+// A pause ends with the context, and one that would outlast its deadline isn't begun. What the
+// server said last is still there to be read.
+func TestContextEndsTheTries(t *testing.T) {
+	says := []try{{code: codes.Aborted, reason: "IN_PROGRESS", retry: time.Minute}}
+	for name, tt := range map[string]struct {
+		context func(context.Context) (context.Context, context.CancelFunc)
+		cause   error
+		took    time.Duration
+	}{
+		"deadline": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Second)
+		}, context.DeadlineExceeded, 0},
+		"cancel": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			time.AfterFunc(time.Second, func() { cancel(errFault) })
+			return ctx, func() { cancel(nil) }
+		}, errFault, time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := tt.context(t.Context())
+			defer cancel()
+			w, began := &wire{says: says}, time.Now()
+			err := w.call(ctx, t, grpcadapter.ClientConfig{})
+			if len(w.keys) != 1 || !errors.Is(err, tt.cause) || !errors.Is(err, grpcadapter.ErrInProgress) || status.Code(err) != codes.Aborted {
+				t.Errorf("%s: %d tries, %v", name, len(w.keys), err)
+			}
+			if took := time.Since(began); took != tt.took {
+				t.Errorf("%s: ended after %v, want %v", name, took, tt.took)
+			}
+		})
+	}
+}
+
+func TestKeyOfACall(t *testing.T) {
+	ctx := t.Context()
+	outgoing := metadata.AppendToOutgoingContext(ctx, "idempotency-key", "out", "other", "1")
+	keys := map[string]bool{}
+	for _, tt := range []struct {
+		name string
+		ctx  context.Context
+		cfg  grpcadapter.ClientConfig
+		want string // empty: a new one
+	}{
+		{"new", ctx, grpcadapter.ClientConfig{}, ""},
+		{"new again", ctx, grpcadapter.ClientConfig{}, ""},
+		{"of NewKey", ctx, grpcadapter.ClientConfig{NewKey: func() string { return "own" }}, "own"},
+		{"outgoing", outgoing, grpcadapter.ClientConfig{}, "out"},
+		{"several outgoing", metadata.AppendToOutgoingContext(outgoing, "idempotency-key", "out2"), grpcadapter.ClientConfig{}, "out|out2"},
+		{"WithKey", grpcadapter.WithKey(ctx, "given"), grpcadapter.ClientConfig{}, "given"},
+		{"WithKey before outgoing", grpcadapter.WithKey(outgoing, "given"), grpcadapter.ClientConfig{}, "given"},
+		{"does not take part", ctx, grpcadapter.ClientConfig{Methods: []string{"/c/*"}}, "-"},
+		{"nor by function", ctx, grpcadapter.ClientConfig{MethodFunc: func(string) bool { return false }}, "-"},
+	} {
+		w := &wire{}
+		if err := w.call(tt.ctx, t, tt.cfg); err != nil {
+			t.Fatal(err)
+		}
+		switch got := w.keys[0]; {
+		case tt.want == "-":
+			if got != "" {
+				t.Errorf("%s: got %q", tt.name, got)
+			}
+		case tt.want == "":
+			if _, err := httpadapter.Lenient.Parse(w.keys); err != nil || len(got) < 20 || keys[got] {
+				t.Errorf("%s: got %q, %v", tt.name, got, err)
+			}
+			keys[got] = true
+		case got != tt.want:
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	if md, _ := metadata.FromOutgoingContext(outgoing); fmt.Sprint(md["other"], md["idempotency-key"]) != "[1] [out]" {
+		t.Errorf("the caller's metadata was changed: %v", md)
+	}
+}
+
+// Whoever does not take part gets its error as it is, and is not retried.
+func TestOthersPass(t *testing.T) {
+	w := &wire{says: []try{{code: codes.Unavailable}}}
+	err := w.call(t.Context(), t, grpcadapter.ClientConfig{Methods: []string{"/c/*"}})
+	if _, ours := errors.AsType[*grpcadapter.CallError](err); ours || status.Code(err) != codes.Unavailable || len(w.keys) != 1 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCallErrors(t *testing.T) {
+	sentinels := []error{grpcadapter.ErrMismatch, grpcadapter.ErrInProgress, grpcadapter.ErrOutcomeUnknown, grpcadapter.ErrNotKept}
+	for _, tt := range []struct {
+		said try
+		is   error
+	}{
+		{try{code: codes.FailedPrecondition, reason: "REUSED"}, grpcadapter.ErrMismatch},
+		{try{code: codes.Aborted, reason: "IN_PROGRESS"}, grpcadapter.ErrInProgress},
+		{try{code: codes.FailedPrecondition, reason: "OUTCOME_UNKNOWN"}, grpcadapter.ErrOutcomeUnknown},
+		{try{code: codes.FailedPrecondition, reason: "REPLAY_UNAVAILABLE"}, grpcadapter.ErrNotKept},
+		{try{code: codes.DataLoss, reason: "UNREADABLE"}, nil},
+		{try{code: codes.FailedPrecondition}, nil},
+	} {
+		err := (&wire{says: []try{tt.said}}).call(t.Context(), t, grpcadapter.ClientConfig{})
+		for _, s := range sentinels {
+			if errors.Is(err, s) != (s == tt.is) {
+				t.Errorf("%v: is %v", tt.said, s)
+			}
+		}
+		e, _ := errors.AsType[*grpcadapter.CallError](err)
+		if e == nil || e.Reason != tt.said.reason {
+			t.Errorf("%v: got %#v", tt.said, e)
+		}
+		st, ok := status.FromError(err)
+		if want := status.Convert(tt.said.err()); !ok || st.Code() != want.Code() || st.Message() != want.Message() || len(st.Details()) != len(want.Details()) {
+			t.Errorf("%v: to gRPC it is %v, %v", tt.said, st, ok)
+		}
+	}
+}
+
+func TestClientConfig(t *testing.T) {
+	for _, tt := range []struct {
+		cfg  grpcadapter.ClientConfig
+		want string
+	}{
+		{grpcadapter.ClientConfig{}, ""},
+		{grpcadapter.ClientConfig{Backoff: time.Minute}, ""},
+		{grpcadapter.ClientConfig{MaxTries: 101, KeyMetadata: "grpc-x", Methods: []string{"x"}}, "Methods KeyMetadata MaxTries"},
+		{grpcadapter.ClientConfig{MaxTries: -1, Backoff: 1, MaxBackoff: 2 * time.Hour}, "MaxTries Backoff MaxBackoff"},
+		{grpcadapter.ClientConfig{Backoff: time.Second, MaxBackoff: time.Millisecond}, "MaxBackoff"},
+	} {
+		intercept, err := grpcadapter.UnaryClientInterceptor(tt.cfg)
+		if got := strings.Join(names(errors.Unwrap(err)), " "); got != tt.want || (err == nil) != (intercept != nil) {
+			t.Errorf("%+v: got %q, want %q", tt.cfg, got, tt.want)
+		}
+	}
+}

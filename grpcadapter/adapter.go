@@ -52,6 +52,7 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	x := &exchange{adapter: a, ctx: ctx, req: req, info: info, next: next}
 	key, err := a.cfg.Syntax.Parse(metadata.ValueFromIncomingContext(ctx, a.cfg.KeyMetadata))
 	if fault, ok := errors.AsType[*httpadapter.KeyError](err); ok {
+		// A client that meant to send a key must not go unprotected because it is malformed.
 		if fault.Outcome != httpadapter.KeyMissing {
 			return x.turnAway(keyInvalid, fault.Want)
 		}
@@ -77,6 +78,7 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	if a.cfg.Reconcile != nil {
 		request.Reconcile = x.reconcile
 	}
+	// The context is the caller's: the engine detaches the work from it, values aside.
 	return x.answer(a.engine.Do(ctx, request, x.work))
 }
 

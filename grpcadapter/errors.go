@@ -55,14 +55,14 @@ type CallError struct {
 
 // Error leaves the key out, for logs.
 func (e *CallError) Error() string {
-	return fmt.Sprintf("grpcadapter: after %d of its tries: %v", e.Tries, e.err)
+	return fmt.Sprintf("grpcadapter: try %d: %v", e.Tries, e.err)
 }
 
 // GRPCStatus returns the last try's status, with its message and details as the server sent them.
 func (e *CallError) GRPCStatus() *status.Status { return lastStatus(e.err) }
 
 // Unwrap returns the sentinel of the reason, if it has one, the last try's error and, if the context
-// ended between two tries, its cause.
+// ended between two tries, its cause; or context.DeadlineExceeded if the next would have come later.
 func (e *CallError) Unwrap() []error {
 	if sentinel := sentinels[e.Reason]; sentinel != nil {
 		return []error{sentinel, e.err}

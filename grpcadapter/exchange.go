@@ -39,7 +39,7 @@ func (f *failure) Unwrap() error { return f.error }
 
 // work runs the handler and says what becomes of its answer.
 func (x *exchange) work(ctx context.Context) (replay.Answer, error) {
-	x.reply, x.err = x.next(x.begin(ctx), x.req)
+	x.reply, x.err = x.next(x.begin(ctx), x.req) // a panic goes through the engine, which abandons the key
 	answer := x.recorded()
 	if answer.Verdict == replay.Abandon {
 		x.failed = &failure{x.err}
@@ -61,6 +61,8 @@ func (x *exchange) recorded() replay.Answer {
 	x.stream.end()
 	st := statusOf(x.err)
 	if x.keep = x.adapter.stores(st.Code()); !x.keep {
+		// OK that isn't wanted is no failure, though it did something: whoever says so by StoresFunc
+		// wants each such call to be a first.
 		if x.err != nil && fateOf(st.Code()) == unsure {
 			return replay.Answer{Verdict: replay.Abandon}
 		}
@@ -72,6 +74,7 @@ func (x *exchange) recorded() replay.Answer {
 		cfg.Logger.Error("grpcadapter: an answer can't be kept", "method", x.info.FullMethod, "err", err)
 		answer.Verdict = replay.Tombstone
 	} else if int64(len(x.kept.Body)) > cfg.MaxResponse {
+		// The client gets it whole, and a retry learns that it ran.
 		answer.Verdict = replay.Tombstone
 	}
 	x.kept.Header = keep(x.stream.header, cfg.KeepsMetadata)
@@ -96,6 +99,7 @@ func statusOf(err error) *status.Status {
 func (x *exchange) reconcile(ctx context.Context) (replay.Decision, replay.Answer, error) {
 	decision, reply, err := x.adapter.cfg.Reconcile(x.begin(ctx), x.req, x.info)
 	if decision == replay.Answered {
+		// Not as a failure: to the engine an error here means that Reconcile itself found out nothing.
 		x.reply, x.err = reply, err
 		return decision, x.recorded(), nil
 	}
@@ -104,7 +108,7 @@ func (x *exchange) reconcile(ctx context.Context) (replay.Decision, replay.Answe
 
 func (x *exchange) authorize(ctx context.Context) error {
 	x.verdict = x.adapter.cfg.Authorize(ctx, x.req, x.info)
-	if x.verdict != Allow {
+	if x.verdict != Allow { // what is none of the constants refuses
 		return errors.New("grpcadapter: Config.Authorize refused")
 	}
 	return nil
@@ -112,6 +116,8 @@ func (x *exchange) authorize(ctx context.Context) error {
 
 // answer gives the client what the engine decided.
 func (x *exchange) answer(result replay.Result, err error) (any, error) {
+	// A failure comes back as it was, or not at all if another has the key by now: compared by identity,
+	// for the handler's error may itself be of an engine.
 	if err == nil && !result.Replayed || x.failed != nil && err == error(x.failed) {
 		if x.keep && !x.adapter.shadow {
 			x.mark(result)
@@ -160,12 +166,15 @@ func (x *exchange) send(header, trailer metadata.MD) {
 func (x *exchange) fail(err error) error {
 	hint := x.adapter.cfg.RetryAfter
 	if flight, ok := errors.AsType[*replay.InFlightError](err); ok {
+		// A lease that is about to end is worth coming back for sooner. None is left if it was our own
+		// that was lost.
 		if flight.Left > 0 {
 			hint = min(hint, flight.Left)
 		}
 		return x.refuse(inProgress, "", hint)
 	}
 	switch {
+	// The texts of these errors name Redis keys and hosts: none reaches the client.
 	case errors.Is(err, replay.ErrMismatch):
 		return x.refuse(mismatch, "", 0)
 	case errors.Is(err, replay.ErrOutcomeUnknown):
@@ -196,6 +205,7 @@ func (x *exchange) turnAway(o outcome, want string) (any, error) {
 	return nil, x.refuse(o, want, 0)
 }
 
+// refuse sets no header: only an answer of trailers alone may be tried again by gRPC itself (A6).
 func (x *exchange) refuse(o outcome, want string, retryAfter time.Duration) error {
 	st, trailer := o.refusal(x.adapter.cfg.KeyMetadata, want, retryAfter)
 	x.send(nil, trailer)

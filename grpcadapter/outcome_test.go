@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"google.golang.org/grpc/codes"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/reprise-go/reprise/grpcadapter"
 	"github.com/reprise-go/reprise/replay"
@@ -56,6 +54,13 @@ func TestOutcomes(t *testing.T) {
 			codes.Aborted, "IN_PROGRESS", "1000", time.Second},
 		{"in progress, hint", setup{cfg: grpcadapter.Config{RetryAfter: 1500*time.Millisecond + 1}},
 			func(w *world, s *site) answer { return w.beside(s, "slow", "slow") }, codes.Aborted, "IN_PROGRESS", "1501", 1501 * time.Millisecond},
+		{"deadline while it waits", setup{engine: replay.Config{Wait: time.Minute}, outer: []grpc.UnaryServerInterceptor{
+			func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+				ctx, cancel := context.WithTimeout(ctx, time.Second)
+				defer cancel()
+				return next(ctx, req)
+			},
+		}}, func(w *world, s *site) answer { return w.beside(s, "slow", "slow") }, codes.DeadlineExceeded, "", "", 0},
 		{"outcome unknown", setup{engine: replay.Config{OnAbandoned: replay.RefuseUnknown}},
 			func(_ *world, s *site) answer { s.send("k", "fail"); return s.send("k", "fail") }, codes.FailedPrecondition, "OUTCOME_UNKNOWN", "-1", 0},
 		{"replay unavailable", setup{cfg: grpcadapter.Config{MaxResponse: 1}}, twice, codes.FailedPrecondition, "REPLAY_UNAVAILABLE", "-1", 0},
@@ -147,6 +152,7 @@ func TestCodes(t *testing.T) {
 		{err: replay.Clean(plain(codes.Unavailable)), second: released},
 		{err: plain(codes.Internal), second: released, setup: setup{engine: replay.Config{OnFailure: replay.ReleaseFailed}}},
 		{err: plain(codes.Internal), second: stored, setup: setup{cfg: grpcadapter.Config{Stores: grpcadapter.StoreAll}}},
+		{err: context.DeadlineExceeded, second: stored, setup: setup{cfg: grpcadapter.Config{Stores: grpcadapter.StoreAll}}},
 		{err: plain(codes.NotFound), second: released, setup: setup{cfg: grpcadapter.Config{Stores: grpcadapter.StoreSuccess}}},
 		{err: nil, second: stored, setup: setup{cfg: grpcadapter.Config{Stores: grpcadapter.StoreSuccess}}},
 		{err: nil, second: released, setup: setup{cfg: grpcadapter.Config{StoresFunc: func(c codes.Code) bool { return c != codes.OK }}}},
@@ -244,121 +250,4 @@ func TestUnstoredAnswersAreMarked(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestShadowChangesNothing(t *testing.T) {
-	run(t, func(w *world) {
-		var runs atomic.Int64
-		s := w.serve(setup{engine: replay.Config{Shadow: true}, cfg: grpcadapter.Config{RequireKey: true}}, count(&runs))
-		for i, key := range []string{"k", "k", "", "two words"} {
-			a := s.send(key, "pay")
-			if a.text() != fmt.Sprint("run ", i+1) || len(a.header["idempotency-stored"]) != 0 || a.replayed() {
-				t.Errorf("%q: got %q, %v, %v", key, a.text(), a.err, a.header)
-			}
-		}
-	})
-}
-
-func TestWhoTakesPart(t *testing.T) {
-	const own, cached = "/grpc.testing.TestService/UnaryCall", "/grpc.testing.TestService/CacheableUnaryCall"
-	for _, tt := range []struct {
-		name       string
-		cfg        grpcadapter.Config
-		key        string
-		own, other bool // is UnaryCall, or CacheableUnaryCall, protected?
-	}{
-		{"all", grpcadapter.Config{}, "k", true, true},
-		{"no key", grpcadapter.Config{}, "", false, false},
-		{"one", grpcadapter.Config{Methods: []string{own}}, "k", true, false},
-		{"service", grpcadapter.Config{Methods: []string{"/grpc.testing.TestService/*"}}, "k", true, true},
-		{"other service", grpcadapter.Config{Methods: []string{"/grpc.testing.Test/*"}, RequireKey: true}, "k", false, false},
-		{"function", grpcadapter.Config{Methods: []string{own}, MethodFunc: func(m string) bool { return m == cached }}, "k", false, true},
-		{"other metadata", grpcadapter.Config{KeyMetadata: "X-Key"}, "k", false, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			run(t, func(w *world) {
-				var runs atomic.Int64
-				s := w.serve(setup{cfg: tt.cfg}, count(&runs))
-				once := func(call func() answer) bool {
-					before := runs.Load()
-					if a := call(); a.err != nil {
-						t.Fatal(a.err)
-					}
-					call()
-					return runs.Load() == before+1
-				}
-				if got := once(func() answer { return s.send(tt.key, "pay") }); got != tt.own {
-					t.Errorf("UnaryCall: %v", got)
-				}
-				if got := once(func() (a answer) {
-					ctx := w.outgoing(tt.key + "2")
-					if tt.key == "" {
-						ctx = w.Context()
-					}
-					a.reply, a.err = s.CacheableUnaryCall(ctx, request("pay"))
-					return a
-				}); got != tt.other {
-					t.Errorf("CacheableUnaryCall: %v", got)
-				}
-			})
-		})
-	}
-}
-
-func TestScopesAreApart(t *testing.T) {
-	run(t, func(w *world) {
-		var runs atomic.Int64
-		s := w.serve(setup{cfg: grpcadapter.Config{Scope: grpcadapter.ScopeMetadata("Account")}}, count(&runs))
-		if a := s.send("k", "pay", "account", "a"); a.text() != "run 1" {
-			t.Error(a.err)
-		}
-		if a := s.send("k", "other", "account", "b"); a.text() != "run 2" {
-			t.Errorf("another account: %v", a.err)
-		}
-		if a := s.send("k", "pay", "account", "a"); a.text() != "run 1" || !a.replayed() {
-			t.Errorf("the first account: %v", a.err)
-		}
-		for _, accounts := range [][]string{{"account", ""}, {"account", "a", "account", "a"}} {
-			if a := s.send("k", "pay", accounts...); a.reason() != "UNSCOPED" {
-				t.Errorf("%q: %v", accounts, a.err)
-			}
-		}
-	})
-}
-
-// Streams pass as they are: no key is asked for, and nothing is stored.
-func TestStreamsPass(t *testing.T) {
-	run(t, func(w *world) {
-		var runs atomic.Int64
-		s := w.serve(setup{cfg: grpcadapter.Config{RequireKey: true}}, count(&runs))
-		for i, ctx := range []context.Context{w.Context(), w.outgoing("k"), w.outgoing("k")} {
-			stream, err := s.StreamingOutputCall(ctx, &testgrpc.StreamingOutputCallRequest{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			r, err := stream.Recv()
-			if got := string(r.GetPayload().GetBody()); got != fmt.Sprint("run ", i+1) {
-				t.Errorf("got %q, %v", got, err)
-			}
-			stream.Recv()
-		}
-		if keys := w.redis.Keys(); len(keys) != 0 {
-			t.Errorf("stored %v", keys)
-		}
-	})
-}
-
-// A request that can't be told from others must not run unprotected.
-func TestRequestThatIsNoMessage(t *testing.T) {
-	run(t, func(w *world) {
-		adapter, err := grpcadapter.New(w.engine(replay.Config{}), grpcadapter.Config{Scope: grpcadapter.GlobalScope})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = adapter.UnaryServerInterceptor()(w.incoming("k"), "text", &grpc.UnaryServerInfo{FullMethod: "/a/b"},
-			func(context.Context, any) (any, error) { t.Error("it ran"); return &emptypb.Empty{}, nil })
-		if status.Code(err) != codes.Internal || strings.Contains(err.Error(), "string") {
-			t.Errorf("got %v", err)
-		}
-	})
 }

@@ -26,6 +26,7 @@ type record struct {
 func (r *record) fill(reply any, st *status.Status, types protoregistry.MessageTypeResolver) (err error) {
 	r.Code = uint32(st.Code())
 	if st.Code() != codes.OK {
+		// The whole status: details are the client's to act on, and any type may be among them.
 		r.Body, err = encode(st.Proto())
 		return err
 	}
@@ -33,6 +34,7 @@ func (r *record) fill(reply any, st *status.Status, types protoregistry.MessageT
 	if err != nil {
 		return err
 	}
+	// What can't be found now can't be found for a retry, and then it would be too late to say so.
 	name := message.ProtoReflect().Descriptor().FullName()
 	if _, err := types.FindMessageByName(name); err != nil {
 		return fmt.Errorf("grpcadapter: type %s: %w", name, err)
@@ -50,11 +52,13 @@ func (r *record) open(types protoregistry.MessageTypeResolver) (reply any, failu
 		if err := proto.Unmarshal(r.Body, &st); err != nil {
 			return nil, nil, fmt.Errorf("grpcadapter: decode a status: %w", err)
 		}
-		if uint32(st.Code) != r.Code {
+		if uint32(st.Code) != r.Code { // code 0 above all, which would be an error that is none
 			return nil, nil, fmt.Errorf("grpcadapter: a status of code %d, want %d", st.Code, r.Code)
 		}
 		return nil, status.ErrorProto(&st), nil
 	}
+	// By name and not by the method: outer interceptors look at the type, and a record must not be taken
+	// for a message that it isn't, as protobuf would without a word.
 	kind, err := types.FindMessageByName(protoreflect.FullName(r.Type))
 	if err != nil {
 		return nil, nil, fmt.Errorf("grpcadapter: type %q: %w", r.Type, err)

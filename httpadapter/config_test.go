@@ -72,7 +72,13 @@ func TestConfigValidate(t *testing.T) {
 			[]string{`MaxBody: got "-1", want 1 to 268435456 bytes`, "MaxResponse", `RetryAfter: got "999.999999ms", want 1s to 30s`, `TTL2xx: got "1ns", want 1s to 87600h`, "TTL3xx", "TTL4xx", "TTL5xx"}},
 		{"more than the most", Config{MaxBody: 256<<20 + 1, MaxResponse: 256<<20 + 1, RetryAfter: 30*time.Second + 1, TTL5xx: 87600*time.Hour + 1},
 			[]string{"MaxBody", "MaxResponse", "RetryAfter", "TTL5xx"}},
-		{"policies that there are not", Config{OnStoreDown: 3, Stores: 4}, []string{`OnStoreDown: got "3", want one of its constants`, "Stores"}},
+		{"policies that there are not", Config{OnAbandoned: 4, OnFailure: 3, OnStoreDown: 3, Stores: 4},
+			[]string{`OnAbandoned: got "4", want one of its constants`, "OnFailure", "OnStoreDown", "Stores"}},
+		{"no wait, and the longest", Config{Wait: replay.NoWait, PreferWait: time.Hour}, nil},
+		{"waits that are none", Config{Wait: -2, PreferWait: -1}, []string{`Wait: got "-2ns", want 0 to 1h, or replay.NoWait`, `PreferWait: got "-1ns", want 0 to 1h`}},
+		{"waits too long", Config{Wait: time.Hour + 1, PreferWait: time.Hour + 1}, []string{"Wait", "PreferWait"}},
+		{"fingerprints of what there is not", Config{Fingerprint: Fingerprint{Omit: []string{"a", "/~"}, Headers: []string{"a b"}, Keys: [][]byte{[]byte("0123456789abcde")}}},
+			[]string{`Fingerprint.Omit: got "a", want a JSON pointer such as /client/sent_at`, "Fingerprint.Omit", "Fingerprint.Headers", "Fingerprint.Keys: want secrets of at least 16 bytes"}},
 		{"a document that is nowhere", Config{DocURL: "/docs"}, []string{`DocURL: got "/docs", want an absolute URL`}},
 		{"a document that breaks its header", Config{DocURL: "https://x/>; rel=next"}, []string{"DocURL"}},
 		{"a document that is no URL", Config{DocURL: "http://[::1"}, []string{"DocURL"}},
@@ -111,7 +117,8 @@ func TestFromEnv(t *testing.T) {
 	got, err := FromEnv("X_", []string{
 		"X_HTTP_DIALECT=stripe", "X_HTTP_REQUIRE_KEY=true", "X_HTTP_METHODS=POST,PUT", "X_HTTP_KEY_HEADERS=Idempotency-Key,X-Key",
 		"X_HTTP_KEY_SYNTAX=strict", "X_HTTP_MAX_BODY=2MiB", "X_HTTP_MAX_RESPONSE=512KiB", "X_HTTP_RETRY_AFTER=5s", "X_HTTP_ON_STORE_DOWN=run",
-		"X_HTTP_STORES=success", "X_REPLAY_TTL_2XX=1h", "X_REPLAY_TTL_3XX=2h", "X_REPLAY_TTL_4XX=3h", "X_REPLAY_TTL_5XX=4h",
+		"X_HTTP_PREFER_WAIT=20s", "X_HTTP_FINGERPRINT_JSON=true", "X_HTTP_FINGERPRINT_OMIT=/a,/b/c", "X_HTTP_FINGERPRINT_HEADERS=X-A",
+		"X_HTTP_FINGERPRINT_KEYS=MDEyMzQ1Njc4OWFiY2RlZg==", "X_HTTP_STORES=success", "X_REPLAY_TTL_2XX=1h", "X_REPLAY_TTL_3XX=2h", "X_REPLAY_TTL_4XX=3h", "X_REPLAY_TTL_5XX=4h",
 		"X_HTTP_ALLOW_HEADERS=Age", "X_HTTP_DENY_HEADERS=X-A,X-B-*", "X_HTTP_DOC_URL=https://example.com/docs", "HTTP_STORES=all", "X_HTTP_UNKNOWN=1",
 	})
 	want := Config{
@@ -119,6 +126,8 @@ func TestFromEnv(t *testing.T) {
 		MaxBody: 2 << 20, MaxResponse: 512 << 10, RetryAfter: 5 * time.Second, OnStoreDown: replay.RunUnguarded, Stores: StoreSuccess,
 		TTL2xx: time.Hour, TTL3xx: 2 * time.Hour, TTL4xx: 3 * time.Hour, TTL5xx: 4 * time.Hour,
 		AllowHeaders: []string{"Age"}, DenyHeaders: []string{"X-A", "X-B-*"}, DocURL: "https://example.com/docs",
+		PreferWait:  20 * time.Second,
+		Fingerprint: Fingerprint{CanonicalJSON: true, Omit: []string{"/a", "/b/c"}, Headers: []string{"X-A"}, Keys: [][]byte{[]byte("0123456789abcdef")}},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
@@ -130,7 +139,7 @@ func TestFromEnv(t *testing.T) {
 
 // A name with a space would match nothing, in silence.
 func TestFromEnvListsHaveNoSpaces(t *testing.T) {
-	for _, variable := range []string{"HTTP_METHODS", "HTTP_KEY_HEADERS", "HTTP_ALLOW_HEADERS", "HTTP_DENY_HEADERS"} {
+	for _, variable := range []string{"HTTP_METHODS", "HTTP_KEY_HEADERS", "HTTP_ALLOW_HEADERS", "HTTP_DENY_HEADERS", "HTTP_FINGERPRINT_HEADERS"} {
 		if _, err := FromEnv("", []string{variable + "=AA, BB"}); err == nil || !strings.Contains(err.Error(), "separated by commas") {
 			t.Errorf("%s: got %v", variable, err)
 		}
@@ -160,17 +169,20 @@ func TestFromEnvTellsAllFaults(t *testing.T) {
 		"X_HTTP_DIALECT=klingon", "X_HTTP_REQUIRE_KEY=maybe", "X_HTTP_METHODS=GET", "X_HTTP_KEY_HEADERS=a:b", "X_HTTP_KEY_SYNTAX=raw",
 		"X_HTTP_MAX_BODY=2MB", "X_HTTP_MAX_RESPONSE=off", "X_HTTP_RETRY_AFTER=1m", "X_HTTP_ON_STORE_DOWN=open", "X_HTTP_STORES=5xx",
 		"X_REPLAY_TTL_2XX=1ms", "X_REPLAY_TTL_3XX=off", "X_REPLAY_TTL_4XX=x", "X_REPLAY_TTL_5XX=0", "X_HTTP_ALLOW_HEADERS=Trailer",
-		"X_HTTP_DOC_URL=docs",
+		"X_HTTP_DOC_URL=docs", "X_HTTP_PREFER_WAIT=2h", "X_HTTP_FINGERPRINT_JSON=2", "X_HTTP_FINGERPRINT_OMIT=a", "X_HTTP_FINGERPRINT_HEADERS=a:b",
+		"X_HTTP_FINGERPRINT_KEYS=c2hvcnQ=",
 	})
 	want := map[string]string{
 		"X_HTTP_DIALECT": "one of problem, ietf, credicorp, bluesnap, stripe", "X_HTTP_REQUIRE_KEY": "true or false", "X_HTTP_METHODS": "other than GET", "X_HTTP_KEY_HEADERS": "header names",
 		"X_HTTP_KEY_SYNTAX": "lenient or strict", "X_HTTP_MAX_BODY": "256MiB", "X_HTTP_MAX_RESPONSE": "256MiB", "X_HTTP_RETRY_AFTER": "1s to 30s",
 		"X_HTTP_ON_STORE_DOWN": "refuse, run", "X_HTTP_STORES": "dialect, final, success, all", "X_REPLAY_TTL_2XX": "1s", "X_REPLAY_TTL_3XX": "1s",
 		"X_REPLAY_TTL_4XX": "duration", "X_REPLAY_TTL_5XX": "duration", "X_HTTP_ALLOW_HEADERS": "header names", "X_HTTP_DOC_URL": "absolute URL",
+		"X_HTTP_PREFER_WAIT": "0 to 1h", "X_HTTP_FINGERPRINT_JSON": "true or false", "X_HTTP_FINGERPRINT_OMIT": "JSON pointer", "X_HTTP_FINGERPRINT_HEADERS": "header names",
+		"X_HTTP_FINGERPRINT_KEYS": "16 bytes",
 	}
 	lines := strings.Split(err.Error(), "\n")
 	for _, line := range lines {
-		name, rest, _ := strings.Cut(line, ": got ")
+		name, rest, _ := strings.Cut(line, ": ")
 		if !strings.Contains(rest, want[name]) || want[name] == "" {
 			t.Errorf("%q, want %q in it", line, want[name])
 		}

@@ -14,6 +14,25 @@
 // [replay.AttemptFrom]; that context ends if the lease is lost, but not when the client hangs up:
 // the work goes on and its answer waits for the retry.
 //
+// Routes that differ in policies (a required key, time to live, what is stored, waiting, the dialect)
+// have each an adapter from [Adapter.Route]. What tells two requests apart is a [Fingerprint].
+//
+// # Waiting
+//
+// A duplicate can wait for the answer instead of getting 409 at once: as long as Config.Wait or the
+// engine says, or as the client asks by Prefer: wait=N within Config.PreferWait. All who wait for one
+// key on one machine share a subscription, by which its commit wakes them, and the one question that
+// follows; nobody asks Redis meanwhile. More than lock.Config.MaxWaiters get their 409 at once. A
+// server that shuts down should send them away, or it would wait for them in its turn:
+//
+//	server.RegisterOnShutdown(engine.StopWaiting)
+//
+// # Shadow
+//
+// With replay.Config.Shadow every request runs as if there were no adapter. What would have been
+// answered in its place is told to the engine's Trace and in the header Idempotency-Shadow: replayed,
+// mismatch, in-flight and so on, as replay.Outcome has it.
+//
 // # Where it belongs
 //
 // Authentication and rate limits go outside, so that a 401 or 429 neither uses up nor reveals a key;
@@ -46,6 +65,9 @@
 // the client before it is stored. What a retry will not get is marked Idempotency-Stored: false, and
 // what too few replicas have confirmed, in acked mode (lock.Config.Acks), Idempotency-Stored:
 // unconfirmed. One that is shorter than its own Content-Length is broken off, as
-// net/http does, and counts as failed. Each request under a key holds up to MaxBody + MaxResponse bytes
-// of memory, and a copy of the answer while it is stored. Hijack is refused.
+// net/http does, and counts as failed. Hijack is refused.
+//
+// Each request under a key holds at most MaxBody + MaxResponse bytes, and up to twice MaxResponse
+// more while the answer is encoded and on its way to Redis, or from there; one that waits holds its
+// body. What passes through past the cap, by Write, Flush or ReadFrom, is held nowhere.
 package httpadapter

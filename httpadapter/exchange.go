@@ -39,8 +39,10 @@ func (x *exchange) readBody() (fault Outcome) {
 	if x.r.Body == nil || x.r.Body == http.NoBody {
 		return 0
 	}
-	body := io.LimitReader(x.r.Body, limit+1)
-	if !x.adapter.shadow { // where the rest may yet be read
+	var body io.Reader
+	if x.adapter.shadow { // where the rest may yet be read
+		body = io.LimitReader(x.r.Body, limit+1)
+	} else {
 		body = http.MaxBytesReader(x.w, x.r.Body, limit)
 	}
 	var b bytes.Buffer

@@ -76,8 +76,10 @@ func (c *recorder) writeHeader(status int) {
 		c.header = http.Header{}
 	}
 	c.length = -1
-	if n, err := strconv.ParseInt(c.header.Get("Content-Length"), 10, 64); err == nil {
-		c.length = n
+	if announced := c.header.Get("Content-Length"); announced != "" {
+		if n, err := strconv.ParseInt(announced, 10, 64); err == nil {
+			c.length = n
+		}
 	}
 }
 

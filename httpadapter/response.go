@@ -20,8 +20,8 @@ func (p *response) write(w http.ResponseWriter) {
 	h := w.Header()
 	compressed := h.Get("Content-Encoding") != "" // an outer handler has announced it: the length will be another
 	maps.Copy(h, p.Header)
-	for _, name := range slices.Sorted(maps.Keys(p.Trailer)) {
-		h.Add("Trailer", name)
+	if len(p.Trailer) > 0 {
+		h["Trailer"] = append(h["Trailer"], slices.Sorted(maps.Keys(p.Trailer))...)
 	}
 	delete(h, "Content-Length")
 	if bodyAllowed(p.Status) && !compressed && len(h["Trailer"]) == 0 { // with trailers HTTP/1.1 needs chunks

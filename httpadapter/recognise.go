@@ -1,0 +1,124 @@
+package httpadapter
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"mime"
+	"net/http"
+	"strings"
+)
+
+// A wording is how a dialect says an outcome: a text in a place of the body, beside a status. Statuses keep an answer of
+// the handler's own, which may use the same words for something else, apart from one about the key.
+type wording struct {
+	status  int
+	place   string
+	text    string
+	outcome Outcome
+}
+
+// wordings are those of all dialects but Problem and our IETF, whose words are the codes of outcomes.
+var wordings = [...]wording{
+	// Others who follow draft-ietf-httpapi-idempotency-key-header-07: its titles.
+	{http.StatusBadRequest, "title", "Idempotency-Key is missing", KeyMissing},
+	{http.StatusUnprocessableEntity, "title", "Idempotency-Key is already used", Mismatch},
+	{http.StatusConflict, "title", "A request is outstanding for this Idempotency-Key", InProgress},
+
+	// Credicorp.
+	{http.StatusConflict, "error.code", "idempotency_key_in_progress", InProgress},
+	{http.StatusConflict, "error.code", "idempotency_key_reused", Mismatch},
+	{http.StatusBadRequest, "error.code of the key", "parameter_missing", KeyMissing},
+	{http.StatusBadRequest, "error.code of the key", "invalid_request", KeyMalformed},
+	{http.StatusServiceUnavailable, "error.code", "temporarily_unavailable", Unavailable},
+
+	// BlueSnap, in JSON and XML.
+	{http.StatusUnprocessableEntity, "message.code", "60101", Mismatch},
+	{http.StatusConflict, "message.code", "60102", InProgress},
+	{http.StatusBadRequest, "message.code", "60103", KeyTooLong},
+	{http.StatusBadRequest, "message.code", "60104", KeyMalformed},
+	{http.StatusServiceUnavailable, "message.code", "60106", Unavailable},
+
+	// Stripe.
+	{http.StatusConflict, "error.code", "idempotency_key_in_use", InProgress},
+	{http.StatusBadRequest, "error.type", "idempotency_error", Mismatch},
+
+	// What these vendors have no words for is our code in their letters. Not so ReplayHidden: whoever
+	// gets it is not to learn more than that there is nothing.
+	{http.StatusBadRequest, "error.code", "idempotency_key_missing", KeyMissing},
+	{http.StatusBadRequest, "error.code", "idempotency_key_invalid", KeyMalformed},
+	{http.StatusConflict, "error.code", "outcome_unknown", OutcomeUnknown},
+	{http.StatusConflict, "error.code", "replay_unavailable", ReplayUnavailable},
+	{http.StatusForbidden, "error.code", "replay_refused", ReplayRefused},
+	{http.StatusInternalServerError, "error.code", "unreadable", Unreadable},
+	{http.StatusServiceUnavailable, "error.code", "unavailable", Unavailable},
+	{http.StatusBadRequest, "message.name", "IDEMPOTENCY_KEY_MISSING", KeyMissing},
+	{http.StatusConflict, "message.name", "OUTCOME_UNKNOWN", OutcomeUnknown},
+	{http.StatusConflict, "message.name", "REPLAY_UNAVAILABLE", ReplayUnavailable},
+	{http.StatusForbidden, "message.name", "REPLAY_REFUSED", ReplayRefused},
+	{http.StatusInternalServerError, "message.name", "UNREADABLE", Unreadable},
+}
+
+// recognise returns the outcome that an answer tells of, in the words of any dialect, and 0 for every other answer.
+func recognise(status int, contentType string, body []byte) Outcome {
+	media, _, _ := mime.ParseMediaType(contentType)
+	if status < 400 || len(body) == 0 || !strings.HasSuffix(media, "json") && !strings.HasSuffix(media, "xml") {
+		return 0
+	}
+	places := readPlaces(media, body)
+	for o, known := range outcomes {
+		// The codes are plain words, but beside retryable they are ours.
+		if o > 0 && Outcome(o) != ReplayHidden && media == "application/problem+json" && status == known.status &&
+			places["code"] == known.code && places["retryable"] != "" {
+			return Outcome(o)
+		}
+	}
+	for _, w := range wordings {
+		if w.status == status && places[w.place] == w.text {
+			return w.outcome
+		}
+	}
+	return 0
+}
+
+// readPlaces reads what any dialect has in a body, by the names that wordings use. A member of another type than
+// expected is left empty: it belongs to an answer of the handler's own.
+func readPlaces(media string, body []byte) map[string]string {
+	var b struct {
+		Title, Code string
+		Retryable   *bool
+		Error       struct{ Type, Code, Param string }
+		Message     []struct{ Code, ErrorName string }
+	}
+	if strings.HasSuffix(media, "xml") {
+		var m struct {
+			XMLName xml.Name `xml:"http://ws.plimus.com messages"`
+			Message []struct {
+				Code string `xml:"code"`
+				Name string `xml:"error-name"`
+			} `xml:"message"`
+		}
+		if err := xml.Unmarshal(body, &m); err != nil || len(m.Message) == 0 {
+			return nil
+		}
+		return map[string]string{"message.code": m.Message[0].Code, "message.name": m.Message[0].Name}
+	}
+	err := json.Unmarshal(body, &b)
+	if _, other := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !other {
+		return nil
+	}
+	places := map[string]string{
+		"title": b.Title, "code": b.Code,
+		"error.type": b.Error.Type, "error.code": b.Error.Code,
+	}
+	if b.Retryable != nil {
+		places["retryable"] = "said"
+	}
+	if strings.EqualFold(b.Error.Param, defaultHeader) {
+		places["error.code of the key"] = b.Error.Code // and of no other parameter
+	}
+	if len(b.Message) > 0 {
+		places["message.code"], places["message.name"] = b.Message[0].Code, b.Message[0].ErrorName
+	}
+	return places
+}

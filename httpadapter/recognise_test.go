@@ -1,0 +1,181 @@
+package httpadapter
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+const (
+	inProgressBody = `{"type":"https://github.com/reprise-go/reprise#in-progress","title":"A request with this Idempotency-Key is in progress","status":409,"detail":"…","code":"in-progress","retryable":true}`
+
+	credicorpInProgress = "{\n  \"error\": {\n    \"type\": \"invalid_request_error\",\n    \"code\": \"idempotency_key_in_progress\",\n" +
+		"    \"message\": \"A request with this key is still being processed.\",\n    \"param\": \"Idempotency-Key\"\n  }\n}"
+
+	blueSnapXML = `<?xml version="1.0" encoding="UTF-8" standalone="yes"?><messages xmlns="http://ws.plimus.com"><message><error-name>REQUEST_WITH_SAME_IDEMPOTENCY_KEY_ALREADY_IN_PROGRESS</error-name><code>60102</code><description>This occurs if a request is retried using the same Idempotency-Key as the original request while it is still being processed.</description></message></messages>`
+
+	stripeInUse = `{"error":{"code":"idempotency_key_in_use","doc_url":"https://stripe.com/docs/error-codes/idempotency-key-in-use","message":"There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the other request is still going through): KEY. Please try again later.","type":"invalid_request_error"}}`
+
+	stripeMismatch = `{"error":{"message":"Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than 'KEY' if you meant to execute a different request.","type":"idempotency_error"}}`
+)
+
+// What each dialect says, as it stands on the wire, and what it means to a caller.
+func TestRecognise(t *testing.T) {
+	const problem, json, xml = "application/problem+json", "application/json", "application/xml"
+	blueSnap := func(code, name string) string {
+		return `{"message":[{"errorName":"` + name + `","code":"` + code + `","description":"…"}]}`
+	}
+	for _, tc := range []struct {
+		name    string
+		status  int
+		media   string
+		body    string
+		want    Outcome
+		is      error
+		unknown bool
+	}{
+		{"problem: in progress", 409, problem, inProgressBody, InProgress, ErrInProgress, true},
+		{"problem: elsewhere", 422, problem, `{"type":"urn:x:reused","status":422,"code":"reused","retryable":false}`, Mismatch, ErrMismatch, false},
+		{"problem: unknown", 409, problem, `{"type":"…#outcome-unknown","status":409,"code":"outcome-unknown","retryable":false}`, OutcomeUnknown, ErrOutcomeUnknown, true},
+		{"problem: not kept", 409, problem, `{"type":"…#replay-unavailable","status":409,"code":"replay-unavailable","retryable":false}`, ReplayUnavailable, nil, false},
+		{"problem: unavailable", 503, problem, `{"type":"…#unavailable","status":503,"code":"unavailable","retryable":true}`, Unavailable, nil, true},
+		{"problem: hidden is no word of ours", 404, problem, `{"type":"…#not-found","status":404,"code":"not-found","retryable":false}`, 0, nil, false},
+		{"IETF, with our code", 409, problem, `{"type":"https://api.test/docs","title":"A request is outstanding for this Idempotency-Key","status":409,"detail":"…","code":"in-progress","retryable":true}`, InProgress, ErrInProgress, true},
+		{"IETF: in progress", 409, problem, `{"type":"https://developer.example.com/idempotency","title":"A request is outstanding for this Idempotency-Key","detail":"…"}`, InProgress, ErrInProgress, true},
+		{"IETF: mismatch", 422, problem, `{"type":"https://developer.example.com/idempotency","title":"Idempotency-Key is already used","detail":"…"}`, Mismatch, ErrMismatch, false},
+		{"IETF: missing", 400, problem, `{"type":"https://developer.example.com/idempotency","title":"Idempotency-Key is missing","detail":"…"}`, KeyMissing, nil, false},
+		{"Credicorp: in progress", 409, json, credicorpInProgress, InProgress, ErrInProgress, true},
+		{"Credicorp: mismatch", 409, json, strings.NewReplacer("in_progress", "reused").Replace(credicorpInProgress), Mismatch, ErrMismatch, false},
+		{"Credicorp: missing", 400, json, `{"error":{"type":"invalid_request_error","code":"parameter_missing","message":"…","param":"Idempotency-Key"}}`, KeyMissing, nil, false},
+		{"Credicorp: malformed", 400, json, `{"error":{"type":"invalid_request_error","code":"invalid_request","message":"…","param":"idempotency-key"}}`, KeyMalformed, nil, false},
+		{"Credicorp: unavailable", 503, json, `{"error":{"type":"api_error","code":"temporarily_unavailable","message":"The service is briefly unavailable."}}`, Unavailable, nil, true},
+		{"Credicorp: unknown", 409, json, `{"error":{"type":"invalid_request_error","code":"outcome_unknown","message":"…"}}`, OutcomeUnknown, ErrOutcomeUnknown, true},
+		{"Credicorp: another parameter", 400, json, `{"error":{"type":"invalid_request_error","code":"parameter_missing","message":"…","param":"amount"}}`, 0, nil, false},
+		{"BlueSnap: mismatch", 422, json, blueSnap("60101", "SAME_IDEMPOTENCY_KEY_WAS_ALREADY_IN_USE_WITH_PREVIOUS_DIFFERENT_REQUEST"), Mismatch, ErrMismatch, false},
+		{"BlueSnap: in progress", 409, json, blueSnap("60102", "REQUEST_WITH_SAME_IDEMPOTENCY_KEY_ALREADY_IN_PROGRESS"), InProgress, ErrInProgress, true},
+		{"BlueSnap: too long", 400, json, blueSnap("60103", "IDEMPOTENCY_KEY_MAX_LENGTH_LIMIT_EXCEEDED"), KeyTooLong, nil, false},
+		{"BlueSnap: malformed", 400, json, blueSnap("60104", "INVALID_IDEMPOTENCY_KEY"), KeyMalformed, nil, false},
+		{"BlueSnap: unavailable", 503, json, blueSnap("60106", "IDEMPOTENCY_SERVICE_TIMEOUT"), Unavailable, nil, true},
+		{"BlueSnap: unknown", 409, json, blueSnap("409", "OUTCOME_UNKNOWN"), OutcomeUnknown, ErrOutcomeUnknown, true},
+		{"BlueSnap: in XML", 409, xml, blueSnapXML, InProgress, ErrInProgress, true},
+		{"BlueSnap: mismatch in XML", 422, "text/xml; charset=utf-8", strings.NewReplacer("60102", "60101").Replace(blueSnapXML), Mismatch, ErrMismatch, false},
+		{"BlueSnap: another error", 400, json, blueSnap("10001", "VALIDATION_GENERAL_FAILURE"), 0, nil, false},
+		{"BlueSnap: another space of names", 409, xml, strings.NewReplacer("ws.plimus.com", "elsewhere").Replace(blueSnapXML), 0, nil, false},
+		{"Stripe: in progress", 409, json, stripeInUse, InProgress, ErrInProgress, true},
+		{"Stripe: mismatch", 400, "application/json; charset=utf-8", stripeMismatch, Mismatch, ErrMismatch, false},
+		{"Stripe: not kept", 409, json, `{"error":{"code":"replay_unavailable","message":"…","type":"invalid_request_error"}}`, ReplayUnavailable, nil, false},
+
+		{"a handler's 409", 409, json, `{"error":"taken"}`, 0, nil, false},
+		{"a handler's word at another status", 402, json, stripeInUse, 0, nil, false},
+		{"a handler's success", 200, json, credicorpInProgress, 0, nil, false},
+		{"a handler's code", 409, problem, `{"type":"about:blank","status":409,"code":"in-progress"}`, 0, nil, false},
+		{"as text", 409, "text/plain", credicorpInProgress, 0, nil, false},
+		{"half of it", 409, json, credicorpInProgress[:100], 0, nil, false},
+		{"another type of member", 409, json, `{"code":7,"message":"no","error":{"code":"idempotency_key_in_use"}}`, InProgress, ErrInProgress, true},
+		{"nothing", 409, json, "", 0, nil, false},
+		{"a gateway's 502", 502, "text/html", "<h1>Bad Gateway</h1>", 0, nil, true},
+		{"a handler's 500", 500, json, `{"error":{"code":"boom"}}`, 0, nil, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			play(t, func(t *testing.T, tr *Transport, s *stage) {
+				tr.MaxTries = 1
+				resp, err := tr.RoundTrip(order(WithKey(t.Context(), "k"), "order"))
+				reply := ReplyOf(resp)
+				want(t, resp, err, tc.status, tc.body) // which the caller still has
+				e, ok := reply.Err.(*CallError)
+				if ok != (tc.want != 0) || ok && (e.Outcome != tc.want || e.Key != "k" || e.Status != tc.status || e.Tries != 1) {
+					t.Fatalf("got %+v, want %v", reply.Err, tc.want)
+				}
+				for _, sentinel := range []error{ErrMismatch, ErrInProgress, ErrOutcomeUnknown} {
+					if errors.Is(reply.Err, sentinel) != (tc.is == sentinel) {
+						t.Errorf("%v is %v: %v", reply.Err, sentinel, !(tc.is == sentinel))
+					}
+				}
+				if reply.Unknown != tc.unknown {
+					t.Errorf("Unknown is %v", reply.Unknown)
+				}
+			}, says(tc.status, tc.body, "Content-Type: "+tc.media))
+		})
+	}
+}
+
+// Our own dialect is recognised in each of its outcomes, whatever it comes to say.
+func TestRecogniseProblem(t *testing.T) {
+	for o := Outcome(1); int(o) < len(outcomes); o++ {
+		for _, p := range []Problem{{}, {TypeBase: "urn:example:"}} {
+			got, want := p.Render(o, Info{}), o
+			switch o {
+			case ReplayHidden:
+				want = 0
+			case KeyTooLong, KeyRepeated: // share a code
+				want = KeyMalformed
+			}
+			if r := recognise(got.Status, got.ContentType, got.Body); r != want {
+				t.Errorf("%v is taken for %v", o, r)
+			}
+		}
+	}
+}
+
+func FuzzRecognise(f *testing.F) {
+	f.Add(409, "application/json", credicorpInProgress)
+	f.Add(409, "application/xml", blueSnapXML)
+	f.Add(409, "application/problem+json", inProgressBody)
+	f.Fuzz(func(t *testing.T, status int, media, body string) {
+		if o := recognise(status, media, []byte(body)); o != 0 && (status < 400 || o.known() == 0) {
+			t.Errorf("%d is taken for outcome %d", status, o)
+		}
+	})
+}
+
+// Where an answer came from decides what an earlier try's loss still means.
+func TestUnknownAfterALoss(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		last    scene
+		unknown bool
+	}{
+		{"a success", created, false},
+		{"a failure that is final", says(402, ""), false},
+		{"a replayed 500", says(500, "", "Idempotency-Replayed: true"), false},
+		{"a mismatch", says(422, ""), false},
+		{"a mismatch by Credicorp", says(409, strings.NewReplacer("in_progress", "reused").Replace(credicorpInProgress)), false},
+		{"401", says(401, ""), true},
+		{"429, and no more", says(429, "", "X-Should-Retry: false"), true},
+		{"404", says(404, ""), false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			play(t, func(t *testing.T, tr *Transport, s *stage) {
+				resp, err := tr.RoundTrip(order(t.Context(), "order"))
+				if err != nil || ReplyOf(resp).Unknown != tc.unknown {
+					t.Errorf("%+v, %v, want it unknown: %v", ReplyOf(resp), err, tc.unknown)
+				}
+			}, fails(errReset), tc.last)
+		})
+	}
+}
+
+// ReplyOf finds its way through what http.Client and others wrap around an answer.
+func TestReplyOfAnyResponse(t *testing.T) {
+	for name, resp := range map[string]*http.Response{
+		"none":       nil,
+		"a bare one": {},
+		"another's":  {Request: order(t.Context(), "")},
+	} {
+		if r := ReplyOf(resp); r != (Reply{}) {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+	play(t, func(t *testing.T, tr *Transport, s *stage) {
+		resp, err := tr.RoundTrip(order(t.Context(), "order"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body = io.NopCloser(resp.Body)
+		if r := ReplyOf(resp); !r.Replayed || r.Tries != 1 {
+			t.Errorf("%+v", r)
+		}
+	}, says(201, "", "idempotency-replayed: TRUE"))
+}

@@ -1,0 +1,142 @@
+package httpadapter
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// What an answer, or the lack of one, means for the key, for errors.Is. The error is a *CallError.
+var (
+	// ErrMismatch: the key belongs to another operation, and this one was not carried out.
+	ErrMismatch = errors.New("httpadapter: key used for another request")
+
+	// ErrInProgress: a request with this key is still being carried out. Ask again, with the key.
+	ErrInProgress = errors.New("httpadapter: a request with this key is in progress")
+
+	// ErrOutcomeUnknown: the operation may have been carried out or not. Ask again with the key, or
+	// find out by other means; never use another key.
+	ErrOutcomeUnknown = errors.New("httpadapter: outcome unknown")
+)
+
+// A CallError is a call that has no answer from the server's handler. Its text doesn't hold the key.
+type CallError struct {
+	Key     string
+	Tries   int
+	Status  int     // of the last answer, or 0
+	Outcome Outcome // what the server said, or OutcomeUnknown; 0 means that surely nothing was done
+	Cause   error   // without an answer: the last network error, and why the call ended; else nil
+}
+
+func (e *CallError) Error() string {
+	what := "httpadapter: nothing was done"
+	if e.sentinel() != nil {
+		what = e.sentinel().Error()
+	} else if e.Outcome != 0 {
+		what = "httpadapter: the server answers: " + e.Outcome.String()
+	}
+	what = fmt.Sprintf("%s (tries: %d, last status: %d)", what, e.Tries, e.Status)
+	if e.Cause != nil {
+		what += ": " + e.Cause.Error()
+	}
+	return what
+}
+
+func (e *CallError) sentinel() error {
+	switch e.Outcome {
+	case Mismatch:
+		return ErrMismatch
+	case InProgress:
+		return ErrInProgress
+	case OutcomeUnknown:
+		return ErrOutcomeUnknown
+	}
+	return nil
+}
+
+// Unwrap returns ErrMismatch, ErrInProgress or ErrOutcomeUnknown by the Outcome, if it has one, and Cause.
+func (e *CallError) Unwrap() []error {
+	var all []error
+	for _, err := range []error{e.sentinel(), e.Cause} {
+		if err != nil {
+			all = append(all, err)
+		}
+	}
+	return all
+}
+
+// Timeout reports whether the call, or its last try, ran out of time; so does the *url.Error around it, then.
+func (e *CallError) Timeout() bool {
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](e.Cause)
+	return ok && t.Timeout()
+}
+
+// A Reply is what a Transport knows of an answer.
+type Reply struct {
+	Key      string
+	Tries    int  // how often the request was sent, but for what Base did by itself
+	Replayed bool // the answer was stored: nothing was carried out for this try
+
+	// Unknown: the operation may have been carried out or not, since the tries ended on an answer
+	// that leaves it open, such as a gateway's 502. Another key could repeat the work.
+	Unknown bool
+
+	// Err is nil for an answer of the server's handler, whatever its status, and else a *CallError:
+	// the answer is about the key. It is known by its body, in the dialects Problem, IETF,
+	// Credicorp, BlueSnap and Stripe.
+	Err error
+}
+
+type replyKey struct{}
+
+// ReplyOf returns what the Transport that resp came through knows of it, by way of resp.Request; the zero Reply, with no
+// Tries, if it came through none or if its method takes no part. It leaves resp.Body alone.
+func ReplyOf(resp *http.Response) Reply {
+	if resp == nil || resp.Request == nil {
+		return Reply{}
+	}
+	// The context, and not a type of Body: http.Client wraps Body where it has a Timeout.
+	reply, _ := resp.Request.Context().Value(replyKey{}).(Reply)
+	return reply
+}
+
+// note takes down what a try says of the operation.
+func (c *call) note(a *answer, mayHaveSent bool) {
+	c.reply.Tries = c.began
+	if a.resp == nil {
+		c.reply.Unknown = c.reply.Unknown || mayHaveSent
+		return
+	}
+	h, status := a.resp.Header, a.resp.StatusCode
+	a.replayed = isReplay(h, c.Header, c.field)
+	a.outcome = recognise(status, h.Get("Content-Type"), a.body)
+	c.status, c.reply.Replayed = status, a.replayed
+	switch a.outcome {
+	case InProgress, OutcomeUnknown:
+		c.reply.Unknown = true
+		return
+	case Mismatch, ReplayUnavailable, ReplayRefused:
+		c.reply.Unknown = false
+		return
+	}
+	_, later := retryAfter(h, time.Now())
+	switch {
+	case a.replayed || storesByDefault(status):
+		c.reply.Unknown = false
+	case status >= 500 || status == http.StatusConflict && later:
+		c.reply.Unknown = true
+	}
+	// Else it was turned away before anything was done: 401, 429. That says nothing of an earlier try.
+}
+
+// isReplay knows the markers of all dialects. The last is the key's echo, which BlueSnap has on replays only.
+func isReplay(h http.Header, name, field string) bool {
+	return strings.EqualFold(h.Get("Idempotency-Replayed"), "true") ||
+		strings.EqualFold(h.Get("Idempotent-Replayed"), "true") ||
+		h.Get(name) == field || h.Get(defaultHeader) == field
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 )
@@ -154,6 +155,28 @@ func TestUnknownAfterALoss(t *testing.T) {
 				}
 			}, fails(errReset), tc.last)
 		})
+	}
+}
+
+// A request that net/http sent twice within one try was perhaps carried out by the first.
+func TestUnknownAfterALossThatNetHTTPHides(t *testing.T) {
+	play(t, func(t *testing.T, tr *Transport, s *stage) {
+		tr.MaxTries = 1
+		for _, unknown := range []bool{true, false} {
+			resp, err := tr.RoundTrip(order(t.Context(), "order"))
+			if err != nil || ReplyOf(resp).Unknown != unknown {
+				t.Errorf("%+v, %v, want it unknown: %v", ReplyOf(resp), err, unknown)
+			}
+		}
+	}, twice(says(429, "")), twice(created))
+}
+
+func twice(sc scene) scene {
+	return func(r *http.Request) (*http.Response, error) {
+		trace := httptrace.ContextClientTrace(r.Context())
+		trace.GotConn(httptrace.GotConnInfo{Reused: true})
+		trace.GotConn(httptrace.GotConnInfo{})
+		return sc(r)
 	}
 }
 

@@ -61,6 +61,9 @@ func (c *call) try(body io.ReadCloser) (a answer) {
 		cancel(nil)
 		a.resp, a.body = nil, nil
 	}
+	// Of several connections all but the last were lost with what was sent on them: whatever the answer
+	// says, it says of the last.
+	c.reply.Unknown = c.reply.Unknown || line.got.Load() > 1
 	c.note(&a, line.mayHaveSent(a.err))
 	c.Trace.try(c.r.Context(), TryInfo{
 		Key: c.reply.Key, Try: c.began, Status: a.status(), Outcome: a.outcome, Replayed: a.replayed, Err: a.err,

@@ -41,7 +41,8 @@ import (
 // being asked, since it takes the header for the server's word. Adding the header is therefore no small thing: a
 // server that ignores it may carry such a POST out twice. TryInfo.Connections shows when that happened.
 //
-// [http.Client.Timeout] replaces the error by a text, in which errors.Is finds nothing. Use Timeout here, or a context.
+// When [http.Client.Timeout] ends a call, it may replace the error by its text, in which errors.Is finds nothing. Use
+// Timeout here, or a context.
 //
 // The fields must not be changed once calls have begun. A Transport is safe for concurrent use.
 type Transport struct {

@@ -24,7 +24,7 @@ var (
 	calls = flag.Int("calls", 10_000, "how many calls it makes")
 )
 
-// Ten thousand calls through a network that fails every third time, up to three of them under one key at a time. The
+// Ten thousand calls through a network that fails every fourth time, up to three of them under one key at a time. The
 // faults of an arrival are a function of the seed, the call and the arrival, so that a seed brings them back whatever
 // the goroutines do.
 func TestCallsUnderFaults(t *testing.T) {
@@ -41,16 +41,16 @@ func TestCallsUnderFaults(t *testing.T) {
 		s := newSite(t, f, 3)
 		s.fault = func(r *http.Request, arrival int) fault {
 			dice := chance(r.Header.Get("Idempotency-Key"), r.Header.Get("X-Caller"), strconv.Itoa(arrival))
-			if dice.IntN(3) > 0 {
+			if dice.IntN(4) > 0 {
 				return none
 			}
-			return fault(dice.IntN(int(manyFaults)))
+			return 1 + fault(dice.IntN(int(manyFaults)-1))
 		}
 		var mu sync.Mutex
 		var c count
 		var workers sync.WaitGroup
 		keys := make(chan string)
-		for range 50 {
+		for range 16 {
 			workers.Go(func() {
 				for key := range keys {
 					d := s.operation(t, key)

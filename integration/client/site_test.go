@@ -37,7 +37,7 @@ func newSite(t *testing.T, f *bubble.Fleet, machines int) *site {
 	s := &site{arrivals: map[string]int{}, effects: map[string][]string{}, fault: func(*http.Request, int) fault { return none }}
 	network := newPipes()
 	for range machines {
-		server := &http.Server{Handler: s.handler(t, f.Machine().Client), ErrorLog: log.New(io.Discard, "", 0)}
+		server := &http.Server{Handler: s.handler(t, f.Machine().Client), ErrorLog: quiet}
 		go func() { _ = server.Serve(network) }()
 		t.Cleanup(func() { _ = server.Close() })
 	}
@@ -45,6 +45,8 @@ func newSite(t *testing.T, f *bubble.Fleet, machines int) *site {
 	t.Cleanup(s.base.CloseIdleConnections)
 	return s
 }
+
+var quiet = log.New(io.Discard, "", 0) // what fails here fails on purpose
 
 func (s *site) handler(t *testing.T, client redis.UniversalClient) http.Handler {
 	t.Helper()
@@ -80,17 +82,17 @@ func (s *site) effect(w http.ResponseWriter, r *http.Request) {
 type fault int
 
 const (
-	none        fault = iota
-	dropBefore        // the connection breaks before the adapter sees the request
-	dropAfter         // the effect has happened, and the answer is lost with the connection
-	half              // the connection breaks within the answer
-	hangBefore        // nothing happens, and nothing is said
-	hangAfter         // the effect has happened, and nothing is said
-	gateBefore        // a gateway answers 502 in front of the adapter
-	gateAfter         // it has passed the request on, and answers 504
-	overload          // 503 with Retry-After
-	limited           // 429
-	manyFaults        // how many there are
+	none       fault = iota
+	dropBefore       // the connection breaks before the adapter sees the request
+	dropAfter        // the effect has happened, and the answer is lost with the connection
+	half             // the connection breaks within the answer
+	hangBefore       // nothing happens, and nothing is said
+	hangAfter        // the effect has happened, and nothing is said
+	gateBefore       // a gateway answers 502 in front of the adapter
+	gateAfter        // it has passed the request on, and answers 504
+	overload         // 503 with Retry-After
+	limited          // 429
+	manyFaults       // how many there are
 )
 
 func (s *site) unreliable(next http.Handler) http.Handler {

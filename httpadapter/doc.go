@@ -58,6 +58,13 @@
 //
 // Config.Dialect takes one of your own; the example of Dialect writes one.
 //
+// # Clients
+//
+// [Transport] is the other half, for any API that takes such keys: an [http.RoundTripper] that gives each call one key,
+// sends the same bytes under it until there is an answer or no time left, and tells by [ReplyOf] whether that was fresh or
+// replayed, and by [ErrOutcomeUnknown] when nobody can know. [NewKey] and [WithKey] let a call survive a restart of
+// its caller.
+//
 // # Limits
 //
 // Those of package replay. An answer over Config.MaxResponse reaches the client whole but is not

@@ -143,6 +143,8 @@ func TestUnknownAfterALoss(t *testing.T) {
 		{"a replayed 500", says(500, "", "Idempotency-Replayed: true"), false},
 		{"a mismatch", says(422, ""), false},
 		{"a mismatch by Credicorp", says(409, strings.NewReplacer("in_progress", "reused").Replace(credicorpInProgress)), false},
+		{"an answer that was not kept", says(409, `{"error":{"code":"replay_unavailable"}}`), false},
+		{"a replay that is refused", says(403, `{"error":{"code":"replay_refused"}}`), false},
 		{"401", says(401, ""), true},
 		{"429, and no more", says(429, "", "X-Should-Retry: false"), true},
 		{"404", says(404, ""), false},

@@ -49,6 +49,34 @@ func TestAnswersPassedOn(t *testing.T) {
 	}
 }
 
+// A Base that comes with an answer to pass on when the try is over has nothing to pass on.
+func TestAnswerThatComesTooLate(t *testing.T) {
+	play(t, func(t *testing.T, tr *Transport, s *stage) {
+		tr.TryTimeout = time.Second
+		resp, err := tr.RoundTrip(order(t.Context(), "order"))
+		if want(t, resp, err, 201, `{"id":1}`); s.open != 0 || ReplyOf(resp).Tries != 2 {
+			t.Errorf("%+v, %d answers are open", ReplyOf(resp), s.open)
+		}
+	}, func(r *http.Request) (*http.Response, error) {
+		time.Sleep(time.Minute)
+		return says(200, "data", "Content-Type: text/event-stream")(r)
+	}, created)
+}
+
+// One that is too long to be read is closed unread before the next try, however long it says it is.
+func TestLongAnswersGivenUp(t *testing.T) {
+	play(t, func(t *testing.T, tr *Transport, s *stage) {
+		resp, err := tr.RoundTrip(order(t.Context(), "order"))
+		if want(t, resp, err, 201, `{"id":1}`); s.open != 0 || s.tries[0].Context().Err() == nil {
+			t.Errorf("%d answers are open", s.open)
+		}
+	}, func(r *http.Request) (*http.Response, error) {
+		resp, err := says(503, "sorry")(r)
+		resp.ContentLength = 1 << 50
+		return resp, err
+	}, created)
+}
+
 func unannounced(sc scene) scene {
 	return func(r *http.Request) (*http.Response, error) {
 		resp, err := sc(r)

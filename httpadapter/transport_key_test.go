@@ -1,0 +1,97 @@
+package httpadapter
+
+import (
+	"errors"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var uuidV4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+
+func TestNewKey(t *testing.T) {
+	seen := map[string]bool{}
+	for range 1000 {
+		if k := NewKey(); !uuidV4.MatchString(k) || seen[k] {
+			t.Fatalf("%q is no UUID of version 4, or not new", k)
+		} else {
+			seen[k] = true
+		}
+	}
+}
+
+func TestWhoseKey(t *testing.T) {
+	for _, tc := range []struct {
+		name          string
+		tr            Transport
+		ctx           string // by WithKey
+		header        string // the caller's
+		field, theKey string // what is sent, and told of; empty: a new one
+	}{
+		{name: "a new one"},
+		{name: "the context's", ctx: "c", field: "c", theKey: "c"},
+		{name: "the header's", ctx: "c", header: "h", field: "h", theKey: "h"},
+		{name: "the header's, quoted by the caller", header: `"a\"b"`, field: `"a\"b"`, theKey: `a"b`},
+		{name: "quoted by us", tr: Transport{Quoted: true}, ctx: `a"\ b`, field: `"a\"\\ b"`, theKey: `a"\ b`},
+		{name: "the header's is not quoted", tr: Transport{Quoted: true}, header: "h", field: "h", theKey: "h"},
+		{name: "in another header", tr: Transport{Header: "x-request-key"}, ctx: "c", field: "c", theKey: "c"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := &stage{scenes: []scene{created}}
+			tc.tr.Base = s
+			r := order(WithKey(t.Context(), tc.ctx), "order")
+			name := "Idempotency-Key"
+			if tc.tr.Header != "" {
+				name = http.CanonicalHeaderKey(tc.tr.Header)
+			}
+			if tc.header != "" {
+				r.Header.Set(name, tc.header)
+			}
+			resp, err := tc.tr.RoundTrip(r)
+			want(t, resp, err, 201, `{"id":1}`)
+			got := s.tries[0].Header.Get(name)
+			if tc.field == "" {
+				tc.field, tc.theKey = got, got
+			}
+			if got != tc.field || got == "" || ReplyOf(resp).Key != tc.theKey {
+				t.Errorf("sent %q, told of %q, want %q, %q", got, ReplyOf(resp).Key, tc.field, tc.theKey)
+			}
+		})
+	}
+}
+
+func TestBadRequestsAreNotSent(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		tr   Transport
+		key  string
+		edit func(*http.Request)
+		want string
+	}{
+		{name: "a control character in the key", key: "a\nb", want: "httpadapter: Idempotency-Key is malformed: want visible ASCII characters, as Quoted is not set"},
+		{name: "a space in the key", key: "a b", want: "httpadapter: Idempotency-Key is malformed: want visible ASCII characters, as Quoted is not set"},
+		{name: "a quoted key beyond ASCII", tr: Transport{Quoted: true}, key: "é", want: "httpadapter: Idempotency-Key is malformed: want printable ASCII characters"},
+		{name: "a header that net/http refuses", edit: func(r *http.Request) { r.Header.Set("X-A", "secret\n") }, want: "httpadapter: the value of the header X-A has a control character"},
+		{name: "a header's name that net/http refuses", edit: func(r *http.Request) { r.Header["a b"] = []string{""} }, want: `httpadapter: "a b" is no header name`},
+		{name: "bad settings", tr: Transport{MaxTries: -1, Methods: []string{"GET", "POST"}}, want: "httpadapter: Methods: got \"GET\", want methods other than GET, HEAD, OPTIONS and TRACE\nMaxTries: got \"-1\", want 1 or more"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := &stage{scenes: []scene{created}}
+			tc.tr.Base = s
+			body := &closing{Reader: strings.NewReader("order")}
+			r := order(WithKey(t.Context(), tc.key), "")
+			r.Body = body
+			if tc.edit != nil {
+				tc.edit(r)
+			}
+			resp, err := tc.tr.RoundTrip(r)
+			if resp != nil || err == nil || err.Error() != tc.want || len(s.tries) > 0 || !body.closed {
+				t.Errorf("got %v, %v, %d tries, body closed: %v\nwant %s", resp, err, len(s.tries), body.closed, tc.want)
+			}
+			if errors.Is(err, ErrOutcomeUnknown) {
+				t.Error("nothing was sent, and the outcome is said to be unknown")
+			}
+		})
+	}
+}

@@ -15,10 +15,10 @@ import (
 //
 // Every POST and PATCH gets an idempotency key: the one in its header, else that of [WithKey], else a new one. However
 // often it is sent, it is sent with that key and the same bytes, so that a server that keeps its word carries it out
-// once. It is sent again after
+// once; a redirect (307, 308) that http.Client follows keeps the key too. It is sent again after
 //
 //   - a network error, an answer that breaks off half way, and a try that takes longer than TryTimeout,
-//   - 409 with Retry-After, 425, 429, 502, 503 and 504, and 500,
+//   - 409 with Retry-After, 425, 429, 500, 502, 503 and 504,
 //
 // unless the answer is marked as a replay, which would only come again. The server's x-should-retry or
 // Stripe-Should-Retry (true, false) overrides that for any status from 400. It ends with any other answer, with

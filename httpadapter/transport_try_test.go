@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// An answer that is read whole costs its connection nothing; one that is passed on is the caller's.
+// An answer that is read whole is done with when the caller gets it; one that is passed on is the caller's to close.
 func TestAnswersPassedOn(t *testing.T) {
 	long := strings.Repeat("o", 17)
 	for _, tc := range []struct {
@@ -103,7 +103,7 @@ func TestAnswerThatStops(t *testing.T) {
 	}, stops("application/json"), created)
 }
 
-// A tryless claim: who has sent nothing must not say that the outcome is unknown, and who may have, must.
+// Who has sent nothing must not say that the outcome is unknown, and who may have, must.
 func TestWhetherTheOutcomeIsUnknown(t *testing.T) {
 	hooked := func(got bool, err error) scene { // as net/http's Transport calls them
 		return func(r *http.Request) (*http.Response, error) {
@@ -180,7 +180,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Timers and goroutines end with the call: the bubble's clock would stand still for them, or synctest complain.
+// Each try's context ends with it, and so does every goroutine: synctest would complain of one.
 func TestNothingIsLeftBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{scenes: []scene{fails(errReset), half, says(503, ""), created}}

@@ -162,7 +162,7 @@ func (s *site) call(t *testing.T, key, caller string) (got told) {
 	}
 	r := order(httpadapter.WithKey(t.Context(), key), "order of "+key)
 	r.Header.Set("X-Caller", caller)
-	if dice.IntN(10) == 0 {
+	if dice.IntN(20) == 0 {
 		r.Header.Set("X-Slow", fmt.Sprint(dice.IntN(20), "s"))
 	}
 	if dice.IntN(5) == 0 {

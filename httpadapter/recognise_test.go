@@ -68,6 +68,15 @@ func TestRecognise(t *testing.T) {
 		{"Stripe: mismatch", 400, "application/json; charset=utf-8", stripeMismatch, Mismatch, ErrMismatch, false},
 		{"Stripe: not kept", 409, json, `{"error":{"code":"replay_unavailable","message":"…","type":"invalid_request_error"}}`, ReplayUnavailable, nil, false},
 
+		{"Stripe: half a request", 400, json, `{"error":{"code":"body_incomplete","message":"…","type":"invalid_request_error"}}`, BodyIncomplete, nil, false},
+		{"Stripe: no scope", 400, json, `{"error":{"code":"unscoped","message":"…","type":"invalid_request_error"}}`, Unscoped, nil, false},
+		{"Stripe: too large", 413, json, `{"error":{"code":"body_too_large","message":"…","type":"invalid_request_error"}}`, BodyTooLarge, nil, false},
+		{"Stripe: missing", 400, json, `{"error":{"code":"idempotency_key_missing","message":"…","type":"invalid_request_error"}}`, KeyMissing, nil, false},
+		{"Stripe: malformed", 400, json, `{"error":{"code":"idempotency_key_invalid","message":"…","type":"invalid_request_error"}}`, KeyMalformed, nil, false},
+		{"BlueSnap: half a request", 400, json, blueSnap("400", "BODY_INCOMPLETE"), BodyIncomplete, nil, false},
+		{"BlueSnap: no scope", 400, json, blueSnap("400", "UNSCOPED"), Unscoped, nil, false},
+		{"BlueSnap: too large", 413, json, blueSnap("413", "BODY_TOO_LARGE"), BodyTooLarge, nil, false},
+
 		{"a handler's 409", 409, json, `{"error":"taken"}`, 0, nil, false},
 		{"a handler's word at another status", 402, json, stripeInUse, 0, nil, false},
 		{"a handler's success", 200, json, credicorpInProgress, 0, nil, false},

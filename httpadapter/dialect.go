@@ -134,6 +134,9 @@ type Rendering struct {
 
 // writeError answers with a dialect's words for an outcome. Errors are never stored, neither by us nor by caches.
 func writeError(w http.ResponseWriter, d Dialect, o Outcome, info Info) {
+	if o == ReplayHidden {
+		info.DocURL = "" // a page on idempotency would tell what is hidden
+	}
 	answer := d.Render(o, info)
 	h := w.Header()
 	for name, values := range answer.Header {

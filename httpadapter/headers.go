@@ -88,9 +88,25 @@ func (f *headerFilter) keeps(canonical string) bool {
 	return slices.ContainsFunc(f.allowed, begins) || !slices.ContainsFunc(f.denied, begins)
 }
 
-// keep returns the headers of h that a record keeps, under canonical names and with values of their own, or nil if
-// there are none. A name without values is kept too: it is how a handler tells net/http to add none of its own.
+// keepsAll reports whether a record keeps h as it is.
+func (f *headerFilter) keepsAll(h http.Header) bool {
+	for name := range h {
+		if name == "" || tokenChars.span(name) < len(name) || !f.keeps(name) || http.CanonicalHeaderKey(name) != name {
+			return false
+		}
+	}
+	return true
+}
+
+// keep returns the headers of h that a record keeps, under canonical names, or nil if there are none; h itself if it
+// keeps all. A name without values is kept too: it is how a handler tells net/http to add none of its own.
 func (f *headerFilter) keep(h http.Header) http.Header {
+	switch {
+	case len(h) == 0:
+		return nil
+	case f.keepsAll(h):
+		return h
+	}
 	kept := make(http.Header, len(h))
 	values := make([]string, 0, len(h)) // one array for the values of all, as most have one
 	var odd, hop []string               // names in other than canonical form; names that Connection lists

@@ -55,5 +55,8 @@ func run(ctx context.Context, rounds int, addr string) error {
 	if err := compare(ctx, client, rounds); err != nil {
 		return err
 	}
-	return overhead(ctx, rounds)
+	if err := overhead(ctx, rounds); err != nil {
+		return err
+	}
+	return waiters(ctx, addr, rounds)
 }

@@ -202,3 +202,30 @@ func TestWritingAfterTheHandlerHasAnError(t *testing.T) {
 		}
 	})
 }
+
+// A server that shuts down sends those who wait away, to come again elsewhere, and lets the work end.
+func TestShutdownEndsWaits(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		held := newHold()
+		s := newSite(t, f, held.then(writes(201, "done")), setup{replay: waiting(time.Minute)})
+		s.server.RegisterOnShutdown(s.engine.StopWaiting)
+		first := s.start(bg, "order")
+		<-held.begun
+		second := s.start(bg, "order")
+		time.Sleep(time.Second)
+
+		down := make(chan error)
+		go func() { down <- s.server.Shutdown(bg) }()
+		a := second()
+		a.isProblem(t, 409, "in-progress", "1")
+		if a.took > 2*time.Second {
+			t.Errorf("kept waiting for %v", a.took)
+		}
+		close(held.gate)
+		first().isFresh(t, 201, "done")
+		if err := <-down; err != nil {
+			t.Error(err)
+		}
+		newSite(t, f, writes(201, "no")).post("order").isReplay(t, 201, "done")
+	})
+}

@@ -26,6 +26,8 @@ type site struct {
 	*bubble.Machine
 	t       *testing.T
 	client  *http.Client
+	server  *http.Server
+	engine  *replay.Engine
 	adapter *httpadapter.Adapter
 	log     *logbook
 	runs    atomic.Int32
@@ -67,11 +69,11 @@ func newSite(t *testing.T, f *bubble.Fleet, handler http.HandlerFunc, setups ...
 			protocols.SetUnencryptedHTTP2(true)
 		}
 	}
-	engine, err := replay.New(s.Client, rc)
-	if err != nil {
+	var err error
+	if s.engine, err = replay.New(s.Client, rc); err != nil {
 		t.Fatal(err)
 	}
-	if s.adapter, err = httpadapter.New(engine, hc); err != nil {
+	if s.adapter, err = httpadapter.New(s.engine, hc); err != nil {
 		t.Fatal(err)
 	}
 	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -103,6 +105,7 @@ func (s *site) last() replay.Event {
 func (s *site) serve(h http.Handler, protocols *http.Protocols) {
 	l := newPipes()
 	server := &http.Server{Handler: h, ErrorLog: log.New(s.log, "", 0), Protocols: protocols}
+	s.server = server
 	go func() { _ = server.Serve(l) }()
 	transport := &http.Transport{
 		DialContext: l.dial,

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/textproto"
 	"strings"
@@ -103,12 +102,12 @@ func (s *site) last() replay.Event {
 
 // serve runs a server on connections in memory, and gives the site a client for it.
 func (s *site) serve(h http.Handler, protocols *http.Protocols) {
-	l := newPipes()
+	l := bubble.NewPipes()
 	server := &http.Server{Handler: h, ErrorLog: log.New(s.log, "", 0), Protocols: protocols}
 	s.server = server
 	go func() { _ = server.Serve(l) }()
 	transport := &http.Transport{
-		DialContext: l.dial,
+		DialContext: l.Dial,
 		// On a connection that was used before, the transport would send a request with a key again
 		// by itself.
 		DisableKeepAlives:  true,
@@ -121,43 +120,6 @@ func (s *site) serve(h http.Handler, protocols *http.Protocols) {
 		_ = server.Close()
 	})
 }
-
-// pipes is a network of net.Pipe, which a bubble can have.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case p.conns <- server:
-		return client, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "pipe"} }
 
 // post sends a request with the key of most tests; edit may change it.
 func (s *site) post(body string, edit ...func(*http.Request)) answer {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -35,13 +34,13 @@ type site struct {
 func newSite(t *testing.T, f *bubble.Fleet, machines int) *site {
 	t.Helper()
 	s := &site{arrivals: map[string]int{}, effects: map[string][]string{}, fault: func(*http.Request, int) fault { return none }}
-	network := newPipes()
+	network := bubble.NewPipes()
 	for range machines {
 		server := &http.Server{Handler: s.handler(t, f.Machine().Client), ErrorLog: quiet}
 		go func() { _ = server.Serve(network) }()
 		t.Cleanup(func() { _ = server.Close() })
 	}
-	s.base = &http.Transport{DialContext: network.dial, DisableCompression: true, MaxIdleConnsPerHost: 100}
+	s.base = &http.Transport{DialContext: network.Dial, DisableCompression: true, MaxIdleConnsPerHost: 100}
 	t.Cleanup(s.base.CloseIdleConnections)
 	return s
 }
@@ -152,40 +151,3 @@ func order(ctx context.Context, body string) *http.Request {
 	}
 	return r
 }
-
-// pipes is a network of net.Pipe, which a bubble can have. Several servers can accept from it.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case p.conns <- server:
-		return client, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "pipe"} }

@@ -150,8 +150,8 @@ func stamp(d time.Duration) string {
 
 func describe(c replay.Config) string {
 	return strings.Join([]string{
-		[]string{"run again", "refuse unknown", "ask Reconcile"}[c.OnAbandoned],
-		[]string{"abandon failed", "release failed"}[c.OnFailure],
+		[]string{"", "run again", "refuse unknown", "ask Reconcile"}[c.OnAbandoned],
+		[]string{"", "abandon failed", "release failed"}[c.OnFailure],
 		[]string{"run on", "stop at hang-up"}[c.OnHangup],
 		[]string{"", "refuse without Redis", "run unguarded"}[c.OnStoreDown],
 		[]string{"answer unstored", "withhold unstored"}[c.OnCommitDown],

@@ -13,8 +13,8 @@ import (
 // another holder of the same fingerprint holds the key it waits: woken by that holder's commit,
 // release or abandon where Redis has sharded channels (7.0 and later), and otherwise asking again
 // after 10 ms, then ever more rarely up to every 250 ms, and whenever the holder's lease would run
-// out. Waiters for a quorum lock always ask. All in a process who wait for the same thing share one
-// subscription and ask as one.
+// out. Waiters for a quorum lock always ask. Of all in a process who wait for the same thing, the one who
+// came first asks for all.
 //
 // A holder of another fingerprint is not waited for: what it leaves behind is not for us. Nor does
 // anybody wait beyond Config.MaxWaiters, or after StopWaiting.
@@ -38,34 +38,64 @@ func (l *Locker) Acquire(ctx context.Context, key string, terms Terms) (*Lease, 
 	if terms.Wait > 0 {
 		defer time.AfterFunc(terms.Wait, cancel).Stop()
 	}
-	wake := l.waker.watch(key) // fires once when it is in place, so that nothing since is missed
-	defer wake.stop()
-	for poll := pollFirst; ; {
-		pause, woken := last.Left+time.Millisecond, true // the claim is dead when no time is left
-		if again := poll/2 + jitter.N(poll/2); !wake.live() && again < pause {
-			pause, woken = again, false
+	select {
+	case <-m.first:
+		return l.acquireForAll(ctx, waiting, m, key, terms, last)
+	case err := <-m.told:
+		return nil, err
+	case <-waiting.Done():
+		return nil, gaveUp(ctx, last)
+	}
+}
+
+// acquireForAll is the wait of a crowd's first member, whose answer is that of all behind it.
+func (l *Locker) acquireForAll(ctx, waiting context.Context, m *member, key string, terms Terms, last *HeldError) (*Lease, error) {
+	wake := m.watch(&l.waker, key)
+	heir := m.heir
+	for poll := pollFirst; waiting.Err() == nil; {
+		pause := last.Left + time.Millisecond // the claim is dead when no time is left
+		switch {
+		case heir:
+			// The first one before may have taken a hint with it, and last is what we found long ago.
+			pause, heir = pollFirst, false
+		case !wake.live():
+			pause = min(pause, poll/2+jitter.N(poll/2))
 			poll = min(2*poll, pollMost)
 		}
 		timer := time.NewTimer(pause)
 		select {
 		case <-wake.c:
-			woken = true
 		case <-timer.C:
 		case <-waiting.Done():
 		}
 		timer.Stop()
-		lease, err := m.ask(waiting, woken, func() (*Lease, error) { return l.TryAcquire(ctx, key, terms) })
-		held, enough := waitable(err, terms), errors.Is(err, errEnough)
-		switch {
-		case ctx.Err() != nil && (enough || errors.Is(err, context.Cause(ctx))):
-			return nil, fmt.Errorf("%w: %w", failed("acquire", context.Cause(ctx)), last)
-		case enough:
-			return nil, last
-		case held == nil:
-			return lease, err
+		if waiting.Err() != nil {
+			break
 		}
-		last = held
+		upTo := m.asking()
+		lease, err := l.TryAcquire(ctx, key, terms)
+		held := waitable(err, terms)
+		switch {
+		case lease != nil:
+			return lease, nil
+		case held != nil:
+			last = held
+		case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+			return nil, gaveUp(ctx, last) // which is nothing to tell the others
+		default:
+			m.tell(err, upTo)
+			return nil, err
+		}
 	}
+	return nil, gaveUp(ctx, last)
+}
+
+// gaveUp is what there is to say when a wait is over.
+func gaveUp(ctx context.Context, last *HeldError) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", failed("acquire", context.Cause(ctx)), last)
+	}
+	return last
 }
 
 // waitable returns what to wait for, if err says that there is something.

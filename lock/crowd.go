@@ -2,12 +2,11 @@ package lock
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"sync"
 )
 
-// crowds are all who wait in a process: one crowd for each key and terms. A crowd asks as one, so
-// that a commit costs a machine one round trip, and not one for each waiter.
+// crowds are all who wait in a process, in one crowd for each key and terms.
 type crowds struct {
 	open  context.Context // ends when nobody may wait any more
 	close func()
@@ -15,6 +14,7 @@ type crowds struct {
 	mu   sync.Mutex
 	byID map[crowdID]*crowd
 	size int // of all together
+	came int // so many have joined so far
 }
 
 // crowdID is what an answer depends on.
@@ -23,28 +23,24 @@ type crowdID struct {
 	leaveAbandoned   bool
 }
 
-// A crowd shares what its members find. What a question found is good for all who wanted to know
-// before it was asked.
+// A crowd asks as one: its first member asks for all, so that a commit costs a machine one round
+// trip, and not one for each who waits for it. All but wake are guarded by crowds.mu.
 type crowd struct {
-	size int // guarded by crowds.mu
-
-	mu    sync.Mutex
-	asked int // questions so far
-	last  *question
-}
-
-// A question is begin, asked by one member for all.
-type question struct {
-	number   int           // counted from 1
-	answered chan struct{} // closed when err is set
-	err      error         // nil: nothing to share, for the key was granted or the one who asked has gone
+	size  int       // with those who have been told, and are about to leave
+	queue []*member // who wait, in the order in which they came
+	wake  *watch    // the first member's, handed down; nil until there was one that needed it
 }
 
 // A member is one who waits.
 type member struct {
-	crowd        *crowd
-	joined, seen int // the crowd's questions by the time it joined, and at the last that it knows of
-	leave        func()
+	in     *crowds
+	id     crowdID
+	crowd  *crowd
+	number int  // of all who have joined
+	heir   bool // others had come before
+
+	first chan struct{} // closed when it is this one that asks
+	told  chan error    // what an earlier first member has found for it
 }
 
 func (c *crowds) init() {
@@ -53,7 +49,7 @@ func (c *crowds) init() {
 }
 
 // join fails if most wait already.
-func (c *crowds) join(key string, terms Terms, most int) (m *member, ok bool) {
+func (c *crowds) join(key string, terms Terms, most int) (*member, bool) {
 	id := crowdID{key, terms.Fingerprint, terms.LeaveAbandoned}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,82 +62,68 @@ func (c *crowds) join(key string, terms Terms, most int) (m *member, ok bool) {
 		c.byID[id] = of
 	}
 	c.size++
+	c.came++
 	of.size++
-	leave := func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.size--
-		if of.size--; of.size == 0 {
-			delete(c.byID, id)
-		}
+	m := &member{in: c, id: id, crowd: of, number: c.came, first: make(chan struct{}), told: make(chan error, 1)}
+	of.queue = append(of.queue, m)
+	if m.heir = of.queue[0] != m; !m.heir {
+		close(m.first)
 	}
-	n := of.questions()
-	return &member{crowd: of, joined: n, seen: n, leave: leave}, true
+	return m, true
 }
 
-func (c *crowd) questions() int {
+// leave makes the next one the first, if this one was.
+func (m *member) leave() {
+	c, of := m.in, m.crowd
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.asked
-}
-
-var errEnough = errors.New("lock: the wait is over")
-
-// ask returns what try finds, or what another member's try has found. If something woke this member,
-// that must have been asked since now; else anything new to it will do. A lease is always the caller's
-// own. It returns errEnough when waiting has ended before there was anything.
-func (m *member) ask(waiting context.Context, woken bool, try func() (*Lease, error)) (*Lease, error) {
-	c := m.crowd
-	if woken {
-		m.seen = c.questions()
-	}
-	var mine *question
-	for mine == nil {
-		if waiting.Err() != nil {
-			return nil, errEnough
-		}
-		c.mu.Lock()
-		q := c.last
-		if q == nil || q.over() {
-			if q != nil && m.takes(q) {
-				c.mu.Unlock()
-				m.seen = q.number
-				return nil, q.err
-			}
-			c.asked++
-			mine = &question{number: c.asked, answered: make(chan struct{})}
-			c.last = mine
-		}
-		c.mu.Unlock()
-		if mine == nil {
-			// Asked too early for us, perhaps, but it may find the answer.
-			select {
-			case <-q.answered:
-			case <-waiting.Done():
-			}
+	if i := slices.Index(of.queue, m); i >= 0 {
+		of.queue = slices.Delete(of.queue, i, i+1)
+		if i == 0 {
+			of.next()
 		}
 	}
-	m.seen = mine.number
-	defer close(mine.answered)
-	lease, err := try()
-	if waiting.Err() == nil {
-		mine.err = err
-	}
-	return lease, err
-}
-
-func (q *question) over() bool {
-	select {
-	case <-q.answered:
-		return true
-	default:
-		return false
+	c.size--
+	if of.size--; of.size == 0 {
+		delete(c.byID, m.id)
+		if of.wake != nil {
+			of.wake.stop()
+		}
 	}
 }
 
-// takes reports whether what a question has found is news to m. An answer that is stored stays so:
-// for that it need only have been asked since m joined.
-func (m *member) takes(q *question) bool {
-	_, done := errors.AsType[*DoneError](q.err)
-	return q.err != nil && (q.number > m.seen || done && q.number > m.joined)
+func (of *crowd) next() {
+	if len(of.queue) > 0 {
+		close(of.queue[0].first)
+	}
+}
+
+// watch is for the first member, who hands it down.
+func (m *member) watch(w *waker, key string) *watch {
+	of := m.crowd
+	if of.wake == nil {
+		of.wake = w.watch(key) // fires once when it is in place, so that nothing before is missed
+	}
+	return of.wake
+}
+
+// asking returns the number of the last one for whom a question that is asked now will do.
+func (m *member) asking() (last int) {
+	m.in.mu.Lock()
+	defer m.in.mu.Unlock()
+	return m.in.came
+}
+
+// tell gives what the first member has found to those up to last. Whoever came later asks anew: what
+// they were told when they came may be newer.
+func (m *member) tell(err error, last int) {
+	m.in.mu.Lock()
+	defer m.in.mu.Unlock()
+	of := m.crowd
+	n := 0
+	for ; n < len(of.queue) && of.queue[n].number <= last; n++ {
+		of.queue[n].told <- err
+	}
+	of.queue = slices.Delete(of.queue, 0, n) // m is one of them
+	of.next()
 }

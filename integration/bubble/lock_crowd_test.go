@@ -127,6 +127,35 @@ func TestCrowdAsksAgain(t *testing.T) {
 	})
 }
 
+// Who comes while another asks is not told what that one finds: it was so before.
+func TestCrowdTellsNothingOld(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		f.Channels()
+		elsewhere := f.Machine().Locker(lock.Config{})
+		first := grant(t, elsewhere, anyone)
+		m := f.Machine(wide)
+		l := m.Locker(lock.Config{Timeout: 5 * time.Second})
+		early := waiting(t, t.Context(), l, anyone)
+		time.Sleep(time.Second)
+		m.On("begin", Fault{DelayReply: 2 * time.Second})
+		if _, err := first.Commit(t.Context(), value(first), time.Second); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(1500 * time.Millisecond) // the answer is forgotten before it is heard of
+		second := grant(t, elsewhere, anyone)
+		late := waiting(t, t.Context(), l, anyone)
+		time.Sleep(time.Second)
+		commit(t, second, lock.StoredNow)
+		for i, w := range []func() (*lock.Lease, error, time.Duration){early, late} {
+			_, err, _ := w()
+			want := string(value([]*lock.Lease{first, second}[i]))
+			if done, _ := errors.AsType[*lock.DoneError](err); done == nil || done.Value != want {
+				t.Errorf("%d: got %v, want %q", i, err, want)
+			}
+		}
+	})
+}
+
 // Each waits for its own request, and by its own terms.
 func TestCrowdsAreApart(t *testing.T) {
 	Run(t, func(t *testing.T, f *Fleet) {

@@ -189,6 +189,9 @@ func TestRefusalsAreStored(t *testing.T) {
 		{order, []string{statusHeader, "ok"}, 400},
 		{order, []string{statusHeader, "101"}, 400},
 		{order, []string{statusHeader, "600"}, 400},
+		{order, []string{sizeHeader, "1KiB"}, 400},
+		{order, []string{sizeHeader, "-1"}, 400},
+		{order, []string{sizeHeader, "16777217"}, 400},
 	} {
 		key := fmt.Sprint("k", i)
 		first := post(t, urls[0], key, tt.body, tt.header...)
@@ -251,18 +254,6 @@ func TestFailureThenRetry(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestStatusThatIsStored(t *testing.T) {
-	_, urls := startFleet(t, 1)
-	expect(t, urls[0], post(t, urls[0], "k", order, statusHeader, "402"), 402, false, 1)
-	expect(t, urls[0], post(t, urls[0], "k", order), 402, true, 1)
-}
-
-// The work is cut off when it has held its key for too long, and says that it charged nothing.
-func TestWorkEndsWithItsContext(t *testing.T) {
-	_, urls := startFleet(t, 1, "REPRISE_LOCK_TTL=100ms", "REPRISE_LOCK_MAX_HOLD=100ms")
-	expect(t, urls[0], post(t, urls[0], "k", order, delayHeader, "60s"), 503, false, 0)
 }
 
 func TestTenants(t *testing.T) {

@@ -1,16 +1,39 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
 )
 
 const (
-	delayHeader  = "X-Demo-Delay"  // 2s: charge after so long
-	panicHeader  = "X-Demo-Panic"  // 1: panic before charging
-	statusHeader = "X-Demo-Status" // 503: charge, then answer that instead of 201
+	delayHeader  = "X-Demo-Delay"
+	deafHeader   = "X-Demo-Deaf"
+	panicHeader  = "X-Demo-Panic"
+	statusHeader = "X-Demo-Status"
+	sizeHeader   = "X-Demo-Body-Size"
 )
+
+// demoHelp is what GET /demo says: a program that checks an API from outside can see what it may ask
+// for, and a foreign API, which has no such page, is not asked.
+const demoHelp = `A POST to /payments can ask for trouble with these headers:
+
+X-Demo-Delay: 2s           charge after so long, 0s to 60s
+X-Demo-Deaf: 1             and wait so long even if the lease is lost meanwhile
+X-Demo-Panic: 1            panic before charging
+X-Demo-Status: 503         charge, then answer that instead of 201
+X-Demo-Body-Size: 2000000  charge, then answer so many bytes, 0 to 16777216
+`
+
+// maxSize is sixteen times what an answer may have to be kept, by default.
+const maxSize = 16 << 20
+
+func demoPage(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	io.WriteString(w, demoHelp)
+}
 
 // demo makes next slow or faulty, as the request's headers ask.
 func demo(next http.Handler) http.Handler {
@@ -21,9 +44,13 @@ func demo(next http.Handler) http.Handler {
 				problem(w, http.StatusBadRequest, delayHeader+" must be a duration from 0s to 60s.")
 				return
 			}
+			lost := r.Context().Done() // the lease is lost, or was held too long
+			if r.Header.Get(deafHeader) != "" {
+				lost = nil // never heard of, as by a handler that doesn't look at its context
+			}
 			select {
 			case <-time.After(delay):
-			case <-r.Context().Done(): // the lease is lost, or was held too long
+			case <-lost:
 				problem(w, http.StatusServiceUnavailable, "The payment took too long. Nothing was charged.")
 				return
 			}
@@ -34,7 +61,22 @@ func demo(next http.Handler) http.Handler {
 				problem(w, http.StatusBadRequest, statusHeader+" must be from 200 to 599.")
 				return
 			}
-			w = &faulty{ResponseWriter: w, status: status}
+			w = &faulty{ResponseWriter: w, answer: func(w http.ResponseWriter) {
+				w.Header().Del("Location")
+				problem(w, status, "The payment was charged, and then "+statusHeader+" had its way.")
+			}}
+		}
+		if s := r.Header.Get(sizeHeader); s != "" {
+			size, err := strconv.Atoi(s)
+			if err != nil || size < 0 || size > maxSize {
+				problem(w, http.StatusBadRequest, sizeHeader+" must be from 0 to 16777216.")
+				return
+			}
+			w = &faulty{ResponseWriter: w, answer: func(w http.ResponseWriter) {
+				w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+				w.WriteHeader(http.StatusCreated)
+				w.Write(bytes.Repeat([]byte{'.'}, size))
+			}}
 		}
 		if r.Header.Get(panicHeader) != "" {
 			panic(panicHeader)
@@ -43,17 +85,16 @@ func demo(next http.Handler) http.Handler {
 	})
 }
 
-// A faulty ResponseWriter answers with status where the handler says 201.
+// A faulty ResponseWriter has another answer where the handler says 201.
 type faulty struct {
 	http.ResponseWriter
-	status int
+	answer func(http.ResponseWriter)
 	fault  bool
 }
 
 func (f *faulty) WriteHeader(status int) {
 	if f.fault = status == http.StatusCreated; f.fault {
-		f.Header().Del("Location")
-		problem(f.ResponseWriter, f.status, "The payment was charged, and then "+statusHeader+" had its way.")
+		f.answer(f.ResponseWriter)
 		return
 	}
 	f.ResponseWriter.WriteHeader(status)

@@ -136,6 +136,7 @@ func newHandler(ctx context.Context, client redis.UniversalClient, s settings, l
 	mux.Handle("POST /payments", adapter.Handler(demo(http.HandlerFunc(api.create))))
 	mux.HandleFunc("GET /payments", api.list)
 	mux.HandleFunc("GET /payments/{id}", api.get)
+	mux.HandleFunc("GET /demo", demoPage)
 	return mux, nil
 }
 

@@ -30,7 +30,8 @@ func (f *fleet) hello() string {
 	try("The same again, as if the answer had been lost: it is replayed", "order-1", "", 1999, last)
 	try("The key for another amount: 422", "order-1", "", 2999, last)
 	try("Two at once: 409 for the one, 201 for the other", "order-2", " -H 'X-Demo-Delay: 2s'", 1999, "-Z --parallel-immediate "+first+" "+last)
-	fmt.Fprintf(&b, "\nHow often anybody was charged: %s\n\n", first)
+	fmt.Fprintf(&b, "\nHow often anybody was charged: %s\n", first)
+	fmt.Fprintf(&b, "What else can be asked for, by X-Demo headers: %s\n\n", strings.TrimSuffix(first, "/payments")+"/demo")
 	return b.String()
 }
 

@@ -18,6 +18,7 @@ help:
 	@echo 'make mutants       break the rules one by one, and see that the simulation notices'
 	@echo 'make chaos         break a real Redis Cluster under load, and print what was counted (Docker)'
 	@echo 'make bench         measure against the naive composition and the floor (Docker)'
+	@echo 'make conformance   walk the HTTP contracts against URL=, or examples/payments in all dialects or DIALECT='
 	@echo 'make image         pull or build $(REDIS_IMAGE), if it is missing'
 	@echo 'make cluster-up    a Redis Cluster on 127.0.0.1:7001 to 7006, for development'
 	@echo 'make cluster-down  and away with it'
@@ -58,6 +59,13 @@ soak:
 .PHONY: mutants
 mutants:
 	go run ./integration/sim/mutants
+
+# In the package's directory, where go test shows the table of a test that passes, too. ARGS are
+# further flags, such as -path or -header: see go test -args -help there.
+.PHONY: conformance
+conformance:
+	@cd integration/conformance && go test -count=1 -run TestConformance -args \
+		$(if $(URL),-url '$(URL)') $(if $(DIALECT),-dialect '$(DIALECT)') $(ARGS)
 
 # Without the race detector and with more load: make test runs the same with less.
 .PHONY: chaos

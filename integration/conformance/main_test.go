@@ -91,12 +91,14 @@ func TestConformance(t *testing.T) {
 			t.Parallel()
 			if *baseURL == "" {
 				w.walkOurs(t)
-			} else {
-				w.walk(t, &target{
-					servers: strings.Split(strings.ReplaceAll(*baseURL, "/,", ","), ","),
-					path:    *path, header: header, body: *body, tenant: *scope, page: *page,
-				})
+				return
 			}
+			theirs := &target{path: *path, header: header, body: *body, tenant: *scope, page: *page}
+			for server := range strings.SplitSeq(*baseURL, ",") {
+				theirs.servers = append(theirs.servers, strings.TrimSuffix(server, "/"))
+			}
+			theirs.askDemo()
+			w.walk(t, theirs)
 		})
 	}
 }

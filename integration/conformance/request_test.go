@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -17,11 +18,12 @@ type target struct {
 	path    string   // of a resource that a POST with a key creates
 	header  http.Header
 	body    string
-	tenant  string   // the header that says whose key it is; empty if none does
-	page    string   // the documentation URL that errors link to; empty if there is none
-	demo    []string // the X-Demo headers that it heeds
+	tenant  string        // the header that says whose key it is; empty if none does
+	page    string        // the documentation URL that errors link to; empty if there is none
+	demo    []string      // the X-Demo headers that it heeds
+	timeout time.Duration // of one request
 
-	turn atomic.Int64
+	turn, timeouts atomic.Int64
 }
 
 // otherBody is what comes under a key that belongs to another request. No handler should get it.
@@ -32,15 +34,19 @@ const (
 	otherTenant = "conformance-2"
 )
 
-// timeout is for one request, and longer than any that is in flight for a while on purpose: nothing
-// waits for it but what hangs.
-const timeout = 2 * time.Minute
+// patience is for one request, and longer than any that is in flight for a while on purpose. A server
+// that has hung for so long, so many times, is not asked any more.
+const (
+	patience    = time.Minute
+	maxTimeouts = 3
+)
+
+var errHangs = errors.New("not asked: the server hangs")
 
 // client opens a connection for each request, since Go sends one that has a key again when a
 // connection that it has used before breaks. It asks before it sends a body that is too large, so
 // that the answer doesn't race with the rest of the body.
 var client = &http.Client{
-	Timeout: timeout,
 	Transport: &http.Transport{
 		DisableKeepAlives:     true,
 		DisableCompression:    true,
@@ -52,6 +58,8 @@ var client = &http.Client{
 // A request is what a test asks for. Zero fields mean the target's usual.
 type request struct {
 	method string   // POST
+	path   string   // the target's
+	query  string   // none; it begins with a question mark
 	key    []string // field lines of Idempotency-Key, as they go over the wire
 	tenant string
 	body   string
@@ -71,16 +79,26 @@ func (a answer) ok() bool { return a.status/100 == 2 }
 
 // send asks the next server of the target.
 func (t *target) send(r request) answer {
-	n := t.turn.Add(1)
-	server := t.servers[int(n)%len(t.servers)]
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	if t.timeouts.Load() >= maxTimeouts {
+		return answer{err: errHangs}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(t.timeout, patience))
 	defer cancel()
+	got := t.sendOnce(ctx, r)
+	if errors.Is(got.err, context.DeadlineExceeded) {
+		t.timeouts.Add(1)
+	}
+	return got
+}
+
+func (t *target) sendOnce(ctx context.Context, r request) answer {
+	server := t.servers[int(t.turn.Add(1))%len(t.servers)]
 	method := cmp.Or(r.method, http.MethodPost)
 	var body io.Reader
 	if method == http.MethodPost {
 		body = strings.NewReader(cmp.Or(r.body, t.body))
 	}
-	req, err := http.NewRequestWithContext(ctx, method, server+t.path, body)
+	req, err := http.NewRequestWithContext(ctx, method, server+cmp.Or(r.path, t.path)+r.query, body)
 	if err != nil {
 		return answer{err: err}
 	}
@@ -111,14 +129,9 @@ func (t *target) send(r request) answer {
 	return answer{status: resp.StatusCode, header: resp.Header, body: string(b)}
 }
 
-// at is another resource of the same API.
-func (t *target) at(path string) *target {
-	return &target{servers: t.servers, path: path, header: t.header, body: t.body, tenant: t.tenant, page: t.page}
-}
-
 // askDemo finds out what the target can be asked for, from the page that examples/payments has.
 func (t *target) askDemo() {
-	got := t.at("/demo").send(request{method: http.MethodGet})
+	got := t.send(request{method: http.MethodGet, path: "/demo"})
 	if got.status != http.StatusOK {
 		return
 	}

@@ -39,9 +39,9 @@ var rows = []row{
 	{name: "outcome unknown", needs: []string{"X-Demo-Panic"}, under: refusing, ask: askUnknown},
 	{name: "replay unavailable", needs: []string{"X-Demo-Body-Size"}, ask: askNotKept},
 	{name: "store unavailable", under: withoutStore, ask: askUnavailable},
-	{name: "final answers are stored", needs: []string{"X-Demo-Status"}, ask: askFinal},
-	{name: "401, 429 and their like are not", needs: []string{"X-Demo-Status"}, ask: askPassing},
-	{name: "5xx are stored by Stripe only", needs: []string{"X-Demo-Status"}, ask: askFailures},
+	{name: "what is stored: final answers", needs: []string{"X-Demo-Status"}, ask: askFinal},
+	{name: "what is stored: 401, 429 and so on", needs: []string{"X-Demo-Status"}, ask: askPassing},
+	{name: "what is stored: 5xx", needs: []string{"X-Demo-Status"}, ask: askFailures},
 }
 
 func askMissing(v *visit) {

@@ -63,11 +63,10 @@ var payments = sync.OnceValues(func() (program string, err error) {
 })
 
 // startPayments starts a fleet of three in one program, which the end of the test ends.
-func startPayments(t *testing.T, c *contract, s *setting) *target {
-	t.Helper()
+func startPayments(t *testing.T, c *contract, s *setting) (*target, error) {
 	program, err := payments()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	server := exec.Command(program, "-addr", "127.0.0.1:0", "-replicas", "3")
 	server.Env = append([]string{"REPRISE_HTTP_DIALECT=" + c.dialect}, s.environ...)
@@ -79,40 +78,43 @@ func startPayments(t *testing.T, c *contract, s *setting) *target {
 	if s.doomed {
 		store := miniredis.NewMiniRedis()
 		if err := store.Start(); err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		defer store.Close()
 		server.Env = append(server.Env, "REPRISE_REDIS_URL=redis://"+store.Addr())
 	}
+	servers, err := start(t, server)
+	if err != nil {
+		return nil, err
+	}
 	return &target{
-		servers: start(t, server),
+		servers: servers,
 		path:    "/payments",
 		header:  http.Header{"Content-Type": {"application/json"}},
 		body:    `{"amount":1999,"currency":"GBP"}`,
 		tenant:  "X-Account",
 		page:    page,
-	}
+	}, nil
 }
 
 // start returns the servers that the program says it serves, in its first line:
 //
 //	Serving http://127.0.0.1:41001/payments, http://127.0.0.1:41002/payments over an embedded Redis.
-func start(t *testing.T, server *exec.Cmd) (servers []string) {
-	t.Helper()
+func start(t *testing.T, server *exec.Cmd) (servers []string, err error) {
 	var log bytes.Buffer
 	server.Stderr = &log
 	stdout, err := server.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	if err := server.Start(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	read := make(chan struct{}) // all that it printed
 	t.Cleanup(func() {
 		// It lets work in flight end, of which there is none; what hangs is killed, and that is a fault.
 		_ = server.Process.Signal(syscall.SIGTERM)
-		killer := time.AfterFunc(timeout, func() { _ = server.Process.Kill() })
+		killer := time.AfterFunc(patience, func() { _ = server.Process.Kill() })
 		<-read
 		err := server.Wait()
 		killer.Stop()
@@ -127,11 +129,11 @@ func start(t *testing.T, server *exec.Cmd) (servers []string) {
 		close(read)
 	}()
 	list, _, serves := strings.Cut(strings.TrimPrefix(line, "Serving "), " over ")
-	if err != nil || !serves {
-		t.Fatalf("examples/payments begins with %q, %v", line, err)
+	if !serves {
+		return nil, fmt.Errorf("examples/payments begins with %q: %w", line, err)
 	}
 	for url := range strings.SplitSeq(list, ", ") {
 		servers = append(servers, strings.TrimSuffix(url, "/payments"))
 	}
-	return servers
+	return servers, nil
 }

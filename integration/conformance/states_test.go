@@ -35,7 +35,7 @@ func askMismatch(v *visit) {
 	v.fresh("first", first)
 	v.refused("another body", v.other(key), mismatch, key)
 	v.refused("another media type", v.pay(key, "Content-Type", "text/plain"), mismatch, key)
-	v.refused("another query", v.askAt("?q=1", request{key: wire}), mismatch, key)
+	v.refused("another query", v.ask(request{key: wire, query: "?q=1"}), mismatch, key)
 	v.replays("the first again", v.pay(key), first, key)
 }
 
@@ -44,20 +44,15 @@ func askMismatch(v *visit) {
 func askSame(v *visit) {
 	key := newKey()
 	wire := []string{v.key(key)}
-	first := v.askAt("?a=1&b=2", request{key: wire, header: []string{"Content-Type", "text/plain"}})
+	first := v.ask(request{key: wire, query: "?a=1&b=2", header: []string{"Content-Type", "text/plain"}})
 	v.fresh("first", first)
 	for _, header := range [][]string{
 		{"Content-Type", "text/plain; charset=utf-8"},
 		{"Content-Type", "TEXT/Plain"},
 		{"Content-Type", "text/plain", "User-Agent", "another"},
 	} {
-		v.replays(header[1], v.askAt("?b=2&a=1", request{key: wire, header: header}), first, key)
+		v.replays(header[1], v.ask(request{key: wire, query: "?b=2&a=1", header: header}), first, key)
 	}
-}
-
-// askAt asks with a query.
-func (v *visit) askAt(query string, r request) answer {
-	return (&visit{contract: v.contract, target: v.target.at(v.target.path + query)}).ask(r)
 }
 
 // askMismatchInFlight: it comes before in progress, since to wait would never help.

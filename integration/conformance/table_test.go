@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -16,7 +17,7 @@ type report struct {
 	walks []*results
 }
 
-// results are one walk's, in the order of its rows.
+// results are one walk's, in the order of its rows, and until a row has been asked it says so.
 type results struct {
 	contract *contract
 	rows     []result
@@ -32,8 +33,19 @@ type result struct {
 func (r *report) add(c *contract) *results {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.walks = append(r.walks, &results{contract: c})
-	return r.walks[len(r.walks)-1]
+	walk := &results{contract: c}
+	for _, row := range rows {
+		if row.about(c) {
+			walk.rows = append(walk.rows, result{row: row.name, notAsked: "not asked"})
+		}
+	}
+	r.walks = append(r.walks, walk)
+	return walk
+}
+
+func (r *results) note(got result) {
+	i := slices.IndexFunc(r.rows, func(row result) bool { return row.row == got.row })
+	r.rows[i] = got
 }
 
 // print writes a line for each row, what differs below it, and the closing line.

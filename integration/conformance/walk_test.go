@@ -16,23 +16,29 @@ type walk struct {
 // walkOurs starts a server for each setting, once a row needs it.
 func (w *walk) walkOurs(t *testing.T) {
 	w.targets = map[*setting]*target{}
-	w.walk(t, w.start(t, usual))
-}
-
-func (w *walk) start(t *testing.T, s *setting) *target {
-	if w.targets[s] == nil {
-		w.targets[s] = startPayments(t, w.contract, s)
+	target, err := w.start(t, usual)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return w.targets[s]
+	w.walk(t, target)
 }
 
-// walk asks target, and what it has to start for the rows that target can't answer.
-func (w *walk) walk(t *testing.T, target *target) {
-	target.servers = slices.Clone(target.servers)
-	for i, s := range target.servers {
-		target.servers[i] = strings.TrimSuffix(s, "/")
+// start returns the server that has the setting. The end of t ends it.
+func (w *walk) start(t *testing.T, s *setting) (*target, error) {
+	if w.targets[s] != nil {
+		return w.targets[s], nil
+	}
+	target, err := startPayments(t, w.contract, s)
+	if err != nil {
+		return nil, err
 	}
 	target.askDemo()
+	w.targets[s] = target
+	return target, nil
+}
+
+// walk asks target, and starts others for the rows that it can't answer, if they are ours to start.
+func (w *walk) walk(t *testing.T, target *target) {
 	for _, r := range rows {
 		if !r.about(w.contract) {
 			continue
@@ -40,11 +46,13 @@ func (w *walk) walk(t *testing.T, target *target) {
 		t.Run(r.name, func(row *testing.T) {
 			at := target
 			if r.under != nil && w.targets != nil {
-				at = w.start(t, r.under)
-				at.demo = target.demo // it is the same program
+				var err error
+				if at, err = w.start(t, r.under); err != nil {
+					row.Fatal(err)
+				}
 			}
 			got := w.ask(r, at)
-			w.results.rows = append(w.results.rows, got)
+			w.results.note(got)
 			switch {
 			case got.notAsked != "" && w.targets != nil:
 				row.Errorf("%s, of a server of ours", got.notAsked)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -220,5 +221,19 @@ func TestHangingServer(t *testing.T) {
 	}
 	if n := requests.Load(); n > maxTimeouts {
 		t.Errorf("%d requests, want at most %d", n, maxTimeouts)
+	}
+}
+
+// What is expected here can't have been taken from what is checked.
+func TestLinksNothingOfReprise(t *testing.T) {
+	const module = "github.com/reprise-go/reprise/"
+	list, err := exec.Command("go", "list", "-deps", "-test", ".").Output()
+	if err != nil || !strings.Contains(string(list), module+"integration/conformance") {
+		t.Fatalf("go list: %v\n%s", err, list)
+	}
+	for path := range strings.Lines(string(list)) {
+		if ours, ok := strings.CutPrefix(path, module); ok && !strings.HasPrefix(ours, "integration/conformance") {
+			t.Errorf("it links %s", ours)
+		}
 	}
 }

@@ -5,7 +5,6 @@ package shop
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -54,13 +53,12 @@ func (e *Refusal) Error() string { return fmt.Sprintf("%s: got %d, want %s", e.F
 
 // New makes a shop whose keys are in the hands of engine.
 func New(engine *replay.Engine) (*Shop, error) {
-	payments, errPayments := httpadapter.New(engine, httpadapter.Config{Scope: Scope, RequireKey: true})
-	refunds, errRefunds := httpadapter.New(engine, httpadapter.Config{
-		Scope:      Scope,
-		RequireKey: true,
-		Stores:     httpadapter.StoreSuccess,
-	})
-	if err := errors.Join(errPayments, errRefunds); err != nil {
+	payments, err := httpadapter.New(engine, httpadapter.Config{Scope: Scope, RequireKey: true})
+	if err != nil {
+		return nil, err
+	}
+	refunds, err := payments.Route(func(c *httpadapter.Config) { c.Stores = httpadapter.StoreSuccess })
+	if err != nil {
 		return nil, err
 	}
 	return &Shop{Payments: payments, Refunds: refunds}, nil

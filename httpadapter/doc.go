@@ -36,7 +36,10 @@
 // # Where it belongs
 //
 // Authentication and rate limits go outside, so that a 401 or 429 neither uses up nor reveals a key;
-// compression goes outside too, so that each client gets the encoding that it accepts.
+// compression goes outside too, so that each client gets the encoding that it accepts. Recovery from
+// panics goes outside and must let [http.ErrAbortHandler] through: by it an answer is broken off
+// that is not the one to be replayed. What renders errors goes inside, or a replay would lack what it
+// adds; and a ResponseWriter around the adapter must send its header at WriteHeader, as net/http's does.
 //
 // # Dialects
 //

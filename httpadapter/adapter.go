@@ -36,6 +36,7 @@ func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
 	if err := errors.Join(append(faults, cfg.Validate())...); err != nil {
 		return nil, fmt.Errorf("httpadapter: %w", err)
 	}
+	cfg = cfg.clone()
 	given := cfg
 	cfg = cfg.WithDefaults()
 	cfg.OnFailure = cmp.Or(cfg.OnFailure, engine.Config().OnFailure)
@@ -62,7 +63,7 @@ func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
 //	})
 //	mux.Handle("POST /refunds", refunds.Handler(handleRefund))
 func (a *Adapter) Route(change func(*Config)) (*Adapter, error) {
-	cfg := a.given
+	cfg := a.given.clone()
 	change(&cfg)
 	return New(a.engine, cfg)
 }

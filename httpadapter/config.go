@@ -1,6 +1,7 @@
 package httpadapter
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -175,6 +176,18 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// clone returns c with lists of its own.
+func (c Config) clone() Config {
+	for _, list := range []*[]string{&c.Methods, &c.Headers, &c.AllowHeaders, &c.DenyHeaders, &c.Fingerprint.Omit, &c.Fingerprint.Headers} {
+		*list = slices.Clone(*list)
+	}
+	c.Fingerprint.Keys = slices.Clone(c.Fingerprint.Keys)
+	for i, key := range c.Fingerprint.Keys {
+		c.Fingerprint.Keys[i] = bytes.Clone(key)
 	}
 	return c
 }

@@ -57,6 +57,8 @@ func (x *exchange) readBody() (fault Outcome) {
 		// A handler around us may have read a part, which the fingerprint would not see. More than
 		// was announced is welcome: it may have been decompressed.
 		return BodyIncomplete
+	case length < 0 && len(x.body) == 0 && (len(x.r.PostForm) > 0 || x.r.MultipartForm != nil):
+		return BodyIncomplete // nor a form that was parsed before us
 	}
 	return 0
 }

@@ -9,6 +9,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/reprise-go/reprise/replay"
 )
 
 var plainPrinter = newFingerprinter(Fingerprint{})
@@ -265,5 +269,39 @@ func TestFingerprintForeign(t *testing.T) {
 		if same, err := newFingerprinter(Fingerprint{}).same(known, r, nil); same || err != nil {
 			t.Errorf("%s: got %v, %v", known, same, err)
 		}
+	}
+}
+
+// A caller may wipe its secrets, and change its lists, when New has returned.
+func TestConfigIsCopied(t *testing.T) {
+	secret, methods := bytes.Clone(secretA), append(make([]string, 0, 4), "POST", "PATCH")
+	engine, err := replay.New(redis.NewClient(&redis.Options{}), replay.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(engine, Config{Scope: GlobalScope, Methods: methods, Fingerprint: Fingerprint{Keys: [][]byte{secret}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	adds := func(m string) *Adapter {
+		r, err := a.Route(func(c *Config) { c.Methods = append(c.Methods, m) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	put, _ := adds("PUT"), adds("DELETE")
+	if want := []string{"POST", "PATCH", "PUT"}; !slices.Equal(put.cfg.Methods, want) {
+		t.Errorf("a route takes %v, want %v", put.cfg.Methods, want)
+	}
+	_, _ = a.Route(func(c *Config) { c.Methods[0] = "DELETE" })
+	clear(secret)
+	methods[1] = "DELETE"
+	if want := []string{"POST", "PATCH"}; !slices.Equal(a.cfg.Methods, want) {
+		t.Errorf("takes %v, want %v", a.cfg.Methods, want)
+	}
+	r := request("POST", "/", "")
+	if got, want := a.prints.of(r, nil), newFingerprinter(Fingerprint{Keys: [][]byte{secretA}}).of(r, nil); got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

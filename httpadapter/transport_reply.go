@@ -113,7 +113,7 @@ func (c *call) note(a *answer, mayHaveSent bool) {
 		return
 	}
 	h, status := a.resp.Header, a.resp.StatusCode
-	a.replayed = isReplay(h, c.Header, c.field)
+	a.replayed = isReplay(h, status, c.Header, c.field)
 	a.outcome = recognise(status, h.Get("Content-Type"), a.body)
 	c.status, c.reply.Replayed = status, a.replayed
 	switch a.outcome {
@@ -134,9 +134,10 @@ func (c *call) note(a *answer, mayHaveSent bool) {
 	// Else it was turned away before anything was done: 401, 429. That says nothing of an earlier try.
 }
 
-// isReplay knows the markers of all dialects. The last is the key's echo, which BlueSnap has on replays only.
-func isReplay(h http.Header, name, field string) bool {
+// isReplay knows the markers of all dialects. The last is the key's echo, which BlueSnap has on replays only; of what it
+// would not have stored, the echo is somebody else's, such as a gateway's.
+func isReplay(h http.Header, status int, name, field string) bool {
 	return strings.EqualFold(h.Get("Idempotency-Replayed"), "true") ||
 		strings.EqualFold(h.Get("Idempotent-Replayed"), "true") ||
-		h.Get(name) == field || h.Get(defaultHeader) == field
+		storesByDefault(status) && (h.Get(name) == field || h.Get(defaultHeader) == field)
 }

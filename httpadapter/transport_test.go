@@ -36,7 +36,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		{"504", says(504, ""), 2},
 		{"500 replayed", says(500, "", "Idempotency-Replayed: true"), 1},
 		{"500 replayed, as Stripe says it", says(500, "", "Idempotent-Replayed: true"), 1},
-		{"500 replayed, as BlueSnap says it", says(500, "", "Idempotency-Key: k"), 1},
+		{"500 with the key's echo, which BlueSnap would not have stored", says(500, "", "Idempotency-Key: k"), 2},
 		{"500 with another key's echo", says(500, "", "Idempotency-Key: other"), 2},
 		{"503 replayed", says(503, "", "Idempotency-Replayed: true"), 1},
 		{"501", says(501, ""), 1},
@@ -75,10 +75,22 @@ func TestEchoInAnotherHeader(t *testing.T) {
 	play(t, func(t *testing.T, tr *Transport, s *stage) {
 		tr.Header = "X-Request-Key"
 		resp, err := tr.RoundTrip(order(WithKey(t.Context(), "k"), "order"))
-		if want(t, resp, err, 500, ""); !ReplyOf(resp).Replayed {
+		if want(t, resp, err, 402, ""); !ReplyOf(resp).Replayed {
 			t.Errorf("%+v", ReplyOf(resp))
 		}
-	}, says(500, "", "X-Request-Key: k"))
+	}, says(402, "", "X-Request-Key: k"))
+}
+
+// A gateway that sends the request's headers back has not replayed anything: what was done stays unknown.
+func TestEchoOfAGateway(t *testing.T) {
+	play(t, func(t *testing.T, tr *Transport, s *stage) {
+		tr.MaxTries = 2
+		resp, err := tr.RoundTrip(order(WithKey(t.Context(), "k"), "order"))
+		want(t, resp, err, 502, "")
+		if reply := ReplyOf(resp); reply.Tries != 2 || reply.Replayed || !reply.Unknown {
+			t.Errorf("%+v", reply)
+		}
+	}, says(502, "", "Idempotency-Key: k"), says(502, "", "Idempotency-Key: k"))
 }
 
 // half is an answer that breaks off.

@@ -20,7 +20,7 @@ import (
 // anybody wait beyond Config.MaxWaiters, or after StopWaiting.
 //
 // When the wait is over, the error is the *HeldError found last, joined with ctx's cause if it was
-// ctx that ended.
+// ctx that ended, and with ErrUnavailable if Redis went away meanwhile.
 func (l *Locker) Acquire(ctx context.Context, key string, terms Terms) (*Lease, error) {
 	lease, err := l.TryAcquire(ctx, key, terms) // alone, for most keys are free
 	last := waitable(err, terms)
@@ -44,7 +44,7 @@ func (l *Locker) Acquire(ctx context.Context, key string, terms Terms) (*Lease, 
 	case err := <-m.told:
 		return nil, err
 	case <-waiting.Done():
-		return nil, gaveUp(ctx, last)
+		return nil, gaveUp(ctx, m.heldBy(last))
 	}
 }
 
@@ -80,6 +80,11 @@ func (l *Locker) acquireForAll(ctx, waiting context.Context, m *member, key stri
 			return lease, nil
 		case held != nil:
 			last = held
+			m.found(held)
+		case errors.Is(err, ErrUnavailable):
+			err = fmt.Errorf("%w: %w", err, last)
+			m.tell(err, upTo)
+			return nil, err
 		case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 			return nil, gaveUp(ctx, last) // which is nothing to tell the others
 		default:

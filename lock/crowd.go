@@ -1,6 +1,7 @@
 package lock
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -26,9 +27,10 @@ type crowdID struct {
 // A crowd asks as one: its first member asks for all, so that a commit costs a machine one round
 // trip, and not one for each who waits for it. All but wake are guarded by crowds.mu.
 type crowd struct {
-	size  int       // with those who have been told, and are about to leave
-	queue []*member // who wait, in the order in which they came
-	wake  *watch    // the first member's, handed down; nil until there was one that needed it
+	size  int        // with those who have been told, and are about to leave
+	queue []*member  // who wait, in the order in which they came
+	held  *HeldError // what the first member has found last
+	wake  *watch     // the first member's, handed down; nil until there was one that needed it
 }
 
 // A member is one who waits.
@@ -66,7 +68,8 @@ func (c *crowds) join(key string, terms Terms, most int) (*member, bool) {
 	of.size++
 	m := &member{in: c, id: id, crowd: of, number: c.came, first: make(chan struct{}), told: make(chan error, 1)}
 	of.queue = append(of.queue, m)
-	if m.heir = of.queue[0] != m; !m.heir {
+	m.heir = of.size > 1 // of those who have been told, too: the hint that they were woken by is spent
+	if of.queue[0] == m {
 		close(m.first)
 	}
 	return m, true
@@ -101,10 +104,28 @@ func (of *crowd) next() {
 // watch is for the first member, who hands it down.
 func (m *member) watch(w *waker, key string) *watch {
 	of := m.crowd
+	if of.wake != nil && of.wake.broken() {
+		of.wake.stop()
+		of.wake = nil
+	}
 	if of.wake == nil {
 		of.wake = w.watch(key) // fires once when it is in place, so that nothing before is missed
 	}
 	return of.wake
+}
+
+// found notes who holds the key, for those who give up.
+func (m *member) found(held *HeldError) {
+	m.in.mu.Lock()
+	defer m.in.mu.Unlock()
+	m.crowd.held = held
+}
+
+// heldBy is what is known of the holder by one that found own when it came.
+func (m *member) heldBy(own *HeldError) *HeldError {
+	m.in.mu.Lock()
+	defer m.in.mu.Unlock()
+	return cmp.Or(m.crowd.held, own)
 }
 
 // asking returns the number of the last one for whom a question that is asked now will do.

@@ -45,6 +45,9 @@ type watch struct {
 	listener *listener // nil where channels can't be had
 }
 
+// broken tells that there will be no events any more.
+func (w *watch) broken() bool { return w.listener == nil || w.listener.ended.Load() }
+
 // live tells whether events can be relied on, so that there is no need to poll.
 func (w *watch) live() bool { return w.subbed.Load() }
 
@@ -111,9 +114,12 @@ type listener struct {
 	node   redis.UniversalClient
 	pubsub *redis.PubSub
 
+	ended atomic.Bool // the connection broke, or was refused
+
 	mu      sync.Mutex
 	keys    map[string]map[*watch]struct{}
-	changed chan struct{} // keys has changed
+	inPlace map[string]struct{} // subscriptions that Redis has confirmed, and that we have not ended
+	changed chan struct{}       // keys has changed
 }
 
 func newListener(w *waker, node redis.UniversalClient) *listener {
@@ -122,6 +128,7 @@ func newListener(w *waker, node redis.UniversalClient) *listener {
 		node:    node,
 		pubsub:  node.SSubscribe(context.Background()), // no channel yet: nothing is sent
 		keys:    map[string]map[*watch]struct{}{},
+		inPlace: map[string]struct{}{},
 		changed: make(chan struct{}, 1),
 	}
 	go l.subscribe()
@@ -137,13 +144,10 @@ func (l *listener) add(v *watch) {
 		l.keys[v.key] = watches
 		l.note()
 	}
-	for other := range watches {
-		if other.live() {
-			// No confirmation will come to ring for what happened before this watch.
-			v.subbed.Store(true)
-			v.ring()
-		}
-		break
+	if _, ok := l.inPlace[v.key]; ok {
+		// No confirmation will come to ring for what happened before this watch.
+		v.subbed.Store(true)
+		v.ring()
 	}
 	watches[v] = struct{}{}
 }
@@ -195,6 +199,7 @@ func (l *listener) subscribe() {
 			if _, ok := l.keys[key]; !ok {
 				less = append(less, key)
 				delete(have, key)
+				delete(l.inPlace, key)
 			}
 		}
 		l.mu.Unlock()
@@ -219,6 +224,7 @@ func (l *listener) read() {
 	for {
 		event, err := l.pubsub.Receive(context.Background())
 		if err != nil {
+			l.ended.Store(true)
 			l.waker.forget(l, refused(err))
 			_ = l.pubsub.Close()
 			l.tell("", false)
@@ -249,9 +255,14 @@ func (l *listener) tell(key string, subbed bool) {
 		}
 	}
 	if key != "" {
-		ring(l.keys[key])
+		watches, watched := l.keys[key]
+		if delete(l.inPlace, key); subbed && watched {
+			l.inPlace[key] = struct{}{}
+		}
+		ring(watches)
 		return
 	}
+	clear(l.inPlace)
 	for _, watches := range l.keys {
 		ring(watches)
 	}

@@ -40,12 +40,18 @@ func (p *passage) do(ctx context.Context) (Result, error) {
 	p.event.Err = err
 	switch {
 	case p.engine.cfg.Shadow && p.event.Outcome != CallerGone:
-	case p.event.Outcome == Unavailable && p.req.OnStoreDown == RunUnguarded:
+	case p.event.Outcome == Unavailable && p.req.OnStoreDown == RunUnguarded && unasked(err):
 		p.event.Outcome = Unguarded
 	default:
 		return result, err
 	}
 	return p.runUnguarded(ctx)
+}
+
+// unasked reports whether Redis has said nothing of the key. Else somebody may be at work, or done: a
+// holder was waited for until Redis went away, or a fingerprint can't be compared here.
+func unasked(err error) bool {
+	return errors.Is(err, lock.ErrUnavailable) && !errors.Is(err, lock.ErrHeld)
 }
 
 func (p *passage) tell(ctx context.Context) {
@@ -118,7 +124,7 @@ func (p *passage) standing(ctx context.Context, err error) (Result, error) {
 	if done, ok := errors.AsType[*lock.DoneError](err); ok {
 		return p.replay(ctx, done.Value)
 	}
-	if held, ok := errors.AsType[*lock.HeldError](err); ok {
+	if held, ok := errors.AsType[*lock.HeldError](err); ok && !errors.Is(err, lock.ErrUnavailable) {
 		// Mismatch comes before in flight: another request never succeeds by waiting.
 		if err := p.compare(held.Claim.Fingerprint); err != nil {
 			return p.refuse(outcomeOf(err), err)

@@ -157,6 +157,89 @@ func TestCrowdTellsNothingOld(t *testing.T) {
 	})
 }
 
+// Who comes when a crowd has been told but has not gone yet finds the hint of the commit spent, and asks.
+func TestCrowdGoesAndAnotherComes(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		f.Channels()
+		first := grant(t, f.Machine().Locker(lock.Config{}), anyone)
+		m := f.Machine(wide)
+		l := m.Locker(lock.Config{Timeout: 5 * time.Second})
+		gate := make(chan struct{})
+		told := sync.OnceFunc(func() { close(gate) })
+		var crowd, late sync.WaitGroup
+		for range 1000 {
+			crowd.Go(func() {
+				_, err := l.Acquire(t.Context(), key, anyone)
+				is(t, err, lock.ErrDone)
+				told() // now the newcomers hear that the key is held, as it was
+			})
+		}
+		time.Sleep(time.Second)
+		const newcomers = 40
+		for range newcomers {
+			m.On("begin", Meanwhile(func() { <-gate }))
+		}
+		for range newcomers {
+			late.Go(func() {
+				_, err := l.Acquire(t.Context(), key, anyone)
+				is(t, err, lock.ErrDone)
+			})
+		}
+		synctest.Wait()
+		begun := time.Now()
+		commit(t, first, lock.StoredNow)
+		crowd.Wait()
+		late.Wait()
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("the last one heard of it after %v", took)
+		}
+	})
+}
+
+// Who gives up is told the holder that was found last.
+func TestCrowdKnowsTheHolder(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		elsewhere := f.Machine().Locker(lock.Config{})
+		first := grant(t, elsewhere, anyone)
+		l := f.Machine(wide).Locker(lock.Config{})
+		asker := waiting(t, t.Context(), l, lock.Terms{Wait: time.Minute, LeaveAbandoned: true})
+		time.Sleep(time.Second)
+		follower := waiting(t, t.Context(), l, lock.Terms{Wait: 40 * time.Second, LeaveAbandoned: true})
+		time.Sleep(time.Second)
+		_ = first.Release(t.Context())
+		second := grant(t, elsewhere, anyone) // before the next look
+		_, err, _ := follower()
+		held, _ := errors.AsType[*lock.HeldError](err)
+		if held == nil || held.Claim.Fence != second.Fence() {
+			t.Errorf("got %v, want the second holder", err)
+		}
+		_, _, _ = asker()
+	})
+}
+
+// A crowd whose connection breaks has another for the next one who asks.
+func TestCrowdListensAgain(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		f.Channels()
+		grant(t, f.Machine().Locker(lock.Config{}), anyone)
+		m := f.Machine(wide)
+		l := m.Locker(lock.Config{})
+		short := waiting(t, t.Context(), l, lock.Terms{Wait: 20 * time.Second})
+		time.Sleep(time.Second)
+		long := waiting(t, t.Context(), l, lock.Terms{Wait: time.Minute})
+		time.Sleep(time.Second)
+		m.Break()
+		_, _, _ = short()
+		time.Sleep(time.Second)
+		m.Trips()
+		time.Sleep(10 * time.Second)
+		if n := times(m.Trips(), "begin"); n > 2 {
+			t.Errorf("asked %d times in 10 s, with a channel to be had", n)
+		}
+		_, _, _ = long()
+	})
+}
+
 // Each waits for its own request, and by its own terms.
 func TestCrowdsAreApart(t *testing.T) {
 	Run(t, func(t *testing.T, f *Fleet) {

@@ -165,8 +165,8 @@ func (w *wire) deliver() {
 		if fault.Meanwhile != nil {
 			fault.Meanwhile()
 		}
-		if fault.DelayReply > 0 {
-			w.pause(fault.DelayReply)
+		if fault.DelayReply > 0 && !w.pause(fault.DelayReply) {
+			continue // lost with the connection, which has yet to be closed for the client
 		}
 		if fault.LoseReply {
 			// In a bubble, a nanosecond lasts until all that can happen has happened: the other
@@ -178,6 +178,7 @@ func (w *wire) deliver() {
 			select {
 			case <-gate:
 			case <-w.broken:
+				continue
 			}
 		}
 		_, _ = w.client.Write(reply) // whether the client is still there or not, Redis is heard out

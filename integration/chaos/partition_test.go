@@ -50,7 +50,7 @@ func TestNodeCutOff(t *testing.T) {
 		f.promotion(ctx, alone, hot)
 		f.log("a replica is promoted")
 		lasts(ctx, shortLease)
-		must(t, alone.Rejoin(ctx))
+		must(t, c.Rejoin(ctx, alone))
 		f.log("it is back")
 		must(t, c.Settle(ctx))
 		f.log("settled")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/moby/moby/client"
 )
@@ -25,8 +26,9 @@ func (n *Node) Isolate(ctx context.Context) error {
 	return n.locate(ctx)
 }
 
-// Rejoin brings an isolated node back to the others. Its addresses may have changed.
-func (n *Node) Rejoin(ctx context.Context) error {
+// Rejoin brings an isolated node back to the others, and returns when all hear each other. Its
+// addresses may have changed.
+func (c *Cluster) Rejoin(ctx context.Context, n *Node) error {
 	_, err := n.group.engine.NetworkConnect(ctx, n.group.name, client.NetworkConnectOptions{Container: n.ContainerID})
 	if err == nil {
 		_, err = n.group.engine.NetworkDisconnect(ctx, n.group.door(), client.NetworkDisconnectOptions{Container: n.ContainerID})
@@ -37,7 +39,10 @@ func (n *Node) Rejoin(ctx context.Context) error {
 	if err := n.locate(ctx); err != nil {
 		return err
 	}
-	return n.reconnect(ctx)
+	if err := n.reconnect(ctx); err != nil {
+		return err
+	}
+	return each(c.Nodes(), func(other *Node) error { return other.reconnectTo(ctx, n) })
 }
 
 // reconnect waits until the node has heard from all others again. By itself it keeps a connection that
@@ -63,6 +68,47 @@ func (n *Node) reconnect(ctx context.Context) (err error) {
 		}
 		return n.wrap("cluster nodes of", err)
 	})
+}
+
+// reconnectTo waits until the node takes another for well again. What reconnect does for the one that was
+// away, the others can't do all at once: deaf to each other, they would all take each other for failing. So a
+// connection to the one that was away is ended, and made anew at once, until one of them works.
+func (n *Node) reconnectTo(ctx context.Context, other *Node) error {
+	for {
+		few, cancel := context.WithTimeout(ctx, 3*time.Second)
+		err := Eventually(few, n.Name+" hears "+other.Name, func(ctx context.Context) error {
+			_, err := n.hears(ctx, other)
+			return err
+		})
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		// To end one that isn't there would end the node (Redis 7.0).
+		if connected, err := n.hears(ctx, other); connected && err != nil {
+			_ = n.client.Do(ctx, "debug", "clusterlink", "kill", "to", other.ID).Err()
+		}
+	}
+}
+
+// hears returns an error if the node takes another for failing, and whether it has a connection to it.
+func (n *Node) hears(ctx context.Context, other *Node) (connected bool, err error) {
+	nodes, err := n.client.ClusterNodes(ctx).Result()
+	if err != nil {
+		return false, n.wrap("cluster nodes of", err)
+	}
+	for line := range strings.Lines(nodes) {
+		// <id> <address> <flags> <primary> <ping sent> <pong received> <epoch> <link state> <slots>…
+		f := strings.Fields(line)
+		if len(f) < 8 || f[0] != other.ID || n == other {
+			continue
+		}
+		connected = f[7] == "connected"
+		if strings.Contains(f[2], "fail") || !connected {
+			err = n.wrap("cluster nodes of", errors.New(line))
+		}
+	}
+	return connected, err
 }
 
 // door is the network that an isolated node is reached through.

@@ -35,7 +35,7 @@ func TestIsolatedPrimaryServesItsClientsUntilItNotices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := alone.Rejoin(ctx); err != nil {
+	if err := c.Rejoin(ctx, alone); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Settle(ctx); err != nil {

@@ -16,7 +16,8 @@ var (
 	// error is an *AbandonedError.
 	ErrAbandoned = errors.New("abandoned by an earlier holder")
 
-	// ErrDone: a value has been committed under the key. The error is a *DoneError.
+	// ErrDone: a value has been committed under the key. The error is a *DoneError, unless it is
+	// joined with ErrUnavailable: then the value is a long one, and could not be fetched.
 	ErrDone = errors.New("already committed")
 
 	// ErrLost: the lease ended before its holder did. It is the cause of the lease's context, and

@@ -239,7 +239,7 @@ func (l *Locker) standing(ctx context.Context, key string, r reply) error {
 		defer cancel()
 		value, found, err := l.server.get(ctx, key)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", err, ErrDone) // so much Redis has said
 		}
 		if _, isClaim := parseClaim(value); !found || isClaim {
 			return nil

@@ -49,9 +49,10 @@ func (p *passage) do(ctx context.Context) (Result, error) {
 }
 
 // unasked reports whether Redis has said nothing of the key. Else somebody may be at work, or done: a
-// holder was waited for until Redis went away, or a fingerprint can't be compared here.
+// holder was waited for until Redis went away, or it went before a long answer could be fetched, or a
+// fingerprint can't be compared here.
 func unasked(err error) bool {
-	return errors.Is(err, lock.ErrUnavailable) && !errors.Is(err, lock.ErrHeld)
+	return errors.Is(err, lock.ErrUnavailable) && !errors.Is(err, lock.ErrHeld) && !errors.Is(err, lock.ErrDone)
 }
 
 func (p *passage) tell(ctx context.Context) {

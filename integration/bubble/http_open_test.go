@@ -55,6 +55,21 @@ func TestFailOpenKnowsTheHolder(t *testing.T) {
 	})
 }
 
+// Nor where Redis has said that there is an answer, and goes away before it can be fetched: a long one
+// takes a second trip.
+func TestFailOpenKnowsOfALongAnswer(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		long := noise(100 << 10)
+		newSite(t, f, writes(201, long)).post("order").isFresh(t, 201, long)
+		s := newSite(t, f, writes(201, "again"), failOpen)
+		s.On("begin", bubble.Meanwhile(func() { s.On("GET", bubble.Fault{Meanwhile: s.Down}) }))
+		s.post("order").isProblem(t, 503, "unavailable", "1")
+		s.ran(0)
+		s.Up()
+		s.post("order").isReplay(t, 201, long)
+	})
+}
+
 // A form that a middleware has parsed before us is a body that we can't tell from another.
 func TestParsedFormOfUnknownLength(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {

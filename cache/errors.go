@@ -30,8 +30,10 @@ type CorruptError struct {
 	Err error
 }
 
+// Error says what is wrong with the value, and nothing of what it holds.
 func (e *CorruptError) Error() string { return ErrCorrupt.Error() + ": " + e.Reason }
 
+// Unwrap returns ErrCorrupt, and Err if there is one.
 func (e *CorruptError) Unwrap() []error {
 	if e.Err == nil {
 		return []error{ErrCorrupt}
@@ -52,10 +54,12 @@ type TooLargeError struct {
 	Size, Limit int64  // Size is a lower bound where Unit isn't "bytes"
 }
 
+// Error says how large it is and how large it may be.
 func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("%v: %d %s, at most %d", ErrTooLarge, e.Size, e.Unit, e.Limit)
 }
 
+// Unwrap returns ErrTooLarge.
 func (e *TooLargeError) Unwrap() error { return ErrTooLarge }
 
 // A ConfigError is a setting or an argument that isn't accepted: a bug or a

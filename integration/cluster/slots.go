@@ -46,9 +46,7 @@ func (v view) serves(slot int) bool {
 	return v.primary && slices.ContainsFunc(v.slots, func(r [2]int) bool { return r[0] <= slot && slot <= r[1] })
 }
 
-// view reads the node's own line of CLUSTER NODES:
-//
-//	<id> <address> myself,master <primary> <ping> <pong> <epoch> <link> 0-99 101 [100->-<id>]
+// view asks the node about itself.
 func (n *Node) view(ctx context.Context) (view, error) {
 	if err := n.reachable(); err != nil {
 		return view{}, err
@@ -57,6 +55,17 @@ func (n *Node) view(ctx context.Context) (view, error) {
 	if err != nil {
 		return view{}, n.wrap("cluster nodes of", err)
 	}
+	v, err := viewOf(nodes)
+	return v, n.wrap("cluster nodes of", err)
+}
+
+// viewOf reads a node's own line of its CLUSTER NODES:
+//
+//	<id> <address> myself,master <primary> <ping> <pong> <epoch> <link> 0-99 101 [100->-<id>]
+//
+// Only a primary's marks of slots that are being migrated mean anything: a Valkey 9 replica is told
+// that its primary's migration begins, and keeps the mark when that is long over.
+func viewOf(nodes string) (view, error) {
 	for line := range strings.Lines(nodes) {
 		fields := strings.Fields(line)
 		if len(fields) < 8 || !strings.Contains(fields[2], "myself") {
@@ -66,7 +75,7 @@ func (n *Node) view(ctx context.Context) (view, error) {
 		v.epoch, _ = strconv.Atoi(fields[6])
 		for _, field := range fields[8:] {
 			if strings.HasPrefix(field, "[") {
-				v.migrating = true
+				v.migrating = v.primary
 				continue
 			}
 			first, last, ranged := strings.Cut(field, "-")
@@ -76,13 +85,13 @@ func (n *Node) view(ctx context.Context) (view, error) {
 			from, err1 := strconv.Atoi(first)
 			to, err2 := strconv.Atoi(last)
 			if err := errors.Join(err1, err2); err != nil {
-				return view{}, n.wrap("slots of", err)
+				return view{}, fmt.Errorf("slots: %w", err)
 			}
 			v.slots = append(v.slots, [2]int{from, to})
 		}
 		return v, nil
 	}
-	return view{}, n.wrap("cluster nodes of", errors.New("no line about itself"))
+	return view{}, errors.New("no line about itself")
 }
 
 // MasterOf is the node that serves key now. Every node is asked about itself

@@ -19,7 +19,8 @@ const (
 	// failure. CI sets it, so that a green run means that the tests ran.
 	RequireEnv = "REPRISE_REQUIRE_DOCKER"
 
-	// ImageEnv names the Redis image, 7.0 or later.
+	// ImageEnv names the image of the servers: any of Redis 7.0 or later, or of
+	// Valkey, that has a shell.
 	ImageEnv     = "REDIS_IMAGE"
 	defaultImage = "redis:7.0.15"
 )
@@ -32,15 +33,15 @@ func Image() string {
 	return defaultImage
 }
 
-// Require skips t, with the reason, where no Docker engine answers; under
-// REPRISE_REQUIRE_DOCKER=1 it fails t instead.
+// Require skips t, with the reason, where no Docker engine answers or it lacks
+// the image; under REPRISE_REQUIRE_DOCKER=1 it fails t instead.
 func Require(t testing.TB) {
 	t.Helper()
-	if _, err := connect(); err != nil {
+	if _, err := ready(t.Context()); err != nil {
 		if os.Getenv(RequireEnv) == "1" {
-			t.Fatalf("%s=1, but there is no Docker engine: %v", RequireEnv, err)
+			t.Fatalf("%s=1, but %v", RequireEnv, err)
 		}
-		t.Skipf("NOT RUN: no Docker engine: %v", err)
+		t.Skipf("NOT RUN: %v", err)
 	}
 }
 
@@ -117,13 +118,17 @@ func besideUs(endpoint, engineName string) bool {
 	return err == nil && strings.HasPrefix(endpoint, "unix://") && engineName == hostname
 }
 
-// hasImage spares us testcontainers' minutes of retries where the image can't
-// be pulled, and says what to do.
-func (e *engine) hasImage(ctx context.Context) error {
-	if _, err := e.ImageInspect(ctx, Image()); err != nil {
-		return fmt.Errorf("cluster: image %s: %w: `make image` pulls or builds it", Image(), err)
+// ready is the engine, which has the image. To look spares us testcontainers'
+// minutes of retries where the image can't be pulled.
+func ready(ctx context.Context) (*engine, error) {
+	e, err := connect()
+	if err != nil {
+		return nil, fmt.Errorf("no Docker engine: %w", err)
 	}
-	return nil
+	if _, err := e.ImageInspect(ctx, Image()); err != nil {
+		return nil, fmt.Errorf("no image %s, which `make image` pulls or builds: %w", Image(), err)
+	}
+	return e, nil
 }
 
 func setDefault(name, value string) {

@@ -18,16 +18,26 @@ func TestNeedsDocker(t *testing.T) {
 }
 
 func TestWithoutDocker(t *testing.T) {
+	lacks(t, "no Docker engine", "DOCKER_HOST=unix:///nowhere/docker.sock")
+}
+
+func TestWithoutImage(t *testing.T) {
+	Require(t)
+	lacks(t, "no image reprise-no-such-image:1, which `make image` pulls or builds", ImageEnv+"=reprise-no-such-image:1")
+}
+
+// lacks runs a test that needs Docker where environ has it lacking.
+func lacks(t *testing.T, reason, environ string) {
 	for _, tc := range []struct {
 		name, required, want string
 		fails                bool
 	}{
-		{"is skipped and says so", "", "NOT RUN: no Docker engine", false},
-		{"fails where it is required", "1", RequireEnv + "=1, but there is no Docker engine", true},
+		{"is skipped and says so", "", "NOT RUN: " + reason, false},
+		{"fails where it is required", "1", RequireEnv + "=1, but " + reason, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			test := exec.Command(os.Args[0], "-test.run=^TestNeedsDocker$", "-test.v")
-			test.Env = append(os.Environ(), "DOCKER_HOST=unix:///nowhere/docker.sock", RequireEnv+"="+tc.required)
+			test.Env = append(os.Environ(), environ, RequireEnv+"="+tc.required)
 			out, err := test.CombinedOutput()
 			if (err != nil) != tc.fails || !strings.Contains(string(out), tc.want) {
 				t.Errorf("%v; want %q in:\n%s", err, tc.want, out)
@@ -36,11 +46,11 @@ func TestWithoutDocker(t *testing.T) {
 	}
 }
 
-func TestMissingImageSaysWhatToDo(t *testing.T) {
+// A server that does not start says why in its log, and the error ends with that.
+func TestServerThatDoesNotStartSaysWhy(t *testing.T) {
 	Require(t)
-	t.Setenv(ImageEnv, "reprise-no-such-image:1")
-	if _, err := Start(deadline(t)); err == nil || !strings.Contains(err.Error(), "make image") {
-		t.Errorf("Start: %v", err)
+	if _, err := StartSingle(deadline(t), "--no-such-option", "yes"); err == nil || !strings.Contains(err.Error(), "no-such-option") {
+		t.Errorf("StartSingle: %v", err)
 	}
 }
 

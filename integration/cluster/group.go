@@ -38,12 +38,9 @@ type group struct {
 }
 
 func newGroup(ctx context.Context) (*group, error) {
-	engine, err := connect()
+	engine, err := ready(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("cluster: no Docker engine: %w", err)
-	}
-	if err := engine.hasImage(ctx); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	name := "reprise-" + strings.ToLower(rand.Text()[:8])
 	g := &group{engine: engine, name: name, lifeline: tie(engine, name)}
@@ -59,9 +56,21 @@ func (g *group) labels() map[string]string {
 	return labels
 }
 
-// run starts a redis-server with args and learns where it can be reached.
+// serve becomes the image's server, with the shell's arguments: Redis calls it redis-server, and
+// Valkey, which may or may not have that name too, valkey-server.
+const serve = `
+server=$(command -v redis-server || command -v valkey-server) ||
+	{ echo "the image has neither redis-server nor valkey-server" >&2; exit 127; }
+exec "$server" "$@"`
+
+// run starts a server with args and learns where it can be reached.
 func (g *group) run(ctx context.Context, name string, args ...string) (*Node, error) {
-	return g.start(ctx, name, append([]string{"redis-server", "--protected-mode", "no"}, args...)...)
+	return g.start(ctx, name, server(args...)...)
+}
+
+// server is the command of a server with args.
+func server(args ...string) []string {
+	return append([]string{"sh", "-c", serve, "sh", "--protected-mode", "no"}, args...)
 }
 
 // start is run for another command.

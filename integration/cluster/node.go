@@ -8,10 +8,12 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/client"
 	"github.com/redis/go-redis/v9"
 )
@@ -125,8 +127,45 @@ func (n *Node) reachable() error {
 	return nil
 }
 
+// answers waits for that, but not for a container that has ended.
 func (n *Node) answers(ctx context.Context) error {
-	return Eventually(ctx, n.Name+" answers", func(ctx context.Context) error { return n.client.Ping(ctx).Err() })
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	err := Eventually(ctx, n.Name+" answers", func(ctx context.Context) error {
+		err := n.client.Ping(ctx).Err()
+		if err == nil {
+			return nil
+		}
+		found, inspectErr := n.group.engine.ContainerInspect(ctx, n.ContainerID, client.ContainerInspectOptions{})
+		if inspectErr == nil && !found.Container.State.Running {
+			giveUp(errors.New("the container has ended"))
+		}
+		return err
+	})
+	if err != nil {
+		err = fmt.Errorf("%w%s", err, n.lastWords(ctx))
+	}
+	return err
+}
+
+// lastWords are the last lines that the container has logged, for the end of an
+// error: the server of another image may have refused an option of ours. They
+// are also there when ctx has ended.
+func (n *Node) lastWords(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	logged, err := n.group.engine.ContainerLogs(ctx, n.ContainerID, client.ContainerLogsOptions{
+		ShowStdout: true, ShowStderr: true, Tail: "5",
+	})
+	if err != nil {
+		return ""
+	}
+	defer logged.Close()
+	var lines strings.Builder
+	if _, err := stdcopy.StdCopy(&lines, &lines, logged); err != nil || lines.Len() == 0 {
+		return ""
+	}
+	return "; its last words:\n" + lines.String()
 }
 
 func (n *Node) dial(ctx context.Context) (net.Conn, error) {
@@ -151,7 +190,7 @@ func (n *Node) locate(ctx context.Context) error {
 	own, bindings := settings.Networks[n.group.name], settings.Ports[redisPort]
 	isolated := own == nil && settings.Networks[n.group.door()] != nil
 	if !isolated && (own == nil || !own.IPAddress.IsValid()) || len(bindings) == 0 {
-		return n.wrap("inspect", fmt.Errorf("no address: the container is %s", found.Container.State.Status))
+		return n.wrap("inspect", fmt.Errorf("no address: the container is %s%s", found.Container.State.Status, n.lastWords(ctx)))
 	}
 
 	n.mu.Lock()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -37,14 +36,13 @@ func StartWatched(ctx context.Context) (_ *Watched, err error) {
 			err = errors.Join(err, w.Close(ctx))
 		}
 	}()
-	server := []string{"redis-server", "--protected-mode", "no", "--maxmemory-policy", "noeviction",
-		"--appendonly", "no", "--save", "", "--repl-diskless-sync-delay", "0"}
-	primary, err := w.add(ctx, &w.nodes, "primary", server)
+	args := []string{"--maxmemory-policy", "noeviction", "--appendonly", "no", "--save", "", "--repl-diskless-sync-delay", "0"}
+	primary, err := w.add(ctx, &w.nodes, "primary", server(args...))
 	if err != nil {
 		return nil, err
 	}
 	host, port := primary.endpoint()
-	follow := append(slices.Clone(server), "--replicaof", host, port)
+	follow := server(append(args, "--replicaof", host, port)...)
 	for i := range 2 {
 		if _, err := w.add(ctx, &w.nodes, fmt.Sprintf("replica-%d", i), follow); err != nil {
 			return nil, err
@@ -57,7 +55,7 @@ func StartWatched(ctx context.Context) (_ *Watched, err error) {
 		"sentinel down-after-milliseconds " + watchedName + " 1000",
 		"sentinel failover-timeout " + watchedName + " 10000",
 	}, "\n")
-	watch := []string{"sh", "-c", `printf '%s\nport 6379\n' "$0" >sentinel.conf && exec redis-server sentinel.conf --sentinel`, conf}
+	watch := []string{"sh", "-c", `printf '%s\nport 6379\n' "$1" >sentinel.conf && set -- sentinel.conf --sentinel && ` + serve, "sh", conf}
 	for i := range sentinels {
 		if _, err := w.add(ctx, &w.sentinels, fmt.Sprintf("sentinel-%d", i), watch); err != nil {
 			return nil, err

@@ -53,6 +53,7 @@ func TestMain(m *testing.M) {
 	_ = flag.Set("test.parallel", strconv.Itoa(len(contracts)))
 	code := m.Run()
 	_ = os.RemoveAll(scratch)
+	table.given = *baseURL == "" && len(givenRedis()) > 0
 	table.print(os.Stdout)
 	os.Exit(code)
 }

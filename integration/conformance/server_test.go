@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
@@ -62,6 +63,24 @@ var payments = sync.OnceValues(func() (program string, err error) {
 	return program, nil
 })
 
+// redisURL names the Redis that the servers are to use, beside other variables that begin so.
+const redisURL = "REPRISE_REDIS_URL"
+
+// givenRedis are the variables of a Redis that was given; without one each program has its own inside.
+// Nothing is to stay there for long, nor is anything there in our way: no key is used twice.
+func givenRedis() []string {
+	if os.Getenv(redisURL) == "" {
+		return nil
+	}
+	environ := []string{"REPRISE_REPLAY_TTL=1h"}
+	for _, variable := range os.Environ() {
+		if strings.HasPrefix(variable, "REPRISE_REDIS_") {
+			environ = append(environ, variable)
+		}
+	}
+	return environ
+}
+
 // startPayments starts a fleet of three in one program, which the end of the test ends.
 func startPayments(t *testing.T, c *contract, s *setting) (*target, error) {
 	program, err := payments()
@@ -81,7 +100,9 @@ func startPayments(t *testing.T, c *contract, s *setting) (*target, error) {
 			return nil, err
 		}
 		defer store.Close()
-		server.Env = append(server.Env, "REPRISE_REDIS_URL=redis://"+store.Addr())
+		server.Env = append(server.Env, redisURL+"=redis://"+store.Addr())
+	} else {
+		server.Env = append(server.Env, givenRedis()...)
 	}
 	servers, err := start(t, server)
 	if err != nil {

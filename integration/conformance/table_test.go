@@ -13,6 +13,7 @@ import (
 var table report
 
 type report struct {
+	given bool // the servers were ours, on a Redis that was given
 	mu    sync.Mutex
 	walks []*results
 }
@@ -81,5 +82,9 @@ func (r *report) print(w io.Writer) {
 	if notAsked > 0 {
 		fmt.Fprintf(w, ", %d not asked", notAsked)
 	}
-	fmt.Fprintf(w, " (%s)\n", strings.Join(dialects(asked), ", "))
+	fmt.Fprintf(w, " (%s)", strings.Join(dialects(asked), ", "))
+	if r.given {
+		fmt.Fprintf(w, " on the Redis of %s", redisURL)
+	}
+	fmt.Fprintln(w)
 }

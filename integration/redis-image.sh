@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes sure the Redis image of the tests and of docker-compose.yml is there:
 # present already, or pulled, or, where no registry can be reached, built from
-# Debian's own Redis package.
+# Debian's own Redis package, with debootstrap, which is installed where that
+# may be. If all that fails, its last line says why, and what would help.
 #
 #	REDIS_IMAGE=redis:7.0.15 integration/redis-image.sh
 set -eu
@@ -16,21 +17,30 @@ packaged=redis:7.0.15
 say() { printf 'redis-image: %s\n' "$*" >&2; }
 die() { say "$@"; exit 1; }
 
+# bounded SECONDS COMMAND... (macOS has no timeout command; there docker's own bounds have to do.)
+bounded() { if command -v timeout >/dev/null; then timeout "$@"; else shift && "$@"; fi; }
+
 command -v docker >/dev/null || die "no docker command: install Docker (on Debian: apt-get install docker.io)"
-docker version >/dev/null 2>&1 || die "no Docker engine answers: start one, or point DOCKER_HOST at one"
+bounded 30 docker version >/dev/null 2>&1 || die "no Docker engine answers: start one, or point DOCKER_HOST at one"
 
 docker image inspect "$image" >/dev/null 2>&1 && exit 0
 
-# macOS has no timeout command; there a pull is bounded by docker alone.
-bounded() { if command -v timeout >/dev/null; then timeout 180 "$@"; else "$@"; fi; }
-
 say "pulling $image"
-pull_error=$(bounded docker pull --quiet "$image" 2>&1 >/dev/null) && exit 0
+pull_error=$(bounded 180 docker pull --quiet "$image" 2>&1 >/dev/null) && exit 0
 say "could not pull it: ${pull_error:-no answer in time}"
 
-[ "$image" = "$packaged" ] || die "only $packaged can be built without a registry; load $image with 'docker load', or leave REDIS_IMAGE unset"
-command -v debootstrap >/dev/null || die "to build it from Debian packages, install debootstrap (apt-get install debootstrap); or load $image with 'docker load'"
-[ "$(id -u)" = 0 ] || die "building it from Debian packages needs root: run 'sudo $0' once; or load $image with 'docker load'"
+# unable REASON: what would help is always the same.
+unable() { die "no image $image, which could not be pulled, and $1; load it with 'docker load', or let Docker reach a registry"; }
+
+[ "$image" = "$packaged" ] || unable "only $packaged can be built without a registry"
+[ "$(id -u)" = 0 ] || unable "building it from Debian packages needs root"
+if ! command -v debootstrap >/dev/null; then
+	command -v apt-get >/dev/null || unable "building it needs debootstrap, which is not installed, and there is no apt-get to do so"
+	say "installing debootstrap"
+	# The keyring is what other systems than Debian lack.
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq debootstrap debian-archive-keyring; } >/dev/null 2>&1 ||
+		unable "building it needs debootstrap, which apt-get could not install"
+fi
 
 say "building $image from Debian $suite (about half a minute)"
 work=$(mktemp -d)
@@ -42,12 +52,12 @@ trap 'exit 143' TERM
 root=$work/root
 debootstrap --variant=minbase --include=redis-server,redis-tools "$suite" "$root" >"$work/log" 2>&1 || {
 	tail -n 20 "$work/log" >&2
-	die "debootstrap failed"
+	unable "debootstrap failed"
 }
 
 # The tag is a promise; Debian's package has to keep it.
 version=$(chroot "$root" redis-server --version | sed 's/.* v=\([^ ]*\).*/\1/')
-[ "redis:$version" = "$packaged" ] || die "Debian $suite packages Redis $version now, not ${packaged#redis:}"
+[ "redis:$version" = "$packaged" ] || unable "Debian $suite packages Redis $version now"
 
 rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
 mkdir -p "$root/data"

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# All tests, step by step, each announced with what is yet to come; or some:
+#
+#	make test
+#	make test-quick     those that need no Docker and little time
+#	make test-cluster   those that need servers in containers
+#
+# It does its own set-up. Where there can be no Redis Cluster, all that needs
+# none runs, and the closing line says what did not, and why; with
+# REPRISE_REQUIRE_DOCKER=1 that is a failure, and the first thing to fail. Where
+# there is one, no test may skip for want of it. The race detector needs a C
+# compiler; a machine without one still gets its tests, and the closing line says
+# what they were worth.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export REDIS_IMAGE=${REDIS_IMAGE:-redis:7.0.15}
+target=test${1:+-$1}
+
+# Go turns cgo off where it finds no C compiler.
+race=
+without='; WITHOUT the race detector (no C compiler: on Debian, apt-get install gcc)'
+if [ "$(go env CGO_ENABLED)" = 1 ]; then
+	race=-race without=
+fi
+
+elapsed() { printf '%dm%02ds' $((SECONDS / 60)) $((SECONDS % 60)); }
+
+# steps are names; a step is done by the function that bears its name, or else it
+# is that module's or package's tests.
+run() {
+	case $1 in
+	image) image ;;
+	vet)   go vet $race ./... ./grpcadapter/... ./examples/... ./integration/... ;;
+	sim)   "${MAKE:-make}" --no-print-directory sim ;;
+	root)  gotest 5m ./... ;;
+	grpcadapter | examples) gotest 5m "./$1/..." ;;
+	*)     gotest 15m "./$1" ;;
+	esac
+}
+gotest() { go test $race -shuffle=on -count=1 -timeout "$1" "$2"; }
+
+# image has the servers' image there, or the reason why it isn't.
+reason=
+image() {
+	local said
+	if said=$(integration/redis-image.sh 2>&1 | tee >(cat >&2)); then
+		export REPRISE_REQUIRE_DOCKER=1
+		return
+	fi
+	reason=${said##*redis-image: }
+	if [ "${REPRISE_REQUIRE_DOCKER:-}" = 1 ]; then
+		echo "$target: REPRISE_REQUIRE_DOCKER=1, but $reason" >&2
+		return 1
+	fi
+}
+
+# packages of integration that have tests: those that start servers in
+# containers, or the others.
+packages() {
+	local line='{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}} {{end}}'
+	go list -f "$line" ./integration/... | grep "$@" '/integration/cluster ' |
+		sed 's|^github.com/reprise-go/reprise/||; s| .*||'
+}
+
+case $target in
+test)         steps=(image vet root grpcadapter examples $(packages -v) $(packages) sim) ;;
+test-quick)   steps=(vet root grpcadapter examples $(packages -v)) ;;
+test-cluster) steps=(image $(packages)) ;;
+*)            echo "usage: $0 [quick|cluster]" >&2; exit 2 ;;
+esac
+
+total=${#steps[@]}
+for ((i = 0; i < total; i++)); do
+	then=${steps[*]:i+1}
+	at="$((i + 1))/$total ${steps[i]}"
+	echo "$target: $at … ($(elapsed) so far${then:+; then ${then// /, }})"
+	run "${steps[i]}" || {
+		echo "$target: FAILED at $at after $(elapsed)${then:+; NOT RUN: ${then// /, }}" >&2
+		exit 1
+	}
+done
+
+if [ "$target" = test-quick ]; then
+	clusters='; NOT RUN: the Redis Cluster tests and the long simulation (make test has them)'
+elif [ -n "$reason" ]; then
+	clusters="; NOT RUN: the Redis Cluster tests ($reason)"
+else
+	clusters="; integration ran on a real Redis Cluster ($REDIS_IMAGE)"
+fi
+echo "$target: passed in $(elapsed)$clusters$without"

@@ -2,7 +2,8 @@
 # All tests, step by step, each announced with what is yet to come; or some:
 #
 #	make test
-#	make test-quick     those that need no Docker and little time
+#	make test-quick     those that need no Docker, without the race detector, which
+#	                    takes several times as long
 #	make test-cluster   those that need servers in containers
 #
 # It does its own set-up. Where there can be no Redis Cluster, all that needs
@@ -17,10 +18,11 @@ export REDIS_IMAGE=${REDIS_IMAGE:-redis:7.0.15}
 target=test${1:+-$1}
 
 # Go turns cgo off where it finds no C compiler.
-race=
-without='; WITHOUT the race detector (no C compiler: on Debian, apt-get install gcc)'
-if [ "$(go env CGO_ENABLED)" = 1 ]; then
-	race=-race without=
+race=-race without=
+if [ "$target" = test-quick ]; then
+	race=
+elif [ "$(go env CGO_ENABLED)" != 1 ]; then
+	race= without='; WITHOUT the race detector (no C compiler: on Debian, apt-get install gcc)'
 fi
 
 elapsed() { printf '%dm%02ds' $((SECONDS / 60)) $((SECONDS % 60)); }
@@ -65,7 +67,7 @@ packages() {
 case $target in
 test)         steps=(image vet root grpcadapter examples $(packages -v) $(packages) sim) ;;
 test-quick)   steps=(vet root grpcadapter examples $(packages -v)) ;;
-test-cluster) steps=(image $(packages)) ;;
+test-cluster) steps=(image $(packages)) REPRISE_REQUIRE_DOCKER=1 ;;
 *)            echo "usage: $0 [quick|cluster]" >&2; exit 2 ;;
 esac
 
@@ -81,7 +83,7 @@ for ((i = 0; i < total; i++)); do
 done
 
 if [ "$target" = test-quick ]; then
-	clusters='; NOT RUN: the Redis Cluster tests and the long simulation (make test has them)'
+	clusters='; NOT RUN: the race detector, the Redis Cluster tests and the long simulation (make test has them)'
 elif [ -n "$reason" ]; then
 	clusters="; NOT RUN: the Redis Cluster tests ($reason)"
 else

@@ -92,7 +92,8 @@ func askLost(v *visit) {
 		v.refused("the one that was late", late, inProgress, key)
 		v.fresh("the one that took over", heir)
 		v.replays("a retry", v.pay(key), heir, key)
-		return !late.ok() && late.status != http.StatusServiceUnavailable // the machine was too busy for so short a lease
+		busy := late.status == http.StatusServiceUnavailable || heir.status == http.StatusServiceUnavailable // too much so for so short a lease
+		return !late.ok() && !busy
 	})
 }
 

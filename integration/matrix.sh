@@ -53,7 +53,7 @@ on() {
 	fi
 }
 
-failed= table=
+failed='' table=''
 for image in "$@"; do
 	began=$SECONDS name='' tests='not run' conformance='not run'
 	log=$logs/${image//[\/:]/-}

@@ -18,11 +18,11 @@ export REDIS_IMAGE=${REDIS_IMAGE:-redis:7.0.15}
 target=test${1:+-$1}
 
 # Go turns cgo off where it finds no C compiler.
-race=-race without=
+race=-race without=''
 if [ "$target" = test-quick ]; then
 	race=
 elif [ "$(go env CGO_ENABLED)" != 1 ]; then
-	race= without='; WITHOUT the race detector (no C compiler: on Debian, apt-get install gcc)'
+	race='' without='; WITHOUT the race detector (no C compiler: on Debian, apt-get install gcc)'
 fi
 
 elapsed() { printf '%dm%02ds' $((SECONDS / 60)) $((SECONDS % 60)); }
@@ -33,7 +33,7 @@ run() {
 	case $1 in
 	image) image ;;
 	vet)   go vet $race ./... ./grpcadapter/... ./examples/... ./integration/... ;;
-	sim)   "${MAKE:-make}" --no-print-directory sim ;;
+	sim)   make --no-print-directory sim ;;
 	root)  gotest 5m ./... ;;
 	grpcadapter | examples) gotest 5m "./$1/..." ;;
 	*)     gotest 15m "./$1" ;;

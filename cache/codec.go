@@ -10,8 +10,15 @@ import (
 // themselves. It is safe for concurrent use.
 type Codec struct {
 	compressAbove int64
-	maxDecoded    int64
+	bounds        Bounds
+	maxRecord     int64
 	seal          sealer
+}
+
+// Bounds are what a payload may be, before compression and after decompression.
+type Bounds struct {
+	Bytes  int64 // its length
+	Values int64 // the number of msgpack values in it
 }
 
 // NewCodec returns a Codec, or an error that names every fault of cfg.
@@ -24,15 +31,36 @@ func NewCodec(cfg Config) (*Codec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
-	return &Codec{compressAbove: cfg.CompressAbove, maxDecoded: cfg.MaxDecoded, seal: seal}, nil
+	return &Codec{
+		compressAbove: cfg.CompressAbove,
+		bounds:        Bounds{Bytes: cfg.MaxDecoded, Values: cfg.MaxDecoded / bytesPerValue},
+		maxRecord:     cfg.MaxRecord(),
+		seal:          seal,
+	}, nil
+}
+
+// Within returns a Codec that keeps b too, where it is tighter than MaxDecoded: for values that are known
+// to be small, so that a record that is none of them costs no more than they do. A field of b that is zero
+// is no bound. As with MaxDecoded, a value over a bound is neither written nor read.
+func (c *Codec) Within(b Bounds) *Codec {
+	within := *c
+	if b.Bytes > 0 {
+		within.bounds.Bytes = min(b.Bytes, c.bounds.Bytes)
+	}
+	if b.Values > 0 {
+		within.bounds.Values = min(b.Values, c.bounds.Values)
+	}
+	return &within
 }
 
 // Encode returns the record of v with the header h, to be stored under the
 // Redis key and no other. A tombstone needs no v: with nil it has no payload.
 //
-// It refuses what it could not read again: a [TooLargeError] for a v over
-// MaxDecoded, a [ConfigError] for an empty key or a header over its bounds,
-// and msgpack's own error for a v that can't be encoded.
+// It refuses what it could not read again into a value of v's type: a
+// [TooLargeError] for a v over MaxDecoded, a [ConfigError] for an empty key or a
+// header over its bounds, and an [EncodeError] for a v that can't be encoded, or
+// not be decoded again. To be sure, a v whose type alone doesn't tell (one with
+// interfaces, embedded fields or an encoding of its own in it) is decoded once.
 func (c *Codec) Encode(key string, h Header, v any) ([]byte, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
@@ -104,7 +132,7 @@ func (r Record) Decode(v any) error {
 	if len(r.payload) == 0 {
 		return corrupt("the record holds no value")
 	}
-	return decode(r.payload, r.flags&flagCompressed != 0, r.codec.maxDecoded, v)
+	return decode(r.payload, r.flags&flagCompressed != 0, r.codec.bounds, v)
 }
 
 func checkKey(key string) error {

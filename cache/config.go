@@ -28,9 +28,9 @@ type Config struct {
 
 	// MaxDecoded bounds the length in bytes of a payload, before compression
 	// and after decompression: a longer one is neither written nor read. It also
-	// bounds the number of values in it, to one for 8 bytes. Zero means 16 MiB;
-	// 1 KiB to 512 MiB are accepted. Raise it on all machines that read before
-	// any writes.
+	// bounds the number of values in it, to one for 8 bytes, and by MaxRecord what
+	// is fetched to be read. Zero means 16 MiB; 1 KiB to 512 MiB are accepted.
+	// Raise it on all machines that read before any writes.
 	MaxDecoded int64 `env:"CACHE_MAX_DECODED" want:"a size from 1KiB to 512MiB"`
 
 	// SealKeys are AES keys of 16, 24 or 32 bytes. The first one seals
@@ -71,6 +71,12 @@ func (c Config) WithDefaults() Config {
 		c.MaxDecoded = defaultMaxDecoded
 	}
 	return c
+}
+
+// MaxRecord is the length in bytes of the longest record that a codec of c writes or can read: MaxDecoded, and
+// what header, seal and checksum add. Nothing longer is worth fetching.
+func (c Config) MaxRecord() int64 {
+	return min(c.WithDefaults().MaxDecoded+maxOverhead, maxMaxDecoded)
 }
 
 // Validate returns all faults of c, joined, each a [ConfigError] that begins

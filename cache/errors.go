@@ -51,7 +51,7 @@ func corrupt(format string, args ...any) *CorruptError {
 // values and how deep they are nested.
 type TooLargeError struct {
 	Unit        string // "bytes", "values" or "levels"
-	Size, Limit int64  // Size is a lower bound where Unit isn't "bytes"
+	Size, Limit int64  // Size is a lower bound: nobody counts on when it is too large
 }
 
 // Error says how large it is and how large it may be.
@@ -61,6 +61,28 @@ func (e *TooLargeError) Error() string {
 
 // Unwrap returns ErrTooLarge.
 func (e *TooLargeError) Unwrap() error { return ErrTooLarge }
+
+// An EncodeError is a value that can't be kept: it can't be encoded, or what it
+// was encoded to could not be decoded again.
+type EncodeError struct {
+	Type string // the value's Go type
+
+	// Err is what the encoder or the decoder said. That of the decoder is a
+	// [CorruptError], and what it wraps may quote the value, so of that only
+	// CorruptError.Reason is in the text.
+	Err error
+}
+
+// Error names the value's type and says what is wrong with it.
+func (e *EncodeError) Error() string {
+	if corrupt, ok := errors.AsType[*CorruptError](e.Err); ok {
+		return fmt.Sprintf("cache: encode: a %s could not be decoded again: %s", e.Type, corrupt.Reason)
+	}
+	return fmt.Sprintf("cache: encode: a %s: %v", e.Type, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *EncodeError) Unwrap() error { return e.Err }
 
 // A ConfigError is a setting or an argument that isn't accepted: a bug or a
 // misconfiguration at the caller. Name is the field, argument or environment

@@ -3,6 +3,7 @@ package cache_test
 import (
 	"bytes"
 	"errors"
+	"net/url"
 	"reflect"
 	"testing"
 	"time"
@@ -95,4 +96,44 @@ func normal(p payment) payment {
 		p.Next = &next
 	}
 	return p
+}
+
+// What Encode takes, Decode gives back: of values of any shape, in fields that tell nothing of it.
+func FuzzEncodeAgain(f *testing.F) {
+	for _, payload := range []string{
+		"\x81\xa1a\x93\x01\xc0\xa1b", "\x81\x01\xa1a", "\x91\x81\xc3\xc0", "\xd6\xff\x00\x00\x00\x01", "\x82\xa1x\xa1a\xa1x\x01", "\x91\xcb\x7f\xf8\x00\x00\x00\x00\x00\x01",
+	} {
+		f.Add([]byte(payload), "text", int64(7))
+	}
+	codec := newCodec(f, cache.Config{MaxDecoded: hostileMax})
+	f.Fuzz(func(t *testing.T, payload []byte, s string, n int64) {
+		numbers := map[any]any{n: s, s: n}
+		record, err := codec.Open(key, frame(key, 0, cache.Header{}, payload))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var v any
+		_ = record.Decode(&v)
+		for _, in := range []any{
+			v, numbers, []any{v, numbers}, map[string]any{s: v}, struct {
+				base
+				V  any
+				ID any
+			}{base{s}, v, n}, struct{ E error }{errors.New(s)}, struct{ U *url.URL }{&url.URL{Host: s, Path: s}}, tagged{s, int(n)},
+		} {
+			if in == nil {
+				continue
+			}
+			value, err := codec.Encode(key, cache.Header{}, in)
+			if err != nil {
+				continue
+			}
+			if record, err = codec.Open(key, string(value)); err != nil {
+				t.Fatal(err)
+			}
+			if err := record.Decode(reflect.New(reflect.TypeOf(in)).Interface()); err != nil {
+				t.Errorf("%#v: encoded, and %v", in, err)
+			}
+		}
+	})
 }

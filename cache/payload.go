@@ -1,9 +1,9 @@
 package cache
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 
 	"github.com/klauspost/compress/s2"
@@ -18,30 +18,69 @@ var encoders = sync.Pool{New: func() any { return &encoder{msgpack: msgpack.NewE
 // An encoder is the scratch space of one Encode.
 type encoder struct {
 	msgpack *msgpack.Encoder
-	plain   bytes.Buffer
+	plain   buffer
 	packed  []byte
 
-	extensions []int // survey's, and of no use here
+	extensions []int // survey's
+}
+
+// A buffer keeps what is written to it, up to a limit.
+type buffer struct {
+	b        []byte
+	n, limit int64 // n is over the limit for good when more was to be written
+}
+
+var errFull = errors.New("the buffer is full")
+
+func (w *buffer) reset(limit int64) { *w = buffer{b: w.b[:0], limit: limit} }
+
+func (w *buffer) Write(p []byte) (int, error) {
+	if w.n += int64(len(p)); w.n > w.limit {
+		return 0, errFull
+	}
+	w.b = append(w.b, p...)
+	return len(p), nil
+}
+
+func (w *buffer) WriteByte(c byte) error {
+	if w.n++; w.n > w.limit {
+		return errFull
+	}
+	w.b = append(w.b, c)
+	return nil
 }
 
 // encode returns v as a payload, which is e's until it is released, and the
 // flags to store with it. An encoder that failed is not used again.
 func (e *encoder) encode(v any, c *Codec) ([]byte, byte, error) {
-	e.plain.Reset()
-	e.msgpack.Reset(&e.plain)
-	if err := e.msgpack.Encode(v); err != nil {
-		return nil, 0, fmt.Errorf("cache: encode: %w", err)
+	typ := reflect.TypeOf(v)
+	sure := of(typ).sure
+	if !sure {
+		if err := checkDepth(reflect.ValueOf(v)); err != nil {
+			return nil, 0, err
+		}
+		v = addressable(v)
 	}
-	plain := e.plain.Bytes()
-	if err := within(c.maxDecoded, len(plain)); err != nil {
+	e.plain.reset(c.bounds.Bytes)
+	failed := e.marshal(v)
+	if err := within(c.bounds.Bytes, e.plain.n); err != nil {
 		return nil, 0, err
 	}
-	var err error
-	switch e.extensions, err = survey(plain, c.maxDecoded, e.extensions[:0]); {
+	if failed != nil {
+		return nil, 0, &EncodeError{Type: fmt.Sprint(typ), Err: failed}
+	}
+	plain := e.plain.b
+	s := surveyor{b: plain, limit: c.bounds.Values, unique: !sure, extensions: e.extensions[:0]}
+	err := s.survey()
+	e.extensions = s.extensions
+	if err == nil && !sure {
+		err = decodeAgain(plain, s.extensions, typ)
+	}
+	switch {
 	case errors.Is(err, ErrTooLarge):
 		return nil, 0, err
 	case err != nil:
-		return nil, 0, fmt.Errorf("cache: encode: %w", err)
+		return nil, 0, &EncodeError{Type: fmt.Sprint(typ), Err: err}
 	}
 	if c.compressAbove == Never || int64(len(plain)) <= c.compressAbove {
 		return plain, 0, nil
@@ -50,11 +89,26 @@ func (e *encoder) encode(v any, c *Codec) ([]byte, byte, error) {
 	if len(e.packed) > len(plain)-len(plain)/8 {
 		return plain, 0, nil // every replay would pay for it, and save next to nothing
 	}
+	if s.values > packedValues(len(e.packed)) {
+		return plain, 0, nil // it could not be read
+	}
 	return e.packed, flagCompressed, nil
 }
 
+// marshal encodes v into e.plain. msgpack panics for some types that it can't encode, such as uintptr, and
+// so may a marshaler. By then the work is done whose answer v is, so the answer is an error.
+func (e *encoder) marshal(v any) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	e.msgpack.Reset(&e.plain)
+	return e.msgpack.Encode(v)
+}
+
 func (e *encoder) release() {
-	if e.plain.Cap() <= maxPooled && cap(e.packed) <= maxPooled {
+	if cap(e.plain.b) <= maxPooled && cap(e.packed) <= maxPooled {
 		encoders.Put(e)
 	}
 }
@@ -69,38 +123,58 @@ type decoder struct {
 	unpacked []byte
 }
 
+// packedValues is how many values a compressed payload may have by its length. Compressed, a value of one byte
+// can be next to nothing, and decoded it is 16 bytes at least: without this, a record of a hundred bytes
+// could claim all that MaxDecoded allows for. A plain payload has no more values than bytes.
+//
+// It is far above what values compress to that aren't all the same; those that are, encode leaves plain.
+func packedValues(length int) int64 { return packedFree + packedPerByte*int64(length) }
+
+const (
+	packedFree    = 16 << 10
+	packedPerByte = 16
+)
+
 // decode decodes a payload into v. Every allocation on the way is bounded before
-// it is made: by limit, and by the sizes of v's own types.
-func decode(payload []byte, compressed bool, limit int64, v any) (err error) {
-	// A value of the wrong shape makes msgpack panic for some v (a list for a key
-	// of map[any]any, a string for a non-empty interface). The payload did that,
-	// whoever wrote it, so the answer is an error, as it is for other misfits.
+// it is made: by bounds, and by the sizes of v's own types.
+func decode(payload []byte, compressed bool, bounds Bounds, v any) (err error) {
+	d := decoders.Get().(*decoder)
+	if compressed {
+		bounds.Values = min(bounds.Values, packedValues(len(payload)))
+		if payload, err = d.decompress(payload, bounds.Bytes); err != nil {
+			return err
+		}
+	}
+	if err := within(bounds.Bytes, int64(len(payload))); err != nil {
+		return &CorruptError{Reason: err.Error(), Err: err}
+	}
+	s := surveyor{b: payload, limit: bounds.Values, extensions: d.in.extensions[:0]}
+	if err := s.survey(); err != nil {
+		return &CorruptError{Reason: err.Error(), Err: err}
+	}
+	if err := d.unmarshal(payload, s.extensions, v); err != nil {
+		return err
+	}
+	if cap(d.unpacked) <= maxPooled && len(payload) <= maxPooled { // the latter for msgpack's own buffers
+		d.in = reader{extensions: s.extensions[:0]}
+		decoders.Put(d)
+	}
+	return nil
+}
+
+// unmarshal decodes a surveyed payload into v. A value of the wrong shape makes msgpack panic for some v (a
+// list for a key of map[any]any, a string for a non-empty interface). The payload did that, whoever wrote
+// it, so the answer is an error, as it is for other misfits.
+func (d *decoder) unmarshal(payload []byte, extensions []int, v any) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &CorruptError{Reason: "the payload doesn't fit the Go type", Err: fmt.Errorf("panic: %v", p)}
 		}
 	}()
-	d := decoders.Get().(*decoder)
-	if compressed {
-		if payload, err = d.decompress(payload, limit); err != nil {
-			return err
-		}
-	}
-	if err := within(limit, len(payload)); err != nil {
-		return &CorruptError{Reason: err.Error(), Err: err}
-	}
-	extensions, err := survey(payload, limit, d.in.extensions[:0])
-	if err != nil {
-		return &CorruptError{Reason: err.Error(), Err: err}
-	}
 	d.in = reader{b: payload, extensions: extensions}
 	d.msgpack.Reset(&d.in)
 	if err := d.msgpack.Decode(v); err != nil {
 		return &CorruptError{Reason: "the payload doesn't fit the Go type", Err: err}
-	}
-	if cap(d.unpacked) <= maxPooled && len(payload) <= maxPooled { // the latter for msgpack's own buffers
-		d.in = reader{extensions: extensions[:0]}
-		decoders.Put(d)
 	}
 	return nil
 }
@@ -113,7 +187,7 @@ func (d *decoder) decompress(packed []byte, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, &CorruptError{Reason: "the compressed payload doesn't say its size", Err: err}
 	}
-	if err := within(limit, n); err != nil {
+	if err := within(limit, int64(n)); err != nil {
 		return nil, &CorruptError{Reason: err.Error(), Err: err}
 	}
 	if d.unpacked, err = s2.Decode(d.unpacked[:cap(d.unpacked)], packed); err != nil {
@@ -123,9 +197,9 @@ func (d *decoder) decompress(packed []byte, limit int64) ([]byte, error) {
 }
 
 // within returns a [TooLargeError] for n bytes over the limit.
-func within(limit int64, n int) error {
-	if int64(n) > limit {
-		return &TooLargeError{Unit: "bytes", Size: int64(n), Limit: limit}
+func within(limit, n int64) error {
+	if n > limit {
+		return &TooLargeError{Unit: "bytes", Size: n, Limit: limit}
 	}
 	return nil
 }

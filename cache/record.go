@@ -22,6 +22,8 @@ const (
 
 	fixedLen = 3 + 1 + 8 + 1 // what every header has: magic, version, flags, two lengths, fence
 	sumLen   = 4
+
+	maxOverhead = fixedLen + maxOwner + maxFingerprint + sealLen + sumLen // of a record beside its payload
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

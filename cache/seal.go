@@ -5,6 +5,9 @@ import (
 	"crypto/cipher"
 )
 
+// sealLen is what sealing adds: a nonce and a tag.
+const sealLen = 12 + 16
+
 // A sealer encrypts and authenticates payloads, or leaves them as they are when
 // it has no keys.
 type sealer struct {

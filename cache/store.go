@@ -13,7 +13,7 @@ import (
 // A Client is the part of Redis that a Store needs; every
 // [redis.UniversalClient] has it: single, Sentinel, Cluster.
 type Client interface {
-	Get(ctx context.Context, key string) *redis.StringCmd
+	GetRange(ctx context.Context, key string, start, end int64) *redis.StringCmd
 	Set(ctx context.Context, key string, value any, ttl time.Duration) *redis.StatusCmd
 	Del(ctx context.Context, keys ...string) *redis.IntCmd
 	PTTL(ctx context.Context, key string) *redis.DurationCmd
@@ -45,20 +45,16 @@ func New[T any](client Client, cfg Config) (*Store[T], error) {
 	return &Store[T]{client: client, codec: codec}, nil
 }
 
-// Get returns the value under key, and whether there is one.
+// Get returns the value under key, and whether there is one. It takes one round
+// trip for a value, and a second one to make sure of a miss.
 func (s *Store[T]) Get(ctx context.Context, key string) (v T, found bool, err error) {
 	var none T
 	if err := checkKey(key); err != nil {
 		return none, false, err
 	}
-	value, err := s.client.Get(ctx, key).Result()
-	switch {
-	case errors.Is(err, redis.Nil):
-		return none, false, nil
-	case redis.HasErrorPrefix(err, "WRONGTYPE"):
-		return none, false, &CorruptError{Reason: "the key holds another type than a string", Err: err}
-	case err != nil:
-		return none, false, failed(ctx, "get", err)
+	value, found, err := s.fetch(ctx, key)
+	if err != nil || !found {
+		return none, false, err
 	}
 	record, err := s.codec.Open(key, value)
 	if err != nil {
@@ -70,6 +66,36 @@ func (s *Store[T]) Get(ctx context.Context, key string) (v T, found bool, err er
 	return v, true, nil
 }
 
+// fetch returns what is under key, and no more of it than a record can have: how long a foreign value is
+// must not decide what reading it costs.
+func (s *Store[T]) fetch(ctx context.Context, key string) (value string, found bool, err error) {
+	limit := s.codec.maxRecord
+	for range 2 {
+		value, err := s.client.GetRange(ctx, key, 0, limit).Result() // a byte more, if there is one
+		switch {
+		case redis.HasErrorPrefix(err, "WRONGTYPE"):
+			return "", false, &CorruptError{Reason: "the key holds another type than a string", Err: err}
+		case err != nil:
+			return "", false, failed(ctx, "get", err)
+		case int64(len(value)) > limit:
+			large := &TooLargeError{Unit: "bytes", Size: int64(len(value)), Limit: limit}
+			return "", false, &CorruptError{Reason: fmt.Sprintf("longer than %d bytes, which no record is", limit), Err: large}
+		case value != "":
+			return value, true, nil
+		}
+		// GETRANGE says the same of no key and of an empty value, which is no miss.
+		ttl, err := s.client.PTTL(ctx, key).Result()
+		switch {
+		case err != nil:
+			return "", false, failed(ctx, "get", err)
+		case ttl == absent:
+			return "", false, nil
+		}
+		// Or the value has come between the two: look again.
+	}
+	return "", true, nil
+}
+
 // Put stores v under key for ttl, which is at least a millisecond and is cut to
 // whole ones. It replaces whatever the key held, foreign values included.
 func (s *Store[T]) Put(ctx context.Context, key string, v T, ttl time.Duration) error {
@@ -77,7 +103,7 @@ func (s *Store[T]) Put(ctx context.Context, key string, v T, ttl time.Duration) 
 		// Redis has nothing shorter, and 0 would mean for ever.
 		return &ConfigError{Name: "ttl", Value: ttl.String(), Want: "at least 1ms"}
 	}
-	value, err := s.codec.Encode(key, Header{}, v)
+	value, err := s.codec.Encode(key, Header{}, &v) // marshalers may have pointer receivers
 	if err != nil {
 		return err
 	}
@@ -100,6 +126,9 @@ func (s *Store[T]) Delete(ctx context.Context, key string) (bool, error) {
 	return n > 0, nil
 }
 
+// absent is what PTTL replies for no key, and go-redis passes on as it is.
+const absent = -2
+
 // TTL returns how long the key will live, to the millisecond, and whether it
 // exists; the value isn't looked at. It is [Never] for a key that doesn't expire,
 // which isn't one that Put wrote.
@@ -107,7 +136,6 @@ func (s *Store[T]) TTL(ctx context.Context, key string) (time.Duration, bool, er
 	if err := checkKey(key); err != nil {
 		return 0, false, err
 	}
-	const absent = -2 // what PTTL replies, and go-redis passes on as it is
 	ttl, err := s.client.PTTL(ctx, key).Result()
 	switch {
 	case err != nil:

@@ -21,6 +21,8 @@ type fakeRedis struct {
 	ttls   map[string]time.Duration
 	err    error
 	calls  int
+
+	fetched int // bytes of values
 }
 
 func newFakeRedis() *fakeRedis {
@@ -38,14 +40,13 @@ func finish[C interface{ SetErr(error) }](f *fakeRedis, cmd C, reply func()) C {
 	return cmd
 }
 
-func (f *fakeRedis) Get(ctx context.Context, key string) *redis.StringCmd {
+func (f *fakeRedis) GetRange(ctx context.Context, key string, start, end int64) *redis.StringCmd {
 	cmd := redis.NewStringCmd(ctx)
 	return finish(f, cmd, func() {
-		if value, ok := f.values[key]; ok {
-			cmd.SetVal(value)
-		} else {
-			cmd.SetErr(redis.Nil)
-		}
+		value := f.values[key]
+		from := min(start, int64(len(value)))
+		cmd.SetVal(value[from:min(end+1, int64(len(value)))])
+		f.fetched += len(cmd.Val())
 	})
 }
 
@@ -70,10 +71,11 @@ func (f *fakeRedis) Del(ctx context.Context, keys ...string) *redis.IntCmd {
 func (f *fakeRedis) PTTL(ctx context.Context, key string) *redis.DurationCmd {
 	cmd := redis.NewDurationCmd(ctx, time.Millisecond)
 	return finish(f, cmd, func() {
+		_, there := f.values[key]
 		switch ttl, ok := f.ttls[key]; {
 		case ok:
 			cmd.SetVal(ttl)
-		case f.values[key] != "":
+		case there:
 			cmd.SetVal(-1)
 		default:
 			cmd.SetVal(-2)
@@ -261,4 +263,18 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 	var _ cache.Client = redis.UniversalClient(nil)
+}
+
+// lateRedis puts a value in between GETRANGE and PTTL.
+type lateRedis struct {
+	*fakeRedis
+	come func()
+}
+
+func (f *lateRedis) PTTL(ctx context.Context, key string) *redis.DurationCmd {
+	if come := f.come; come != nil {
+		f.come = nil
+		come()
+	}
+	return f.fakeRedis.PTTL(ctx, key)
 }

@@ -20,29 +20,30 @@ const bytesPerValue = 8
 var (
 	errMalformed = errors.New("the payload isn't one whole msgpack value")
 	errExtension = errors.New("msgpack extension types other than the timestamp are not supported")
+	errTwice     = errors.New("two fields of a struct are stored under one name, and only one could be read again")
 	errMisread   = errors.New("a timestamp stands where something else belongs")
 )
 
-// survey makes sure that b is exactly one well-formed msgpack value, with all
-// that its lengths claim, and within the bounds. It returns the offsets at which
-// the contents of its timestamps begin, appended to extensions.
-func survey(b []byte, maxDecoded int64, extensions []int) ([]int, error) {
-	s := surveyor{b: b, limit: maxDecoded / bytesPerValue, extensions: extensions}
-	if err := s.value(1); err != nil {
-		return s.extensions, err
-	}
-	if s.pos != len(b) {
-		return s.extensions, errMalformed
-	}
-	return s.extensions, nil
-}
-
+// A surveyor walks b.
 type surveyor struct {
 	b          []byte
 	pos        int
-	values     int64
-	limit      int64
-	extensions []int
+	values     int64 // met so far,
+	limit      int64 // and at most
+	unique     bool  // no map may have a key twice
+	extensions []int // the offsets at which the contents of timestamps begin
+}
+
+// survey makes sure that b is exactly one well-formed msgpack value, with all
+// that its lengths claim, and within the bounds.
+func (s *surveyor) survey() error {
+	if err := s.value(1); err != nil {
+		return err
+	}
+	if s.pos != len(s.b) {
+		return errMalformed
+	}
+	return nil
 }
 
 // value walks one value. The codes are those of
@@ -59,7 +60,7 @@ func (s *surveyor) value(level int) error {
 	case code <= 0x7f || code >= 0xe0: // small integer
 		return nil
 	case code <= 0x8f: // small map
-		return s.children(2*(code&0x0f), level)
+		return s.pairs(code&0x0f, level)
 	case code <= 0x9f: // small array
 		return s.children(code&0x0f, level)
 	case code <= 0xbf: // short string
@@ -106,7 +107,7 @@ func (s *surveyor) value(level int) error {
 		if err != nil {
 			return err
 		}
-		return s.children(2*n, level)
+		return s.pairs(n, level)
 	}
 	return errMalformed // 0xc1, which msgpack leaves unused
 }
@@ -118,6 +119,29 @@ func (s *surveyor) children(n uint64, level int) error {
 		return &TooLargeError{Unit: "levels", Size: maxLevels + 1, Limit: maxLevels}
 	}
 	for range n {
+		if err := s.value(level + 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pairs walks the n pairs of a map.
+func (s *surveyor) pairs(n uint64, level int) error {
+	if !s.unique || n < 2 || level == maxLevels {
+		return s.children(2*n, level)
+	}
+	seen := map[string]bool{}
+	for range n {
+		start := s.pos
+		if err := s.value(level + 1); err != nil {
+			return err
+		}
+		key := string(s.b[start:s.pos])
+		if seen[key] {
+			return errTwice
+		}
+		seen[key] = true
 		if err := s.value(level + 1); err != nil {
 			return err
 		}

@@ -45,6 +45,11 @@ type Config struct {
 	// held. Zero means 10,000. Each keeps a goroutine, and what its caller keeps.
 	MaxWaiters int `env:"LOCK_MAX_WAITERS"`
 
+	// MaxValue is how long in bytes a value under a key can be: a longer one is not committed, and is
+	// ErrCorrupt to others, who don't fetch it to find that out. Zero means 16 MiB; 1 KiB to 512 MiB,
+	// which is what Redis takes. An engine of package replay sets it to the longest record.
+	MaxValue int64 `env:"LOCK_MAX_VALUE" want:"a size from 1KiB to 512MiB"`
+
 	// Strict makes New and Check fail for settings of the client and of Redis that weaken the
 	// promise. They log a warning otherwise.
 	Strict bool `env:"LOCK_STRICT"`
@@ -77,6 +82,10 @@ const (
 	maxAcks     = 100
 
 	defaultWaiters = 10_000
+
+	defaultValue = 16 << 20
+	minValue     = 1 << 10 // room for a claim, which is no longer than 210 bytes
+	maxValue     = 512 << 20
 )
 
 // WithDefaults returns c with every zero replaced by its default.
@@ -94,6 +103,9 @@ func (c Config) WithDefaults() Config {
 	or(&c.AckWithin, min(defaultAck, c.Timeout/2))
 	if c.MaxWaiters == 0 {
 		c.MaxWaiters = defaultWaiters
+	}
+	if c.MaxValue == 0 {
+		c.MaxValue = defaultValue
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -122,11 +134,12 @@ func (c Config) Validate() error {
 	faults.Check(c.AckWithin == 0 || c.AckWithin >= time.Millisecond && c.AckWithin <= d.Timeout/2,
 		"AckWithin", c.AckWithin, "1ms to half of Timeout", "Timeout")
 	faults.Check(c.MaxWaiters >= 0, "MaxWaiters", c.MaxWaiters, "at least 1", "")
+	faults.Check(c.MaxValue == 0 || c.MaxValue >= minValue && c.MaxValue <= maxValue, "MaxValue", c.MaxValue, "1024 to 536870912 bytes", "")
 	return faults.Err()
 }
 
 // FromEnv reads the variables LOCK_TTL, LOCK_RENEW, LOCK_MAX_HOLD, LOCK_REMEMBER, LOCK_TIMEOUT,
-// LOCK_ACKS, LOCK_ACK_WITHIN, LOCK_MAX_WAITERS and LOCK_STRICT, each behind prefix (by custom "REPRISE_"), from environ, which has the form of
+// LOCK_ACKS, LOCK_ACK_WITHIN, LOCK_MAX_WAITERS, LOCK_MAX_VALUE and LOCK_STRICT, each behind prefix (by custom "REPRISE_"), from environ, which has the form of
 // os.Environ(). It returns every fault at once.
 func FromEnv(prefix string, environ []string) (Config, error) {
 	var c Config

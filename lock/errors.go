@@ -32,7 +32,8 @@ var (
 	// ErrNoCommit: a quorum lock keeps no value. Use Release or Abandon.
 	ErrNoCommit = errors.New("a quorum lock can't keep a value")
 
-	// ErrCorrupt: the key holds something that this package did not write. It is left untouched.
+	// ErrCorrupt: the key holds something that this package did not write. It is left untouched. The
+	// error is a *TooLongError if it is the value's length that tells.
 	ErrCorrupt = errors.New("the key holds a value that reprise did not write")
 
 	// ErrUnavailable: Redis did not answer, or refused the command. Whether the command took
@@ -84,6 +85,18 @@ func (e *DoneError) Error() string { return "lock: " + ErrDone.Error() }
 
 // Unwrap returns ErrDone.
 func (e *DoneError) Unwrap() error { return ErrDone }
+
+// A TooLongError says that the value under a key is longer than Config.MaxValue. It has not been fetched.
+type TooLongError struct {
+	Size, Limit int64 // bytes
+}
+
+func (e *TooLongError) Error() string {
+	return fmt.Sprintf("%v: it has %d bytes, at most %d are fetched", ErrCorrupt, e.Size, e.Limit)
+}
+
+// Unwrap returns ErrCorrupt.
+func (e *TooLongError) Unwrap() error { return ErrCorrupt }
 
 // An UnconfirmedError says that fewer replicas than Config.Acks confirmed within Config.AckWithin. From
 // TryAcquire and Acquire it comes with ErrUnavailable: the claim has been given back. From Commit it

@@ -125,7 +125,8 @@ const (
 var storedAs = map[status]Stored{ok: StoredNow, alreadyStored: StoredBefore, restored: StoredMissing}
 
 // Commit ends the lease by putting value under the key for retention (at least 1 ms), if the key
-// is still ours, or nobody's. The value must not be empty, not begin with the letter L, and be
+// is still ours, or nobody's. The value must not be empty, nor longer than
+// Config.MaxValue, not begin with the letter L, and be
 // different for every lease (by containing Owner, say), so that a commit whose reply was lost can
 // be told from another's.
 //
@@ -144,6 +145,9 @@ func (l *Lease) Commit(ctx context.Context, value []byte, retention time.Duratio
 	}
 	if err := checkValue(value); err != nil {
 		return 0, fmt.Errorf("lock: commit: %w", err)
+	}
+	if n := int64(len(value)); n > l.locker.cfg.MaxValue {
+		return 0, fmt.Errorf("lock: commit: value: got %d bytes, want at most %d (see MaxValue)", n, l.locker.cfg.MaxValue)
 	}
 	if retention < time.Millisecond {
 		return 0, fmt.Errorf("lock: commit: retention: got %v, want at least 1ms", retention)

@@ -235,6 +235,9 @@ func (l *Locker) standing(ctx context.Context, key string, r reply) error {
 		}
 		return &AbandonedError{Claim: claim}
 	case doneLong:
+		if r.size > l.cfg.MaxValue {
+			return &TooLongError{Size: r.size, Limit: l.cfg.MaxValue}
+		}
 		ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 		defer cancel()
 		value, found, err := l.server.get(ctx, key)
@@ -245,6 +248,9 @@ func (l *Locker) standing(ctx context.Context, key string, r reply) error {
 			return nil
 		}
 		r.value = value
+	}
+	if n := int64(len(r.value)); n > l.cfg.MaxValue {
+		return &TooLongError{Size: n, Limit: l.cfg.MaxValue}
 	}
 	// Nobody commits an empty value or one that could be taken for a claim.
 	if checkValue(r.value) != nil {

@@ -101,6 +101,7 @@ type reply struct {
 	status status
 	value  string
 	left   int64
+	size   int64 // of a value that was too long to come along
 	acks   int64
 }
 
@@ -123,13 +124,15 @@ func parseReply(v any) (reply, error) {
 			n, _ := v[0].(int64)
 			r.status = status(n)
 		}
+		sized := false
 		if len(v) > 1 {
 			r.value, _ = v[1].(string)
+			r.size, sized = v[1].(int64)
 		}
 		if len(v) > 2 {
 			r.left, _ = v[2].(int64)
 		}
-		if r.status >= held && r.status <= doneLong {
+		if r.status >= held && r.status <= doneLong && sized == (r.status == doneLong) {
 			return r, nil
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"reflect"
 	"strings"
@@ -38,7 +37,7 @@ func newServer(client redis.UniversalClient, cfg Config) (server, error) {
 	if v := reflect.ValueOf(client); client == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 		return server{}, errors.New("lock: client: got nil, want a *redis.Client or *redis.ClusterClient")
 	}
-	s := server{client: client, inline: inlineLimit, reloaded: new(atomic.Int64)}
+	s := server{client: client, inline: min(inlineLimit, cfg.MaxValue), reloaded: new(atomic.Int64)}
 	switch c := client.(type) {
 	case *redis.Client:
 		s.obedient = c.Options().ContextTimeoutEnabled
@@ -48,8 +47,8 @@ func newServer(client redis.UniversalClient, cfg Config) (server, error) {
 		s.obedient = o.ContextTimeoutEnabled
 		if replicaReads(o) {
 			// Such a client sends GET to a replica, which lags behind. A script goes to the
-			// primary, so let scripts bring values of any length.
-			s.inline = math.MaxInt32
+			// primary, so let scripts bring values of any length that is accepted.
+			s.inline = cfg.MaxValue
 		}
 	case *redis.Ring:
 		return server{}, errors.New("lock: client: got a *redis.Ring, want a *redis.Client or *redis.ClusterClient: " +
@@ -163,7 +162,9 @@ func (s *server) primary(ctx context.Context, key string) (redis.UniversalClient
 	return s.client, nil
 }
 
-// get fetches a whole value.
+// get fetches a whole value, of which a script has said that it is no longer than Config.MaxValue. (One that
+// is replaced by a longer one between the two is fetched, too. GETRANGE would not do that, but ask more of an
+// ACL than GET; who can write to Redis at will can keep it busy in simpler ways.)
 func (s *server) get(ctx context.Context, key string) (value string, found bool, err error) {
 	fetch := func() (string, error) { return s.client.Get(ctx, key).Result() }
 	if s.obedient {

@@ -45,9 +45,9 @@ func TestLongValuesAreFetchedApartOnlyFromPrimaries(t *testing.T) {
 		{"single", redis.NewClient(&redis.Options{}), inlineLimit},
 		{"sentinel", redis.NewFailoverClient(&redis.FailoverOptions{}), inlineLimit},
 		{"cluster", redis.NewClusterClient(&redis.ClusterOptions{}), inlineLimit},
-		{"read-only", redis.NewClusterClient(&redis.ClusterOptions{ReadOnly: true}), math.MaxInt32},
-		{"by latency", redis.NewClusterClient(&redis.ClusterOptions{RouteByLatency: true}), math.MaxInt32},
-		{"randomly", redis.NewClusterClient(&redis.ClusterOptions{RouteRandomly: true}), math.MaxInt32},
+		{"read-only", redis.NewClusterClient(&redis.ClusterOptions{ReadOnly: true}), 16 << 20},
+		{"by latency", redis.NewClusterClient(&redis.ClusterOptions{RouteByLatency: true}), 16 << 20},
+		{"randomly", redis.NewClusterClient(&redis.ClusterOptions{RouteRandomly: true}), 16 << 20},
 		{"another kind", struct{ *redis.Client }{redis.NewClient(&redis.Options{})}, inlineLimit},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -58,6 +58,10 @@ func TestLongValuesAreFetchedApartOnlyFromPrimaries(t *testing.T) {
 			}
 			if l.server.inline != tc.want || l.inline != tc.want {
 				t.Errorf("inline limit %d, sent as %v, want %d", l.server.inline, l.inline, tc.want)
+			}
+			// Nor does a script bring what would not be fetched.
+			if l, err = New(tc.client, Config{MaxValue: 2048}); err != nil || l.inline != int64(2048) {
+				t.Errorf("inline limit %v, %v, want MaxValue", l.inline, err)
 			}
 		})
 	}
@@ -101,7 +105,7 @@ func TestParseReply(t *testing.T) {
 		{"held", []any{int64(2), plain, int64(1500)}, reply{status: held, value: plain, left: 1500}},
 		{"abandoned", []any{int64(3), plain}, reply{status: abandoned, value: plain}},
 		{"done", []any{int64(4), "Rx"}, reply{status: done, value: "Rx"}},
-		{"done, and long", []any{int64(5), int64(1 << 20)}, reply{status: doneLong}},
+		{"done, and long", []any{int64(5), int64(1 << 20)}, reply{status: doneLong, size: 1 << 20}},
 		{"already stored", int64(6), reply{status: alreadyStored}},
 		{"stored though missing", int64(7), reply{status: restored}},
 	} {
@@ -118,7 +122,7 @@ func TestParseReplyRefusesNonsense(t *testing.T) {
 		nil, "", "OK", 1, 1.0, true, []byte("1"), errors.New("ERR"), map[any]any{}, []string{"1"},
 		int64(-1), int64(2), int64(5), int64(8), int64(math.MaxInt64),
 		[]any{}, []any{nil}, []any{"1"}, []any{1}, []any{int64(0)}, []any{int64(-1)}, []any{int64(8)}, []any{int64(math.MinInt64), plain},
-		[]any{[]any{int64(1)}},
+		[]any{[]any{int64(1)}}, []any{int64(5)}, []any{int64(5), "1048576"}, []any{int64(4), int64(7)},
 	} {
 		if r, err := parseReply(v); err == nil || r != (reply{}) {
 			t.Errorf("%#v: got %+v, %v, want an error", v, r, err)

@@ -14,7 +14,7 @@ import (
 // Config of an Engine. The zero value is the default configuration, and each default is the safe
 // choice.
 type Config struct {
-	Lock  lock.Config  // Lock.Remember: zero means as Retention
+	Lock  lock.Config  // Lock.Remember: zero means as Retention; Lock.MaxValue: the longest record of Cache
 	Cache cache.Config // how records are written
 
 	// Prefix goes before the digest in every Redis key, with a colon. Zero means "reprise".
@@ -70,6 +70,9 @@ func (c Config) WithDefaults() Config {
 	c.OnAbandoned = cmp.Or(c.OnAbandoned, RunAgain)
 	c.OnFailure = cmp.Or(c.OnFailure, AbandonFailed)
 	c.OnStoreDown = cmp.Or(c.OnStoreDown, Refuse)
+	if c.Lock.MaxValue == 0 {
+		c.Lock.MaxValue = c.Cache.MaxRecord()
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -85,6 +88,8 @@ func (c Config) WithDefaults() Config {
 func (c Config) Validate() error {
 	var f envconf.Faults
 	f.Add(envconf.In("Lock", c.Lock.Validate()), envconf.In("Cache", c.Cache.Validate()))
+	f.Check(c.Lock.MaxValue == 0 || c.Lock.MaxValue >= c.Cache.MaxRecord(), "Lock.MaxValue", c.Lock.MaxValue,
+		"Cache.MaxDecoded and 364 bytes, or zero", "Cache.MaxDecoded")
 	c = c.WithDefaults() // only now, so that a bad Retention is not told of Lock.Remember too
 	f.Check(len(c.Prefix) <= 64 && strings.IndexFunc(c.Prefix, badInPrefix) < 0, "Prefix", c.Prefix,
 		"1 to 64 bytes of printable ASCII without spaces and braces", "")

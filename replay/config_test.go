@@ -21,7 +21,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Lock: lock.Config{
 			TTL: 15 * time.Second, Renew: 5 * time.Second, MaxHold: 10 * time.Minute, Remember: 24 * time.Hour, Timeout: 2 * time.Second,
-			AckWithin: 500 * time.Millisecond, MaxWaiters: 10_000,
+			AckWithin: 500 * time.Millisecond, MaxWaiters: 10_000, MaxValue: 16<<20 + 364,
 		},
 		Cache:        cache.Config{}.WithDefaults(),
 		Prefix:       "reprise",
@@ -43,7 +43,7 @@ func TestDefaults(t *testing.T) {
 func TestDefaultsLeaveWhatIsSet(t *testing.T) {
 	logger, lockLogger := slog.New(slog.DiscardHandler), slog.New(slog.DiscardHandler)
 	set := Config{
-		Lock:   lock.Config{TTL: time.Second, Renew: 100 * time.Millisecond, MaxHold: time.Minute, Remember: time.Hour, Timeout: 200 * time.Millisecond, Acks: 1, AckWithin: time.Millisecond, MaxWaiters: 10, Logger: lockLogger},
+		Lock:   lock.Config{TTL: time.Second, Renew: 100 * time.Millisecond, MaxHold: time.Minute, Remember: time.Hour, Timeout: 200 * time.Millisecond, Acks: 1, AckWithin: time.Millisecond, MaxWaiters: 10, MaxValue: 4096, Logger: lockLogger},
 		Cache:  cache.Config{CompressAbove: cache.Never, MaxDecoded: 2048},
 		Prefix: "billing", Retention: 2 * time.Hour, Wait: time.Second,
 		OnAbandoned: AskReconcile, OnFailure: ReleaseFailed, OnHangup: Stop, OnStoreDown: RunUnguarded, OnCommitDown: WithholdUnstored,
@@ -85,6 +85,10 @@ func TestValidate(t *testing.T) {
 		{"a negative wait", Config{Wait: -1}, []string{"Wait"}},
 		{"policies that there are not", Config{OnAbandoned: 4, OnFailure: 3, OnHangup: 2, OnStoreDown: 3, OnCommitDown: 2},
 			[]string{`OnAbandoned: got "4", want one of its constants`, "OnFailure", "OnHangup", "OnStoreDown", "OnCommitDown"}},
+		{"a longest value that is no record's", Config{Lock: lock.Config{MaxValue: 16 << 20}},
+			[]string{`Lock.MaxValue: got "16777216", want Cache.MaxDecoded and 364 bytes, or zero (see Cache.MaxDecoded)`}},
+		{"one that is, just so", Config{Lock: lock.Config{MaxValue: 1<<20 + 364}, Cache: cache.Config{MaxDecoded: 1 << 20}}, nil},
+		{"the longest that Redis takes", Config{Lock: lock.Config{MaxValue: 512 << 20}, Cache: cache.Config{MaxDecoded: 512 << 20}}, nil},
 		{"faults of the others' configurations", Config{Lock: lock.Config{TTL: time.Millisecond, Renew: -1}, Cache: cache.Config{MaxDecoded: 1}},
 			[]string{"Lock.TTL", "Lock.Renew", "Cache.MaxDecoded"}},
 	} {

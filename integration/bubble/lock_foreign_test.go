@@ -2,9 +2,13 @@ package bubble
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/alicebob/miniredis/v2/server"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/reprise-go/reprise/lock"
 )
@@ -50,6 +54,53 @@ func TestForeignValuesAreLeftUntouched(t *testing.T) {
 						is(t, err, tc.want)
 					}
 					stands(t, f, tc.value)
+				})
+			})
+		}
+	}
+}
+
+// How long a foreign value is must not decide what it costs to be asked about: begin says the size, and a value
+// that is too long is not fetched.
+func TestValuesThatAreTooLongAreNotFetched(t *testing.T) {
+	const limit = 2 << 10
+	for name, size := range map[string]int{"short enough to come along": 20 << 10, "long": 20 << 20} {
+		for kind, machine := range map[string]func(*Fleet) *Machine{
+			"single":   func(f *Fleet) *Machine { return f.Machine() },
+			"replicas": func(f *Fleet) *Machine {
+				f.Before(func(p *server.Peer, cmd string, _ ...string) bool { // which miniredis doesn't know
+					if cmd == "READONLY" {
+						p.WriteOK()
+					}
+					return cmd == "READONLY"
+				})
+				return f.ClusterMachine(func(o *redis.ClusterOptions) { o.ReadOnly = true })
+			},
+		} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				Run(t, func(t *testing.T, f *Fleet) {
+					m := machine(f)
+					l := m.Locker(lock.Config{MaxValue: limit})
+					lease := grant(t, l, anyone)
+					if _, err := lease.Commit(t.Context(), make([]byte, limit+1), retention); err == nil || !strings.Contains(err.Error(), "got 2049 bytes, want at most 2048") {
+						t.Errorf("committed what nobody may fetch: %v", err)
+					}
+					f.Redis.Set(key, strings.Repeat("x", size))
+					m.Trips()
+					var before, after runtime.MemStats
+					runtime.ReadMemStats(&before)
+					tooLong := refused[*lock.TooLongError](t, l, anyone)
+					runtime.ReadMemStats(&after)
+					is(t, tooLong, lock.ErrCorrupt)
+					if *tooLong != (lock.TooLongError{Size: int64(size), Limit: limit}) {
+						t.Errorf("got %v", tooLong)
+					}
+					m.WantTrips("begin")
+					if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+						t.Errorf("%d bytes allocated for a value of %d", took, size)
+					}
+					_, err := lease.Commit(t.Context(), value(lease), retention)
+					is(t, err, lock.ErrLost, lock.ErrCorrupt)
 				})
 			})
 		}

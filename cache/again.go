@@ -1,7 +1,9 @@
 package cache
 
 import (
+	"cmp"
 	"encoding"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -115,48 +117,52 @@ func decodeAgain(payload []byte, extensions []int, t reflect.Type) error {
 	return d.unmarshal(payload, extensions, reflect.New(t).Interface())
 }
 
-// checkDepth refuses a value that is nested deeper than a payload may be, before msgpack follows it down the
-// stack: through a pointer to itself it would do so until that ends the process.
-func checkDepth(v reflect.Value) error {
-	// A level of the payload takes up to three of these: a pointer, an interface, what is in it.
-	if deeper(v, 3*maxLevels) {
-		return &TooLargeError{Unit: "levels", Size: maxLevels + 1, Limit: maxLevels}
-	}
-	return nil
-}
+// maxSteps is how many steps into a value make more than maxLevels of a payload: a level takes up to three, a
+// pointer, an interface, and what is in it.
+const maxSteps = 3 * maxLevels
 
-// deeper reports whether v is nested deeper than so many steps.
-func deeper(v reflect.Value, steps int) bool {
+// checkShape refuses what msgpack must not see: a value that is nested deeper than so many steps, which it
+// follows down the stack, through a pointer to itself until that ends the process; and a uintptr, for which it
+// has neither encoder nor error.
+func checkShape(v reflect.Value, steps int) error {
 	if !v.IsValid() {
-		return false
+		return nil
 	}
 	if is := of(v.Type()); is.sure || is.own {
-		return false // it can't hold itself, or nobody but itself knows
+		return nil // it can't hold itself, or nobody but itself knows
 	}
 	if steps == 0 {
-		return true
+		return &TooLargeError{Unit: "levels", Size: maxLevels + 1, Limit: maxLevels}
 	}
+	steps--
 	switch v.Kind() {
+	case reflect.Uintptr:
+		return errUintptr
 	case reflect.Pointer, reflect.Interface:
-		return deeper(v.Elem(), steps-1)
+		return checkShape(v.Elem(), steps)
 	case reflect.Slice, reflect.Array:
 		for _, e := range v.Seq2() {
-			if deeper(e, steps-1) {
-				return true
+			if err := checkShape(e, steps); err != nil {
+				return err
 			}
 		}
 	case reflect.Map:
 		for k, e := range v.Seq2() {
-			if deeper(k, steps-1) || deeper(e, steps-1) {
-				return true
+			if err := cmp.Or(checkShape(k, steps), checkShape(e, steps)); err != nil {
+				return err
 			}
 		}
 	case reflect.Struct:
 		for f, field := range v.Fields() {
-			if (f.IsExported() || f.Anonymous) && f.Tag.Get("msgpack") != "-" && deeper(field, steps-1) {
-				return true
+			if !f.IsExported() && !f.Anonymous || f.Tag.Get("msgpack") == "-" {
+				continue
+			}
+			if err := checkShape(field, steps); err != nil {
+				return err
 			}
 		}
 	}
-	return false
+	return nil
 }
+
+var errUintptr = errors.New("a uintptr can't be encoded")

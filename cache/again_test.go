@@ -72,6 +72,7 @@ func TestEncodeRefusesWhatDecodeWould(t *testing.T) {
 		"such in an interface":             []any{tagged{"a", 1}},
 		"such in a map":                    map[string]tagged{"a": {"a", 1}},
 		"a number as large as a pointer":   struct{ P uintptr }{1},
+		"one in an interface":              map[string]any{"a": []any{uintptr(1)}},
 		"complex":                          struct{ C complex128 }{1},
 		"a function":                       struct{ F func() }{func() {}},
 		"a channel":                        make(chan int),

@@ -56,18 +56,19 @@ func (e *encoder) encode(v any, c *Codec) ([]byte, byte, error) {
 	typ := reflect.TypeOf(v)
 	sure := of(typ).sure
 	if !sure {
-		if err := checkDepth(reflect.ValueOf(v)); err != nil {
-			return nil, 0, err
+		if err := checkShape(reflect.ValueOf(v), maxSteps); err != nil {
+			return nil, 0, refusal(typ, err)
 		}
 		v = addressable(v)
 	}
 	e.plain.reset(c.bounds.Bytes)
-	failed := e.marshal(v)
+	e.msgpack.Reset(&e.plain)
+	failed := e.msgpack.Encode(v)
 	if err := within(c.bounds.Bytes, e.plain.n); err != nil {
 		return nil, 0, err
 	}
 	if failed != nil {
-		return nil, 0, &EncodeError{Type: fmt.Sprint(typ), Err: failed}
+		return nil, 0, refusal(typ, failed)
 	}
 	plain := e.plain.b
 	s := surveyor{b: plain, limit: c.bounds.Values, unique: !sure, extensions: e.extensions[:0]}
@@ -76,11 +77,8 @@ func (e *encoder) encode(v any, c *Codec) ([]byte, byte, error) {
 	if err == nil && !sure {
 		err = decodeAgain(plain, s.extensions, typ)
 	}
-	switch {
-	case errors.Is(err, ErrTooLarge):
-		return nil, 0, err
-	case err != nil:
-		return nil, 0, &EncodeError{Type: fmt.Sprint(typ), Err: err}
+	if err != nil {
+		return nil, 0, refusal(typ, err)
 	}
 	if c.compressAbove == Never || int64(len(plain)) <= c.compressAbove {
 		return plain, 0, nil
@@ -95,16 +93,12 @@ func (e *encoder) encode(v any, c *Codec) ([]byte, byte, error) {
 	return e.packed, flagCompressed, nil
 }
 
-// marshal encodes v into e.plain. msgpack panics for some types that it can't encode, such as uintptr, and
-// so may a marshaler. By then the work is done whose answer v is, so the answer is an error.
-func (e *encoder) marshal(v any) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	e.msgpack.Reset(&e.plain)
-	return e.msgpack.Encode(v)
+// refusal is the error for a value that can't be kept, of which some are too large.
+func refusal(t reflect.Type, err error) error {
+	if errors.Is(err, ErrTooLarge) {
+		return err
+	}
+	return &EncodeError{Type: fmt.Sprint(t), Err: err}
 }
 
 func (e *encoder) release() {

@@ -71,7 +71,7 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 		a.cfg.Logger.Error("grpcadapter: a request can't be told from others", "method", info.FullMethod, "err", err)
 		return x.turnAway(unknown, "")
 	}
-	request := replay.Request{Scope: scope, Key: key, Fingerprint: told, OnStoreDown: a.cfg.OnStoreDown}
+	request := replay.Request{Scope: scope, Key: key, Fingerprint: told, OnStoreDown: a.cfg.OnStoreDown, Bounds: a.cfg.bounds()}
 	if a.cfg.Authorize != nil {
 		request.Authorize = x.authorize
 	}

@@ -129,13 +129,8 @@ func (x *exchange) answer(result replay.Result, err error) (any, error) {
 		return nil, x.fail(err)
 	}
 	var stored record
-	err = result.Decode(&stored)
-	if err == nil {
-		x.reply, x.err, err = stored.open(x.adapter.cfg.Types)
-	}
-	if err != nil {
-		x.adapter.cfg.Logger.Error("grpcadapter: a record is not an answer to give", "method", x.info.FullMethod, "err", err)
-		return nil, x.fail(cache.ErrCorrupt)
+	if stored, x.reply, x.err, err = x.open(result); err != nil {
+		return nil, x.fail(err)
 	}
 	x.mark(result)
 	x.send(stored.Header, stored.Trailer)

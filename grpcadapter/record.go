@@ -1,7 +1,9 @@
 package grpcadapter
 
 import (
+	"errors"
 	"fmt"
+	"math"
 
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
@@ -10,6 +12,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/reprise-go/reprise/cache"
+	"github.com/reprise-go/reprise/replay"
 )
 
 // A record is what is stored of an answer. Fields may be added, never changed.
@@ -26,6 +31,9 @@ type record struct {
 func (r *record) fill(reply any, st *status.Status, types protoregistry.MessageTypeResolver) (err error) {
 	r.Code = uint32(st.Code())
 	if st.Code() != codes.OK {
+		if st.Code() > math.MaxInt32 {
+			return fmt.Errorf("grpcadapter: a status of code %d", uint32(st.Code()))
+		}
 		// The whole status: details are the client's to act on, and any type may be among them.
 		r.Body, err = encode(st.Proto())
 		return err
@@ -44,9 +52,36 @@ func (r *record) fill(reply any, st *status.Status, types protoregistry.MessageT
 	return err
 }
 
-// open returns the answer as a handler would: a fresh message, or failure, the handler's error. err
+// bounds are what a record may be: the longest message or status that is kept, and metadata beside it. grpc-go
+// takes 16 MiB of metadata, httpadapter's records have 256 KiB of headers and 4,096 names and values.
+func (c *Config) bounds() cache.Bounds {
+	return cache.Bounds{Bytes: c.MaxResponse + 256<<10, Values: 4 << 10}
+}
+
+// open takes a record for an answer to give. Whoever could write to Redis may have written it, so it is held
+// to all that a record of ours is when it is written: replay.ErrNotKept for one that is too large to be kept,
+// cache.ErrCorrupt for one that is no answer, and of its metadata that which is kept.
+func (x *exchange) open(result replay.Result) (r record, reply any, failure, err error) {
+	cfg := &x.adapter.cfg
+	err = result.Decode(&r)
+	if errors.Is(err, cache.ErrTooLarge) || err == nil && int64(len(r.Body)) > cfg.MaxResponse {
+		cfg.Logger.Error("grpcadapter: a record is larger than MaxResponse allows for", "method", x.info.FullMethod, "bytes", len(r.Body), "err", err)
+		return record{}, nil, nil, replay.ErrNotKept
+	}
+	if err == nil {
+		reply, failure, err = r.answer(cfg.Types)
+	}
+	if err != nil {
+		cfg.Logger.Error("grpcadapter: a record is not an answer to give", "method", x.info.FullMethod, "err", err)
+		return record{}, nil, nil, cache.ErrCorrupt
+	}
+	r.Header, r.Trailer = keep(r.Header, cfg.KeepsMetadata), keep(r.Trailer, cfg.KeepsMetadata)
+	return r, reply, failure, nil
+}
+
+// answer returns the answer as a handler would: a fresh message, or failure, the handler's error. err
 // says that the record has neither.
-func (r *record) open(types protoregistry.MessageTypeResolver) (reply any, failure, err error) {
+func (r *record) answer(types protoregistry.MessageTypeResolver) (reply any, failure, err error) {
 	if r.Code != uint32(codes.OK) {
 		var st spb.Status
 		if err := proto.Unmarshal(r.Body, &st); err != nil {
@@ -54,6 +89,9 @@ func (r *record) open(types protoregistry.MessageTypeResolver) (reply any, failu
 		}
 		if uint32(st.Code) != r.Code { // code 0 above all, which would be an error that is none
 			return nil, nil, fmt.Errorf("grpcadapter: a status of code %d, want %d", st.Code, r.Code)
+		}
+		if st.Code < 0 { // grpc-status is a number without a sign, and clients read it into 32 bits
+			return nil, nil, fmt.Errorf("grpcadapter: a status of code %d", st.Code)
 		}
 		return nil, status.ErrorProto(&st), nil
 	}

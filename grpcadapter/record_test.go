@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -33,7 +34,7 @@ func TestRecordIsTheSameMessage(t *testing.T) {
 	if err := r.fill(want, nil, protoregistry.GlobalTypes); err != nil {
 		t.Fatal(err)
 	}
-	reply, failure, err := r.open(protoregistry.GlobalTypes)
+	reply, failure, err := r.answer(protoregistry.GlobalTypes)
 	got, ok := reply.(*structpb.Struct)
 	if !ok || failure != nil || err != nil || got == want || !proto.Equal(got, want) {
 		t.Fatalf("got %T %v, %v, %v", reply, reply, failure, err)
@@ -57,6 +58,7 @@ func TestRecordOfWhatCantBeKept(t *testing.T) {
 // A record that makes no answer is an error, and never an answer of some other kind.
 func TestRecordThatIsNone(t *testing.T) {
 	notFound, _ := proto.Marshal(status.New(codes.NotFound, "").Proto())
+	beyond, _ := proto.Marshal(&spb.Status{Code: -1 << 31})
 	for name, r := range map[string]record{
 		"empty":          {},
 		"unknown type":   {Type: "no.Such"},
@@ -65,8 +67,9 @@ func TestRecordThatIsNone(t *testing.T) {
 		"broken status":  {Code: 5, Body: []byte{0xff}},
 		"other status":   {Code: 6, Body: notFound},
 		"no status":      {Code: 5},
+		"no code":        {Code: 1 << 31, Body: beyond},
 	} {
-		if reply, failure, err := r.open(protoregistry.GlobalTypes); err == nil || reply != nil || failure != nil {
+		if reply, failure, err := r.answer(protoregistry.GlobalTypes); err == nil || reply != nil || failure != nil {
 			t.Errorf("%s: got %v, %v, %v", name, reply, failure, err)
 		}
 	}
@@ -81,15 +84,21 @@ func TestKeep(t *testing.T) {
 	} {
 		md[key] = []string{"1", "2"}
 	}
+	for key, value := range map[string]string{
+		"x-line": "a\r\nb", "x-nul": "\x00", "x-utf8": "é", "X-Upper": "1", "x y": "1", "": "1", "x-bin\n": "1", "x-é": "1",
+	} {
+		md[key] = []string{"fine", value}
+	}
+	md["x-raw-bin"] = []string{"\x00\xff\n", ""}
 	for name, tt := range map[string]struct {
 		keeps func(string) bool
 		want  string
 	}{
-		"default": {KeepsByDefault, "etag location x-cost-bin x-rate"},
+		"default": {KeepsByDefault, "etag location x-cost-bin x-rate x-raw-bin"},
 		"none":    {func(string) bool { return false }, ""},
 		// What belongs to gRPC or to a connection isn't asked about.
 		"all": {func(string) bool { return true },
-			"access-control-allow-origin date etag location ratelimit-limit set-cookie traceparent x-cost-bin x-rate x-ratelimit-reset"},
+			"access-control-allow-origin date etag location ratelimit-limit set-cookie traceparent x-cost-bin x-rate x-ratelimit-reset x-raw-bin"},
 	} {
 		kept := keep(md, tt.keeps)
 		if got := strings.Join(slices.Sorted(maps.Keys(kept)), " "); got != tt.want {

@@ -113,11 +113,12 @@ func listed(list []string, key string) bool {
 	})
 }
 
-// keep returns the metadata of md that a record keeps, or nil if there is none.
+// keep returns the metadata of md that a record keeps, or nil if there is none. What gRPC can't send is none of
+// it: a trailer it would send as it stands, and the client would end the connection for that.
 func keep(md metadata.MD, keeps func(string) bool) metadata.MD {
 	var kept metadata.MD
 	for key, values := range md {
-		if listed(madeAnew, key) || !keeps(key) {
+		if !sendable(key, values) || listed(madeAnew, key) || !keeps(key) {
 			continue
 		}
 		if kept == nil {
@@ -126,4 +127,17 @@ func keep(md metadata.MD, keeps func(string) bool) metadata.MD {
 		kept[key] = values
 	}
 	return kept
+}
+
+// sendable reports whether gRPC can send metadata: a key of [0-9a-z_.-], and values of printable ASCII unless
+// the key ends in -bin (gRPC over HTTP/2, Custom-Metadata).
+func sendable(key string, values []string) bool {
+	letter := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("_.-", r)
+	}
+	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return !letter(r) }) {
+		return false
+	}
+	unprintable := func(r rune) bool { return r < ' ' || r > '~' }
+	return strings.HasSuffix(key, "-bin") || !slices.ContainsFunc(values, func(v string) bool { return strings.ContainsFunc(v, unprintable) })
 }

@@ -109,6 +109,7 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 		OnAbandoned: a.cfg.OnAbandoned,
 		OnFailure:   a.cfg.OnFailure,
 		OnStoreDown: a.cfg.OnStoreDown,
+		Bounds:      a.cfg.bounds(),
 	}
 	if a.cfg.Authorize != nil {
 		req.Authorize = x.authorize

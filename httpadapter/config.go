@@ -40,9 +40,11 @@ type Config struct {
 	// Syntax is what keys look like. Zero means as the dialect says: Lenient, for Problem.
 	Syntax KeySyntax `env:"HTTP_KEY_SYNTAX" want:"lenient or strict"`
 
-	// MaxBody and MaxResponse bound in bytes a request's body, which is read whole, and what is
-	// kept of an answer. Zero means 1 MiB each; at most 256 MiB. A record must also fit
-	// cache.Config.MaxDecoded.
+	// MaxBody and MaxResponse bound in bytes a request's body, which is read whole, and the body of
+	// an answer that is kept. Zero means 1 MiB each; at most 256 MiB. Beside its body, a record has
+	// 256 KiB of headers and trailers, and 4,096 names and values. It must also fit
+	// cache.Config.MaxDecoded. A larger answer is given, and not kept; a record of one, written by a
+	// machine of a higher limit, is not given: retries of both get ReplayUnavailable.
 	MaxBody     int64 `env:"HTTP_MAX_BODY" want:"a size from 1 to 256MiB"`
 	MaxResponse int64 `env:"HTTP_MAX_RESPONSE" want:"a size from 1 to 256MiB"`
 

@@ -195,10 +195,9 @@ func (x *exchange) answer(result replay.Result, err error) {
 		x.fail(err)
 		return
 	}
-	var stored response
-	if err := result.Decode(&stored); err != nil || stored.Status < 200 || stored.Status > 999 {
-		x.adapter.cfg.Logger.Error("httpadapter: a record is not an HTTP answer", "err", err)
-		x.fail(cache.ErrCorrupt)
+	stored, err := x.open(result)
+	if err != nil {
+		x.fail(err)
 		return
 	}
 	if result.Unconfirmed {

@@ -88,17 +88,32 @@ func (f *headerFilter) keeps(canonical string) bool {
 	return slices.ContainsFunc(f.allowed, begins) || !slices.ContainsFunc(f.denied, begins)
 }
 
+// isField reports whether name and values make fields that can be sent (RFC 9110 §5.1 and §5.5). For a carriage return
+// or a line feed net/http sends a space; any other control character in a value it sends as it is, and clients take the
+// whole answer for a broken one.
+func isField(name string, values []string) bool {
+	for _, v := range values {
+		for i := range len(v) {
+			if c := v[i]; c < ' ' && c != '\t' && c != '\r' && c != '\n' || c == 0x7f {
+				return false
+			}
+		}
+	}
+	return isToken(name)
+}
+
 // keepsAll reports whether a record keeps h as it is.
 func (f *headerFilter) keepsAll(h http.Header) bool {
-	for name := range h {
-		if name == "" || tokenChars.span(name) < len(name) || !f.keeps(name) || http.CanonicalHeaderKey(name) != name {
+	for name, vv := range h {
+		if !isField(name, vv) || !f.keeps(name) || http.CanonicalHeaderKey(name) != name {
 			return false
 		}
 	}
 	return true
 }
 
-// keep returns the headers of h that a record keeps, under canonical names, or nil if there are none; h itself if it
+// keep returns the headers of h that a record keeps, which is asked when it is written and when it is read: whoever can
+// write to Redis can write a record. It returns them under canonical names, or nil if there are none; h itself if it
 // keeps all. A name without values is kept too: it is how a handler tells net/http to add none of its own.
 func (f *headerFilter) keep(h http.Header) http.Header {
 	switch {
@@ -117,7 +132,7 @@ func (f *headerFilter) keep(h http.Header) http.Header {
 		}
 		// What is no field name is not sent either (net/http skips it). That goes for trailers under
 		// http.TrailerPrefix, too, which are no headers.
-		if name == "" || tokenChars.span(name) < len(name) || !f.keeps(canonical) {
+		if !isField(name, vv) || !f.keeps(canonical) {
 			continue
 		}
 		if canonical != name {

@@ -1,10 +1,15 @@
 package httpadapter
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
+
+	"github.com/reprise-go/reprise/cache"
+	"github.com/reprise-go/reprise/replay"
 )
 
 // A response is an answer, and what a record keeps of it. Fields may be added, never changed.
@@ -13,6 +18,43 @@ type response struct {
 	Header  http.Header `msgpack:"header"`
 	Body    []byte      `msgpack:"body"`
 	Trailer http.Header `msgpack:"trailer,omitempty"`
+}
+
+// bounds are what a record of an answer may be: the longest body that is kept, and headers beside it.
+func (c *Config) bounds() cache.Bounds {
+	return cache.Bounds{Bytes: c.MaxResponse + maxHeaders, Values: maxFields}
+}
+
+// What a record may have beside its body: headers and trailers of 256 KiB, which is what Chrome takes
+// (kMaxHeaderBufSize of its HttpStreamParser; curl's MAX_HTTP_RESP_HEADER_SIZE is 300 KiB), and 4,096 names and
+// values in them (curl takes 5,000 headers).
+const (
+	maxHeaders = 256 << 10
+	maxFields  = 4 << 10
+)
+
+// open takes a record for an answer to give. Whoever could write to Redis may have written it, so it is held to
+// all that a record of ours is when it is written: replay.ErrNotKept for one that is too large to be kept,
+// cache.ErrCorrupt for one that is no answer, and of its headers those that are kept.
+func (x *exchange) open(result replay.Result) (p response, err error) {
+	cfg := &x.adapter.cfg
+	switch err := result.Decode(&p); {
+	case errors.Is(err, cache.ErrTooLarge), err == nil && int64(len(p.Body)) > cfg.MaxResponse:
+		cfg.Logger.Error("httpadapter: a record is larger than MaxResponse allows for", "bytes", len(p.Body), "err", err)
+		return response{}, replay.ErrNotKept
+	case err == nil && (p.Status < 200 || p.Status > 999):
+		err = fmt.Errorf("status %d", p.Status)
+		fallthrough
+	case err != nil:
+		cfg.Logger.Error("httpadapter: a record is not an HTTP answer", "err", err)
+		return response{}, cache.ErrCorrupt
+	}
+	p.Header = x.adapter.filter.keep(p.Header)
+	p.Trailer = x.adapter.filter.keep(p.Trailer)
+	if !bodyAllowed(p.Status) {
+		p.Body, p.Trailer = nil, nil
+	}
+	return p, nil
 }
 
 // write sends the answer. Headers that an outer handler has set stay, unless the answer has them.

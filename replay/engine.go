@@ -80,6 +80,11 @@ type Request struct {
 	// waiting costs one more round trip, to ask by that fingerprint.
 	Same func(fingerprint string) (bool, error)
 
+	// Bounds are what the answers to such requests may be, encoded, where that is less than
+	// Config.Cache.MaxDecoded allows. As with that, a larger answer is not kept, and a record of one
+	// is not read: Result.Decode returns cache.ErrTooLarge with cache.ErrCorrupt. Zero is no bound.
+	Bounds cache.Bounds
+
 	// These override the fields of Config. Zero doesn't, and NoWait is no time at all.
 	Wait        time.Duration
 	OnAbandoned AbandonedPolicy
@@ -160,6 +165,7 @@ func (e *Engine) Do(ctx context.Context, req Request, work func(context.Context)
 		return Result{}, &ConfigError{Name: "Request.Reconcile", Want: "a function", Other: "OnAbandoned"}
 	}
 	p := &passage{engine: e, req: req, work: work, key: e.key(req.Scope, req.Key), start: time.Now()}
+	p.codec = *e.codec.Within(req.Bounds)
 	return p.do(ctx)
 }
 

@@ -135,7 +135,7 @@ func (p *passage) commit(ctx context.Context, lease *lock.Lease, answer Answer, 
 		ran.Stored = !tombstone
 		if replied && !tombstone {
 			// The caller has seen no value yet: it gets this one as it gets any record.
-			ran.record, err = p.engine.codec.Open(p.key, string(value))
+			ran.record, err = p.codec.Open(p.key, string(value))
 			ran.Replayed = err == nil
 			return ran, err
 		}
@@ -200,7 +200,7 @@ func (p *passage) late(ctx context.Context, lost error) (Result, error) {
 func (p *passage) record(lease *lock.Lease, a Answer) (value []byte, tombstone bool, err error) {
 	h := cache.Header{Owner: lease.Owner(), Fence: lease.Fence(), Fingerprint: p.req.Fingerprint}
 	if a.Verdict == Keep {
-		value, err = p.engine.codec.Encode(p.key, h, a.Value)
+		value, err = p.codec.Encode(p.key, h, a.Value)
 		if err == nil {
 			return value, false, nil
 		}
@@ -209,7 +209,7 @@ func (p *passage) record(lease *lock.Lease, a Answer) (value []byte, tombstone b
 		}
 	}
 	h.Tombstone = true
-	value, bad := p.engine.codec.Encode(p.key, h, nil)
+	value, bad := p.codec.Encode(p.key, h, nil)
 	if bad != nil {
 		return nil, false, bad
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/reprise-go/reprise/cache"
 	"github.com/reprise-go/reprise/lock"
 )
 
@@ -15,6 +16,7 @@ type passage struct {
 	req    Request
 	work   func(context.Context) (Answer, error)
 	key    string // in Redis
+	codec  cache.Codec
 	start  time.Time
 	event  Event
 
@@ -173,7 +175,7 @@ func (p *passage) unreadable(err error) (Result, error) {
 
 // replay answers with a record.
 func (p *passage) replay(ctx context.Context, value string) (Result, error) {
-	record, err := p.engine.codec.Open(p.key, value)
+	record, err := p.codec.Open(p.key, value)
 	if err != nil {
 		return p.unreadable(err)
 	}

@@ -66,7 +66,7 @@ func TestValuesThatAreTooLongAreNotFetched(t *testing.T) {
 	const limit = 2 << 10
 	for name, size := range map[string]int{"short enough to come along": 20 << 10, "long": 20 << 20} {
 		for kind, machine := range map[string]func(*Fleet) *Machine{
-			"single":   func(f *Fleet) *Machine { return f.Machine() },
+			"single": func(f *Fleet) *Machine { return f.Machine() },
 			"replicas": func(f *Fleet) *Machine {
 				f.Before(func(p *server.Peer, cmd string, _ ...string) bool { // which miniredis doesn't know
 					if cmd == "READONLY" {

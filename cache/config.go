@@ -22,7 +22,8 @@ const (
 // will, in the others only as each says.
 type Config struct {
 	// CompressAbove is the length in bytes above which a payload is compressed,
-	// if that makes it smaller by an eighth at least. Zero means 2 KiB; Never
+	// if that makes it smaller by an eighth at least, and not so small for so many
+	// values that a reader would take it for forged. Zero means 2 KiB; Never
 	// turns compression off. Compressed records are read either way.
 	CompressAbove int64 `env:"CACHE_COMPRESS_ABOVE" want:"a size above 0, such as 4096, 4KiB or 1MiB, or off"`
 

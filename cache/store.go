@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A Client is the part of Redis that a Store needs; every
+// A Client is the part of Redis that a Store needs, for an ACL too; every
 // [redis.UniversalClient] has it: single, Sentinel, Cluster.
 type Client interface {
 	GetRange(ctx context.Context, key string, start, end int64) *redis.StringCmd

@@ -42,8 +42,10 @@ type Config struct {
 	Syntax httpadapter.KeySyntax `env:"GRPC_KEY_SYNTAX" want:"lenient or strict"`
 
 	// MaxResponse bounds in bytes the encoded message, or status, that is kept of an answer. Zero
-	// means 1 MiB; at most 256 MiB. A record must also fit cache.Config.MaxDecoded. The request is
-	// bounded by grpc.MaxRecvMsgSize.
+	// means 1 MiB; at most 256 MiB. Beside it, a record has 256 KiB of metadata, and 4,096 keys and
+	// values. It must also fit cache.Config.MaxDecoded. A larger answer is given, and not kept; a
+	// record of one, written by a server of a higher limit, is not given: retries of both get
+	// REPLAY_UNAVAILABLE. The request is bounded by grpc.MaxRecvMsgSize.
 	MaxResponse int64 `env:"GRPC_MAX_RESPONSE" want:"a size from 1 to 256MiB"`
 
 	// RetryAfter is what a client is told to wait for a call in flight, or for Redis. Zero means

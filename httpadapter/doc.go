@@ -79,5 +79,6 @@
 //
 // Each request under a key holds at most MaxBody + MaxResponse bytes, and up to twice MaxResponse
 // more while the answer is encoded and on its way to Redis, or from there; one that waits holds its
-// body. What passes through past the cap, by Write, Flush or ReadFrom, is held nowhere.
+// body. What passes through past the cap, by Write, Flush or ReadFrom, is held nowhere. A record is
+// held to all this when it is read, whoever wrote it: to MaxResponse, and to the headers that records keep.
 package httpadapter

@@ -3,8 +3,9 @@ package replay
 import "context"
 
 // Do runs work once for each request, and returns its value every time: what Engine.Do does, for
-// work that is a function of its own type. T must survive msgpack, which encodes structs by the
-// names of their exported fields.
+// work that is a function of its own type. T must be what a record can keep: package cache
+// lists under Values what comes back as something else. An answer that it refuses is not kept: the error is a
+// *cache.EncodeError, and retries get ErrNotKept, for the work has been done.
 //
 // An error of the work is returned as it is and not stored: the next request runs again, as the next
 // attempt, or as the first if the error is marked by Clean.

@@ -23,6 +23,7 @@ func TestAnswerNotKept(t *testing.T) {
 		{"by its verdict", replay.Answer{Value: "done", Verdict: replay.Tombstone}, false},
 		{"for its size", replay.Answer{Value: strings.Repeat("long ", 1000)}, false},
 		{"for it can't be encoded", replay.Answer{Value: make(chan int)}, true},
+		{"for it can't be decoded again", replay.Answer{Value: struct{ Meta any }{map[int]string{1: "a"}}}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
@@ -45,6 +46,59 @@ func TestAnswerNotKept(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A request's bounds hold both ways: a larger answer is not kept, and a record of one is not read.
+func TestRequestBounds(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		d := newDesk(t, f)
+		bounded := request()
+		bounded.Bounds = cache.Bounds{Bytes: 100}
+		long := strings.Repeat("long ", 100)
+		d.ask(bg, bounded, says("short")).wasRun(t, "short", 1)
+		d.ask(bg, bounded, says("no")).wasReplayed(t, "short")
+		f.Redis.FlushAll()
+		if r := d.ask(bg, bounded, says(long)); !r.ran || r.err != nil || r.value != long || r.Stored {
+			t.Errorf("the first: %+v", r)
+		}
+		d.ask(bg, bounded, says("no")).wasRefused(t, replay.ErrNotKept, replay.NotKept)
+		f.Redis.FlushAll()
+		d.ask(bg, request(), says(long)).wasRun(t, long, 1)
+		result, err := d.engine.Do(context.WithValue(bg, eventsKey{}, new([]replay.Event)), bounded, says("no"))
+		if err != nil || !result.Replayed {
+			t.Fatalf("got %+v, %v", result, err)
+		}
+		var value string
+		if err := result.Decode(&value); !errors.Is(err, cache.ErrTooLarge) || !errors.Is(err, cache.ErrCorrupt) || value != "" {
+			t.Errorf("read %q, %v", value, err)
+		}
+	})
+}
+
+// What is longer than any record is none, and is not fetched to find that out.
+func TestValueThatIsTooLongToBeARecord(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		d := newDesk(t, f, func(c *replay.Config) { c.Cache.MaxDecoded = 64 << 10 })
+		d.ask(bg, request(), says("done")).wasRun(t, "done", 1)
+		key := onlyKey(t, f)
+		for _, size := range []int{64<<10 + 365, 4 << 20} {
+			if err := f.Redis.Set(key, strings.Repeat("R", size)); err != nil {
+				t.Fatal(err)
+			}
+			d.Trips()
+			r := d.ask(bg, request(), says("no"))
+			r.wasRefused(t, cache.ErrCorrupt, replay.Unreadable)
+			r.is(t, lock.ErrCorrupt, cache.ErrTooLarge)
+			trips(t, d, "begin")
+		}
+		// The longest that may be one is fetched, and is none.
+		if err := f.Redis.Set(key, strings.Repeat("R", 64<<10+364)); err != nil {
+			t.Fatal(err)
+		}
+		r := d.ask(bg, request(), says("no"))
+		r.wasRefused(t, cache.ErrCorrupt, replay.Unreadable)
+		trips(t, d, "begin", "GET")
+	})
 }
 
 // An answer that can't be stored for so long is the work's mistake, and nothing is forgotten.

@@ -63,5 +63,5 @@ func cutElement(list string) (element, rest string) {
 // mediaType returns a Content-Type in lower case and without its parameters, be they well-formed or not.
 func mediaType(contentType string) string {
 	essence, _, _ := strings.Cut(contentType, ";")
-	return strings.ToLower(strings.Trim(essence, " \t"))
+	return strings.ToLower(trimValue(essence))
 }

@@ -100,11 +100,12 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 		x.turnAway(fault, "")
 		return
 	}
+	x.identity = a.prints.of(r, x.body)
 	req := replay.Request{
 		Scope:       scope,
 		Key:         x.key,
-		Fingerprint: a.prints.of(r, x.body),
-		Same:        x.same,
+		Fingerprint: x.identity.String(),
+		Same:        x.identity.same,
 		Wait:        a.wait(r),
 		OnAbandoned: a.cfg.OnAbandoned,
 		OnFailure:   a.cfg.OnFailure,

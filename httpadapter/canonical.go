@@ -2,12 +2,14 @@ package httpadapter
 
 import (
 	"bytes"
-	"encoding/json"
-	"math"
+	"cmp"
+	"errors"
+	"io"
+	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/gowebpki/jcs"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // isJSON reports whether a media type is JSON's or based on it (RFC 6839 §3.1).
@@ -16,83 +18,337 @@ func isJSON(contentType string) bool {
 	return media == "application/json" || strings.HasSuffix(media, "+json")
 }
 
-// exactNumbers reports whether text is JSON whose numbers keep their value in a float64, in which RFC 8785 writes them:
-// all with no more than 15 significant digits, of which two are never one float64. Others could make one amount of two,
-// and one operation of two.
-func exactNumbers(text []byte) bool {
-	if !json.Valid(text) { // which bounds the depth, too
-		return false
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	for {
-		token, err := d.Token()
-		if err != nil {
-			return true // the end: it is valid
-		}
-		if n, ok := token.(json.Number); ok && !exact(string(n)) {
-			return false
-		}
-	}
-}
-
-// Outside these limits a float64 has fewer digits.
+// Beyond these a body has no canonical form: it counts as it stands, which can only tell requests apart.
 const (
-	leastNormal   = 0x1p-1022
-	maxExactDigit = 15
+	// maxDepth bounds how often a byte is moved, for each object around it that is not sorted. 64 levels are what
+	// .NET's System.Text.Json reads by default; encoding/json reads 10,000.
+	maxDepth = 64
+
+	// maxExactDigits and maxExactExponent bound numbers, which RFC 8785 takes for float64s: of two with no more than 15
+	// significant digits, from 1e-307 to below 1e308, none are one float64 (IEEE 754; its DBL_DIG). Others could make one
+	// amount of two, and one operation of two.
+	maxExactDigits   = 15
+	maxExactExponent = 307
 )
 
-func exact(number string) bool {
-	mantissa, _, _ := strings.Cut(strings.ToLower(number), "e")
-	digits := strings.Trim(strings.Replace(strings.TrimPrefix(mantissa, "-"), ".", "", 1), "0")
-	f, err := strconv.ParseFloat(number, 64)
-	if digits == "" {
-		return true // zero
-	}
-	return err == nil && len(digits) <= maxExactDigit && math.Abs(f) >= leastNormal
+var (
+	errTooDeep    = errors.New("more than 64 levels")
+	errNotExact   = errors.New("a number that a float64 may not hold")
+	errDuplicate  = errors.New("an object has two members of one name")
+	errMoreValues = errors.New("more than one value")
+)
+
+// A canonicalizer writes a JSON value anew as RFC 8785 says, without what is to be left out, in one pass over the tokens.
+type canonicalizer struct {
+	in      *jsontext.Decoder
+	out     []byte
+	depth   int
+	members []member // of the objects that are open, the innermost last
+	names   []byte   // of those members, unquoted
+	scratch []byte
 }
 
-// omit leaves what the pointers point to out of canonical JSON.
-func omit(canonical []byte, pointers []string) ([]byte, error) {
-	d := json.NewDecoder(bytes.NewReader(canonical))
-	d.UseNumber()
-	var document any
-	if err := d.Decode(&document); err != nil {
+// A member is where an object's member stands in out, and its name in names. One that is left out is empty. 32 bits hold
+// what a body of 256 MiB can come to, each number of 4 bytes (1e20) growing to 21.
+type member struct{ from, to, name, nameEnd uint32 }
+
+// canonicalJSON returns the canonical form of a body, or an error if it has none: it is no JSON (RFC 8259, encoded in
+// UTF-8), has two members of one name in an object, or is beyond the limits above. That goes for what is left out, too.
+// It takes memory in proportion to the body.
+func canonicalJSON(body []byte, out *omission) ([]byte, error) {
+	c := canonicalizer{
+		// Duplicates are found by sorting, which takes no map of all names.
+		in:  jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true)),
+		out: make([]byte, 0, len(body)),
+	}
+	if err := c.value(out); err != nil {
 		return nil, err
 	}
-	for _, p := range pointers {
-		leaveOut(document, strings.Split(p, "/")[1:])
+	if _, err := c.in.ReadToken(); err != io.EOF {
+		return nil, cmp.Or(err, errMoreValues)
 	}
-	text, err := json.Marshal(document)
+	return c.out, nil
+}
+
+func (c *canonicalizer) value(out *omission) (err error) {
+	kind := c.in.PeekKind()
+	if kind == '{' || kind == '[' {
+		if c.depth++; c.depth > maxDepth {
+			return errTooDeep
+		}
+		if kind == '{' {
+			err = c.object(out)
+		} else {
+			err = c.array(out)
+		}
+		c.depth--
+		return err
+	}
+	scalar, err := c.in.ReadValue()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return jcs.Transform(text)
+	switch kind {
+	case '"':
+		err = c.string(scalar)
+	case '0':
+		c.out, err = appendNumber(c.out, scalar)
+	default:
+		c.out = append(c.out, scalar...)
+	}
+	return err
+}
+
+func (c *canonicalizer) object(out *omission) error {
+	if _, err := c.in.ReadToken(); err != nil {
+		return err
+	}
+	c.out = append(c.out, '{')
+	start, members, names := len(c.out), len(c.members), len(c.names)
+	sorted := true
+	for c.in.PeekKind() != '}' {
+		quoted, err := c.in.ReadValue()
+		if err != nil {
+			return err
+		}
+		before := len(c.out)
+		if before > start {
+			c.out = append(c.out, ',')
+		}
+		m := member{from: uint32(len(c.out)), name: uint32(len(c.names))}
+		if c.names, err = jsontext.AppendUnquote(c.names, quoted); err != nil {
+			return err
+		}
+		m.nameEnd = uint32(len(c.names))
+		if err := c.string(quoted); err != nil {
+			return err
+		}
+		c.out = append(c.out, ':')
+		below := out.below(c.names[m.name:])
+		if err := c.value(below); err != nil {
+			return err
+		}
+		if below.here() {
+			c.out, m.from = c.out[:before], uint32(before)
+		}
+		m.to = uint32(len(c.out))
+		sorted = sorted && (len(c.members) == members || c.compare(c.members[len(c.members)-1], m) < 0)
+		c.members = append(c.members, m)
+	}
+	if _, err := c.in.ReadToken(); err != nil {
+		return err
+	}
+	if !sorted {
+		if err := c.sort(start, c.members[members:]); err != nil {
+			return err
+		}
+	}
+	c.members, c.names = c.members[:members], c.names[:names]
+	c.out = append(c.out, '}')
+	return nil
+}
+
+// sort puts the members of an object that begins at start into their order.
+func (c *canonicalizer) sort(start int, members []member) error {
+	slices.SortFunc(members, c.compare)
+	c.scratch = slices.Grow(c.scratch[:0], len(c.out)-start)
+	for i, m := range members {
+		if i > 0 && c.compare(members[i-1], m) == 0 {
+			return errDuplicate
+		}
+		if m.from == m.to {
+			continue
+		}
+		if len(c.scratch) > 0 {
+			c.scratch = append(c.scratch, ',')
+		}
+		c.scratch = append(c.scratch, c.out[m.from:m.to]...)
+	}
+	c.out = append(c.out[:start], c.scratch...)
+	return nil
+}
+
+func (c *canonicalizer) compare(a, b member) int {
+	return compareUTF16(c.names[a.name:a.nameEnd], c.names[b.name:b.nameEnd])
+}
+
+// compareUTF16 compares UTF-8 texts by their UTF-16 code units (RFC 8785 §3.2.3). It differs from the order of bytes in
+// what lies above the surrogates: U+E000 to U+FFFF, of three bytes that begin with EE or EF, follow what takes four.
+func compareUTF16(a, b []byte) int {
+	for i := range min(len(a), len(b)) {
+		x, y := a[i], b[i]
+		if x == y {
+			continue
+		}
+		if x >= 0xee && y >= 0xee && (x >= 0xf0) != (y >= 0xf0) {
+			x, y = y, x
+		}
+		return cmp.Compare(x, y)
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+func (c *canonicalizer) array(out *omission) error {
+	if _, err := c.in.ReadToken(); err != nil {
+		return err
+	}
+	c.out = append(c.out, '[')
+	var index [20]byte
+	for i := 0; c.in.PeekKind() != ']'; i++ {
+		if i > 0 {
+			c.out = append(c.out, ',')
+		}
+		from := len(c.out)
+		var below *omission
+		if out != nil {
+			below = out.below(strconv.AppendInt(index[:0], int64(i), 10))
+		}
+		if err := c.value(below); err != nil {
+			return err
+		}
+		if below.here() {
+			c.out = append(c.out[:from], "null"...) // the others keep their places
+		}
+	}
+	_, err := c.in.ReadToken()
+	c.out = append(c.out, ']')
+	return err
+}
+
+// string writes a string in its shortest form, which it has if nothing in it is escaped.
+func (c *canonicalizer) string(quoted []byte) (err error) {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		c.out = append(c.out, quoted...)
+		return nil
+	}
+	if c.scratch, err = jsontext.AppendUnquote(c.scratch[:0], quoted); err != nil {
+		return err
+	}
+	c.out, err = jsontext.AppendQuote(c.out, c.scratch)
+	return err
+}
+
+// appendNumber writes a number, which is valid, as ECMAScript does (RFC 8785 §3.2.2.3; ECMA-262, Number::toString). The
+// digits that it asks for are the fewest that make the same float64. With no more than 15 they are the number's own, so
+// that none has to be made.
+func appendNumber(out, number []byte) ([]byte, error) {
+	mantissa, negative := bytes.CutPrefix(number, []byte("-"))
+	if len(mantissa) <= maxExactDigits && sfDigits.span(string(mantissa)) == len(mantissa) && mantissa[0] != '0' {
+		return append(out, number...), nil // as most are
+	}
+	exponent := 0
+	if e := bytes.IndexAny(mantissa, "eE"); e >= 0 {
+		var err error
+		exponent, err = strconv.Atoi(string(mantissa[e+1:]))
+		if mantissa = mantissa[:e]; err != nil && len(bytes.Trim(mantissa, "0.")) > 0 {
+			return out, errNotExact
+		}
+	}
+	// The number is 0.DIGITS times ten to the power of point, its digits without zeros at either end.
+	var digits [maxExactDigits]byte
+	n, zeros, point, fraction := 0, 0, 0, false
+	for _, c := range mantissa {
+		switch {
+		case c == '.':
+			fraction = true
+			continue
+		case c != '0' && n+zeros >= maxExactDigits:
+			return out, errNotExact
+		case c != '0':
+			n += copy(digits[n:], "00000000000000"[:zeros])
+			digits[n] = c
+			n, zeros = n+1, 0
+		case n > 0:
+			zeros++
+		}
+		switch {
+		case !fraction && n > 0:
+			point++
+		case fraction && n == 0:
+			point--
+		}
+	}
+	if n == 0 {
+		return append(out, '0'), nil // -0, too
+	}
+	const most = 1 << 30 // far beyond what a body has room to make up for by zeros
+	exponent = min(max(exponent, -most), most)
+	point += exponent
+	if point-1 > maxExactExponent || point-1 < -maxExactExponent {
+		return out, errNotExact
+	}
+	if negative {
+		out = append(out, '-')
+	}
+	return appendDecimal(out, digits[:n], point), nil
+}
+
+// appendDecimal writes 0.DIGITS times ten to the power of point.
+func appendDecimal(out, digits []byte, point int) []byte {
+	const zeros = "000000000000000000000"
+	switch n := len(digits); {
+	case n <= point && point <= 21:
+		out = append(out, digits...)
+		return append(out, zeros[:point-n]...)
+	case 0 < point && point <= 21:
+		out = append(out, digits[:point]...)
+		out = append(out, '.')
+		return append(out, digits[point:]...)
+	case -6 < point && point <= 0:
+		out = append(out, "0."...)
+		out = append(out, zeros[:-point]...)
+		return append(out, digits...)
+	}
+	out = append(out, digits[0])
+	if len(digits) > 1 {
+		out = append(out, '.')
+		out = append(out, digits[1:]...)
+	}
+	out = append(out, 'e')
+	if point > 0 {
+		out = append(out, '+')
+	}
+	return strconv.AppendInt(out, int64(point-1), 10)
+}
+
+// An omission is what JSON pointers leave out of a value: all of it, or what lies below by a member's name or an
+// element's index. Nil leaves out nothing.
+type omission struct {
+	all   bool
+	parts map[string]*omission
+}
+
+func newOmission(pointers []string) *omission {
+	if len(pointers) == 0 {
+		return nil
+	}
+	root := new(omission)
+	for _, p := range pointers {
+		at := root
+		for name := range strings.SplitSeq(p[1:], "/") {
+			name = unescapePointer.Replace(name)
+			if at.parts[name] == nil {
+				if at.parts == nil {
+					at.parts = map[string]*omission{}
+				}
+				at.parts[name] = new(omission)
+			}
+			at = at.parts[name]
+		}
+		at.all = true
+	}
+	return root
 }
 
 var unescapePointer = strings.NewReplacer("~1", "/", "~0", "~") // RFC 6901 §4
 
-// leaveOut follows a pointer. Where there is nothing at its end it does nothing.
-func leaveOut(in any, path []string) {
-	name := unescapePointer.Replace(path[0])
-	last := len(path) == 1
-	switch v := in.(type) {
-	case map[string]any:
-		if last {
-			delete(v, name)
-		} else {
-			leaveOut(v[name], path[1:])
-		}
-	case []any:
-		i, err := strconv.Atoi(name)
-		switch {
-		case err != nil || i < 0 || i >= len(v) || name != strconv.Itoa(i):
-		case last:
-			v[i] = nil // the others keep their places
-		default:
-			leaveOut(v[i], path[1:])
-		}
+func (o *omission) here() bool { return o != nil && o.all }
+
+func (o *omission) below(name []byte) *omission {
+	if o == nil {
+		return nil
 	}
+	return o.parts[string(name)]
 }
 
 // isPointer reports whether p is a JSON pointer to a part of a document (RFC 6901 §3).

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/reprise-go/reprise/internal/envconf"
 	"github.com/reprise-go/reprise/replay"
@@ -30,12 +31,13 @@ type Config struct {
 	// RequireKey answers 400 to a request without a key. Zero (false) lets it pass unprotected.
 	RequireKey bool `env:"HTTP_REQUIRE_KEY"`
 
-	// Methods take part; others pass. Zero means POST and PATCH. GET, HEAD, OPTIONS and TRACE are
-	// safe to repeat as they are, and not accepted.
-	Methods []string `env:"HTTP_METHODS" want:"methods other than GET, HEAD, OPTIONS and TRACE, separated by commas"`
+	// Methods take part; others pass. Zero means POST and PATCH. Methods are case-sensitive
+	// (RFC 9110 §9.1): post is not POST, and not accepted. Nor are GET, HEAD, OPTIONS and TRACE,
+	// which are safe to repeat as they are.
+	Methods []string `env:"HTTP_METHODS" want:"methods in upper case other than GET, HEAD, OPTIONS and TRACE, each once, separated by commas"`
 
 	// Headers may carry the key; several in one request must agree. Zero means Idempotency-Key.
-	Headers []string `env:"HTTP_KEY_HEADERS" want:"header names, separated by commas"`
+	Headers []string `env:"HTTP_KEY_HEADERS" want:"names of request headers other than Host and those of one connection, each once, separated by commas"`
 
 	// Syntax is what keys look like. Zero means as the dialect says: Lenient, for Problem.
 	Syntax KeySyntax `env:"HTTP_KEY_SYNTAX" want:"lenient or strict"`
@@ -93,8 +95,8 @@ type Config struct {
 	// AllowHeaders and DenyHeaders are response headers that records keep or leave out, beyond the
 	// built-in list; "X-Internal-*" stands for all that begin so. No list lets a replay's markers in,
 	// whichever dialect's: Idempotency-Replayed, Idempotent-Replayed and Idempotency-Key.
-	AllowHeaders []string `env:"HTTP_ALLOW_HEADERS" want:"header names, separated by commas"`
-	DenyHeaders  []string `env:"HTTP_DENY_HEADERS" want:"header names, separated by commas"`
+	AllowHeaders []string `env:"HTTP_ALLOW_HEADERS" want:"header names that aren't made anew for each answer, or beginnings with an asterisk after them, each once, separated by commas"`
+	DenyHeaders  []string `env:"HTTP_DENY_HEADERS" want:"header names, or beginnings with an asterisk after them, each once, separated by commas"`
 
 	// DocURL is a page on the API's idempotency, which errors link to. Zero means none.
 	DocURL string `env:"HTTP_DOC_URL" want:"an absolute URL"`
@@ -200,13 +202,8 @@ func (c Config) Validate() error {
 	c = c.WithDefaults()
 	var f envconf.Faults
 	f.Check(c.Dialect != nil, "DialectName", c.DialectName, dialectNames(), "")
-	for _, m := range c.Methods {
-		safe := slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace}, m)
-		f.Check(isToken(m) && !safe, "Methods", m, "methods other than GET, HEAD, OPTIONS and TRACE", "")
-	}
-	for _, h := range c.Headers {
-		f.Check(isToken(h), "Headers", h, "header names", "")
-	}
+	checkEach(&f, "Methods", c.Methods, isUnsafeMethod, nil, "methods in upper case other than GET, HEAD, OPTIONS and TRACE, each once")
+	checkEach(&f, "Headers", c.Headers, isRequestHeader, http.CanonicalHeaderKey, wantRequestHeaders)
 	f.Check(c.MaxBody > 0 && c.MaxBody <= maxLimit, "MaxBody", c.MaxBody, "1 to 268435456 bytes", "")
 	f.Check(c.MaxResponse > 0 && c.MaxResponse <= maxLimit, "MaxResponse", c.MaxResponse, "1 to 268435456 bytes", "")
 	f.Check(c.RetryAfter >= time.Second && c.RetryAfter <= 30*time.Second, "RetryAfter", c.RetryAfter, "1s to 30s", "")
@@ -231,11 +228,12 @@ func (c Config) Validate() error {
 		_, err := newHeaderFilter(allow, deny, markers(nil)) // New adds that of a dialect of one's own
 		return err == nil
 	}
-	allow, deny := strings.Join(c.AllowHeaders, ","), strings.Join(c.DenyHeaders, ",")
-	allowed, denied := valid(c.AllowHeaders, nil), valid(nil, c.DenyHeaders)
-	f.Check(allowed, "AllowHeaders", allow, "header names that aren't made anew for each answer", "")
-	f.Check(denied, "DenyHeaders", deny, "header names", "")
-	f.Check(!allowed || !denied || valid(c.AllowHeaders, c.DenyHeaders), "DenyHeaders", deny, "header names that aren't allowed", "AllowHeaders")
+	allows := func(h string) bool { return valid([]string{h}, nil) }
+	denies := func(h string) bool { return valid(nil, []string{h}) }
+	allowed := checkEach(&f, "AllowHeaders", c.AllowHeaders, allows, http.CanonicalHeaderKey, wantAllow)
+	denied := checkEach(&f, "DenyHeaders", c.DenyHeaders, denies, http.CanonicalHeaderKey, wantDeny)
+	f.Check(!allowed || !denied || valid(c.AllowHeaders, c.DenyHeaders), "DenyHeaders", strings.Join(c.DenyHeaders, ","),
+		"header names that aren't allowed", "AllowHeaders")
 	return f.Err()
 }
 
@@ -245,10 +243,57 @@ const maxTTL = 10 * 365 * 24 * time.Hour
 
 func isToken(s string) bool { return s != "" && tokenChars.span(s) == len(s) }
 
+// checkEach refuses what is not valid of a list, and what is there twice, by the form that fold brings names to, if not
+// nil. A word that matches nothing, or that stands where another was meant, turns protection off unnoticed: so each list
+// of words has a rule of what can match at all, and whoever writes one word twice meant something else.
+func checkEach(f *envconf.Faults, name string, list []string, valid func(string) bool, fold func(string) string, want string) (ok bool) {
+	seen := map[string]bool{}
+	ok = true
+	for _, word := range list {
+		folded := word
+		if fold != nil {
+			folded = fold(word)
+		}
+		good := valid(word) && !seen[folded]
+		if word == "" {
+			word = strings.Join(list, ",") // nothing tells nobody where it stands
+		}
+		f.Check(good, name, word, want, "")
+		seen[folded] = true
+		ok = ok && good
+	}
+	return ok
+}
+
+func isUnsafeMethod(m string) bool {
+	safe := slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace}, m)
+	return isToken(m) && m == strings.ToUpper(m) && !safe
+}
+
+const (
+	wantRequestHeaders = "names of request headers other than Host and those of one connection, each once"
+	wantAllow          = "header names that aren't made anew for each answer, or beginnings with an asterisk after them, each once"
+	wantDeny           = "header names, or beginnings with an asterisk after them, each once"
+)
+
+// isRequestHeader reports whether a handler can find a header that goes from end to end. net/http takes Host out of the
+// headers, and a retry may come by another name of the same API anyway. An asterisk could be in a name by RFC 9110
+// §5.6.2, but whoever writes one means many, which these lists can't say.
+func isRequestHeader(h string) bool {
+	same := func(name string) bool { return strings.EqualFold(name, h) }
+	return isToken(h) && !strings.Contains(h, "*") && !same("Host") && !slices.ContainsFunc(madeAnew, same)
+}
+
+// isOmittable reports whether some JSON value can have a part at p, and p is as it was meant: RFC 6901 allows white space
+// at its end, but what stands there in a list was to keep its words apart.
+func isOmittable(p string) bool {
+	return isPointer(p) && utf8.ValidString(p) && strings.TrimSpace(p) == p
+}
+
 // FromEnv reads the variables HTTP_DIALECT, HTTP_REQUIRE_KEY, HTTP_METHODS, HTTP_KEY_HEADERS,
 // HTTP_KEY_SYNTAX (lenient, strict), HTTP_MAX_BODY, HTTP_MAX_RESPONSE, HTTP_RETRY_AFTER,
-// HTTP_FINGERPRINT_JSON, HTTP_FINGERPRINT_OMIT, HTTP_FINGERPRINT_HEADERS, HTTP_FINGERPRINT_KEYS,
-// HTTP_ON_STORE_DOWN (refuse, run), HTTP_PREFER_WAIT, HTTP_STORES (dialect, final, success, all), REPLAY_TTL_2XX to
+// HTTP_FINGERPRINT_JSON, HTTP_FINGERPRINT_OMIT, HTTP_FINGERPRINT_MULTIPART, HTTP_FINGERPRINT_HEADERS,
+// HTTP_FINGERPRINT_KEYS, HTTP_ON_STORE_DOWN (refuse, run), HTTP_PREFER_WAIT, HTTP_STORES (dialect, final, success, all), REPLAY_TTL_2XX to
 // REPLAY_TTL_5XX, HTTP_ALLOW_HEADERS, HTTP_DENY_HEADERS and HTTP_DOC_URL, each behind prefix (by
 // custom "REPRISE_"), from environ, which has the form of os.Environ(). It returns every fault at
 // once.

@@ -63,9 +63,15 @@ func TestConfigValidate(t *testing.T) {
 		{"a dialect that there is not", Config{DialectName: "klingon"}, []string{`DialectName: got "klingon", want one of problem, ietf, credicorp, bluesnap, stripe`}},
 		{"a dialect of one's own", Config{Dialect: Problem{TypeBase: "x"}, DialectName: "own"}, nil},
 		{"methods that are safe", Config{Methods: []string{"GET", "POST", "HEAD", "OPTIONS", "TRACE"}},
-			[]string{`Methods: got "GET", want methods other than GET, HEAD, OPTIONS and TRACE`, "Methods", "Methods", "Methods"}},
-		{"a method that is none", Config{Methods: []string{"", "P T"}}, []string{"Methods: want", `Methods: got "P T"`}},
-		{"header names that are none", Config{Headers: []string{"", "a:b", "é"}}, []string{"Headers: want", `Headers: got "a:b", want header names`, "Headers"}},
+			[]string{`Methods: got "GET", want methods in upper case other than GET, HEAD, OPTIONS and TRACE, each once`, "Methods", "Methods", "Methods"}},
+		{"methods that are no methods of ours in lower case", Config{Methods: []string{"post", "get", "Patch", "PUT"}},
+			[]string{`Methods: got "post", want methods in upper case other than`, `Methods: got "get"`, `Methods: got "Patch"`}},
+		{"a method of one's own", Config{Methods: []string{"VERSION-CONTROL"}}, nil},
+		{"a method twice", Config{Methods: []string{"POST", "POST"}}, []string{`Methods: got "POST"`}},
+		{"a method that is none", Config{Methods: []string{"", "P T"}}, []string{`Methods: got ",P T"`, `Methods: got "P T"`}},
+		{"header names that are none", Config{Headers: []string{"", "a:b", "é"}}, []string{`Headers: got ",a:b,é"`, `Headers: got "a:b", want names of request headers`, "Headers"}},
+		{"headers that no handler finds", Config{Headers: []string{"host", "Transfer-Encoding", "trailer", "TE", "X-*"}}, []string{`Headers: got "host", want names of request headers other than Host`, "Headers", "Headers", "Headers", "Headers"}},
+		{"one header in two spellings", Config{Headers: []string{"X-Key", "x-key"}}, []string{`Headers: got "x-key"`}},
 		{"the least", Config{MaxBody: 1, MaxResponse: 1, RetryAfter: time.Second, TTL2xx: time.Second}, nil},
 		{"the most", Config{MaxBody: 256 << 20, MaxResponse: 256 << 20, RetryAfter: 30 * time.Second, TTL2xx: 87600 * time.Hour}, nil},
 		{"less than the least", Config{MaxBody: -1, MaxResponse: -1, RetryAfter: time.Second - 1, TTL2xx: 1, TTL3xx: -1, TTL4xx: time.Second - 1, TTL5xx: -time.Hour},
@@ -78,7 +84,10 @@ func TestConfigValidate(t *testing.T) {
 		{"waits that are none", Config{Wait: -2, PreferWait: -1}, []string{`Wait: got "-2ns", want 0 to 1h, or replay.NoWait`, `PreferWait: got "-1ns", want 0 to 1h`}},
 		{"waits too long", Config{Wait: time.Hour + 1, PreferWait: time.Hour + 1}, []string{"Wait", "PreferWait"}},
 		{"fingerprints of what there is not", Config{Fingerprint: Fingerprint{Omit: []string{"a", "/~"}, Headers: []string{"host"}, Keys: [][]byte{[]byte("0123456789abcde")}}},
-			[]string{`Fingerprint.Omit: got "a", want a JSON pointer such as /client/sent_at`, "Fingerprint.Omit", `Fingerprint.Headers: got "host", want header names other than Host`, "Fingerprint.Keys: want secrets of at least 16 bytes"}},
+			[]string{`Fingerprint.Omit: got "a", want JSON pointers such as /client/sent_at`, "Fingerprint.Omit", `Fingerprint.Headers: got "host", want names of request headers other than Host`, "Fingerprint.Keys: want secrets of at least 16 bytes"}},
+		{"fingerprints of one thing twice", Config{Fingerprint: Fingerprint{Omit: []string{"/a", "/A", "/a"}, Headers: []string{"X-A", "x-a"}, Keys: [][]byte{secretA, secretA}}},
+			[]string{`Fingerprint.Omit: got "/a"`, `Fingerprint.Headers: got "x-a"`, "Fingerprint.Keys: want secrets of at least 16 bytes, each once"}},
+		{"pointers that point to nothing", Config{Fingerprint: Fingerprint{Omit: []string{"", "/a ", " /b", "/\xff"}}}, []string{`Fingerprint.Omit: got ",/a , /b,`, `Fingerprint.Omit: got "/a "`, `Fingerprint.Omit: got " /b"`, "Fingerprint.Omit"}},
 		{"a document that is nowhere", Config{DocURL: "/docs"}, []string{`DocURL: got "/docs", want an absolute URL`}},
 		{"a document that breaks its header", Config{DocURL: "https://x/>; rel=next"}, []string{"DocURL"}},
 		{"a document that is no URL", Config{DocURL: "http://[::1"}, []string{"DocURL"}},
@@ -87,6 +96,10 @@ func TestConfigValidate(t *testing.T) {
 		{"allowed and no name", Config{AllowHeaders: []string{"a b"}}, []string{"AllowHeaders"}},
 		{"denied and no name", Config{DenyHeaders: []string{"a b"}}, []string{"DenyHeaders"}},
 		{"both, and no names", Config{AllowHeaders: []string{"a b"}, DenyHeaders: []string{"c d"}}, []string{"AllowHeaders", `DenyHeaders: got "c d", want header names`}},
+		{"an asterisk that stands for nothing", Config{AllowHeaders: []string{"X-*-A"}, DenyHeaders: []string{"*-Secret", "X-**"}}, []string{`AllowHeaders: got "X-*-A"`, `DenyHeaders: got "*-Secret"`, `DenyHeaders: got "X-**"`}},
+		{"only what is allowed", Config{AllowHeaders: []string{"X-A", "X-B-*"}, DenyHeaders: []string{"*"}}, nil},
+		{"answers' headers twice", Config{AllowHeaders: []string{"X-A", "x-a"}, DenyHeaders: []string{"X-B-*", "x-b-*", "X-B-C"}}, []string{`AllowHeaders: got "x-a"`, `DenyHeaders: got "x-b-*"`}},
+		{"beginnings allowed and denied", Config{AllowHeaders: []string{"X-A-*"}, DenyHeaders: []string{"x-a-*"}}, []string{`DenyHeaders: got "x-a-*", want header names that aren't allowed (see AllowHeaders)`}},
 		{"allowed and denied", Config{AllowHeaders: []string{"X-A"}, DenyHeaders: []string{"x-a"}}, []string{`DenyHeaders: got "x-a", want header names that aren't allowed (see AllowHeaders)`}},
 	} {
 		t.Run(tc.name, func(t *testing.T) { wantFaults(t, tc.cfg.Validate(), tc.want) })
@@ -117,7 +130,7 @@ func TestFromEnv(t *testing.T) {
 	got, err := FromEnv("X_", []string{
 		"X_HTTP_DIALECT=stripe", "X_HTTP_REQUIRE_KEY=true", "X_HTTP_METHODS=POST,PUT", "X_HTTP_KEY_HEADERS=Idempotency-Key,X-Key",
 		"X_HTTP_KEY_SYNTAX=strict", "X_HTTP_MAX_BODY=2MiB", "X_HTTP_MAX_RESPONSE=512KiB", "X_HTTP_RETRY_AFTER=5s", "X_HTTP_ON_STORE_DOWN=run",
-		"X_HTTP_PREFER_WAIT=20s", "X_HTTP_FINGERPRINT_JSON=true", "X_HTTP_FINGERPRINT_OMIT=/a,/b/c", "X_HTTP_FINGERPRINT_HEADERS=X-A",
+		"X_HTTP_PREFER_WAIT=20s", "X_HTTP_FINGERPRINT_JSON=true", "X_HTTP_FINGERPRINT_OMIT=/a,/b/c", "X_HTTP_FINGERPRINT_MULTIPART=true", "X_HTTP_FINGERPRINT_HEADERS=X-A",
 		"X_HTTP_FINGERPRINT_KEYS=MDEyMzQ1Njc4OWFiY2RlZg==", "X_HTTP_STORES=success", "X_REPLAY_TTL_2XX=1h", "X_REPLAY_TTL_3XX=2h", "X_REPLAY_TTL_4XX=3h", "X_REPLAY_TTL_5XX=4h",
 		"X_HTTP_ALLOW_HEADERS=Age", "X_HTTP_DENY_HEADERS=X-A,X-B-*", "X_HTTP_DOC_URL=https://example.com/docs", "HTTP_STORES=all", "X_HTTP_UNKNOWN=1",
 	})
@@ -127,7 +140,7 @@ func TestFromEnv(t *testing.T) {
 		TTL2xx: time.Hour, TTL3xx: 2 * time.Hour, TTL4xx: 3 * time.Hour, TTL5xx: 4 * time.Hour,
 		AllowHeaders: []string{"Age"}, DenyHeaders: []string{"X-A", "X-B-*"}, DocURL: "https://example.com/docs",
 		PreferWait:  20 * time.Second,
-		Fingerprint: Fingerprint{CanonicalJSON: true, Omit: []string{"/a", "/b/c"}, Headers: []string{"X-A"}, Keys: [][]byte{[]byte("0123456789abcdef")}},
+		Fingerprint: Fingerprint{CanonicalJSON: true, Omit: []string{"/a", "/b/c"}, CanonicalMultipart: true, Headers: []string{"X-A"}, Keys: [][]byte{[]byte("0123456789abcdef")}},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
@@ -137,11 +150,30 @@ func TestFromEnv(t *testing.T) {
 	}
 }
 
-// A name with a space would match nothing, in silence.
-func TestFromEnvListsHaveNoSpaces(t *testing.T) {
-	for _, variable := range []string{"HTTP_METHODS", "HTTP_KEY_HEADERS", "HTTP_ALLOW_HEADERS", "HTTP_DENY_HEADERS", "HTTP_FINGERPRINT_HEADERS"} {
-		if _, err := FromEnv("", []string{variable + "=AA, BB"}); err == nil || !strings.Contains(err.Error(), "separated by commas") {
+// A word that matches nothing, or stands where another was meant, would turn protection off in silence.
+func TestFromEnvLists(t *testing.T) {
+	for _, variable := range []string{"HTTP_METHODS", "HTTP_KEY_HEADERS", "HTTP_ALLOW_HEADERS", "HTTP_DENY_HEADERS", "HTTP_FINGERPRINT_HEADERS", "HTTP_FINGERPRINT_OMIT"} {
+		one, two := "AA", "BB"
+		if variable == "HTTP_FINGERPRINT_OMIT" {
+			one, two = "/a", "/b"
+		}
+		if _, err := FromEnv("", []string{variable + "=" + one + "," + two}); err != nil {
 			t.Errorf("%s: got %v", variable, err)
+		}
+		for what, list := range map[string]string{
+			"a space": one + ", " + two, "a space at the end": one + " ," + two, "nothing between": one + ",," + two,
+			"nothing at the end": one + ",", "nothing at the head": "," + one, "one twice": one + "," + two + "," + one,
+		} {
+			if _, err := FromEnv("", []string{variable + "=" + list}); err == nil || !strings.Contains(err.Error(), "separated by commas") || !strings.Contains(err.Error(), list) {
+				t.Errorf("%s with %s: got %v", variable, what, err)
+			}
+		}
+	}
+	for _, list := range []string{"post", "get", "GET", "POST,patch", "Post"} {
+		_, err := FromEnv("REPRISE_", []string{"REPRISE_HTTP_METHODS=" + list})
+		want := `REPRISE_HTTP_METHODS: got "` + list + `", want methods in upper case other than GET, HEAD, OPTIONS and TRACE, each once, separated by commas`
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: got %v", list, err)
 		}
 	}
 }
@@ -169,15 +201,15 @@ func TestFromEnvTellsAllFaults(t *testing.T) {
 		"X_HTTP_DIALECT=klingon", "X_HTTP_REQUIRE_KEY=maybe", "X_HTTP_METHODS=GET", "X_HTTP_KEY_HEADERS=a:b", "X_HTTP_KEY_SYNTAX=raw",
 		"X_HTTP_MAX_BODY=2MB", "X_HTTP_MAX_RESPONSE=off", "X_HTTP_RETRY_AFTER=1m", "X_HTTP_ON_STORE_DOWN=open", "X_HTTP_STORES=5xx",
 		"X_REPLAY_TTL_2XX=1ms", "X_REPLAY_TTL_3XX=off", "X_REPLAY_TTL_4XX=x", "X_REPLAY_TTL_5XX=0", "X_HTTP_ALLOW_HEADERS=Trailer",
-		"X_HTTP_DOC_URL=docs", "X_HTTP_PREFER_WAIT=2h", "X_HTTP_FINGERPRINT_JSON=2", "X_HTTP_FINGERPRINT_OMIT=a", "X_HTTP_FINGERPRINT_HEADERS=a:b",
+		"X_HTTP_DOC_URL=docs", "X_HTTP_PREFER_WAIT=2h", "X_HTTP_FINGERPRINT_JSON=2", "X_HTTP_FINGERPRINT_OMIT=a", "X_HTTP_FINGERPRINT_MULTIPART=yes", "X_HTTP_FINGERPRINT_HEADERS=a:b",
 		"X_HTTP_FINGERPRINT_KEYS=c2hvcnQ=",
 	})
 	want := map[string]string{
-		"X_HTTP_DIALECT": "one of problem, ietf, credicorp, bluesnap, stripe", "X_HTTP_REQUIRE_KEY": "true or false", "X_HTTP_METHODS": "other than GET", "X_HTTP_KEY_HEADERS": "header names",
+		"X_HTTP_DIALECT": "one of problem, ietf, credicorp, bluesnap, stripe", "X_HTTP_REQUIRE_KEY": "true or false", "X_HTTP_METHODS": "other than GET", "X_HTTP_KEY_HEADERS": "names of request headers",
 		"X_HTTP_KEY_SYNTAX": "lenient or strict", "X_HTTP_MAX_BODY": "256MiB", "X_HTTP_MAX_RESPONSE": "256MiB", "X_HTTP_RETRY_AFTER": "1s to 30s",
 		"X_HTTP_ON_STORE_DOWN": "refuse, run", "X_HTTP_STORES": "dialect, final, success, all", "X_REPLAY_TTL_2XX": "1s", "X_REPLAY_TTL_3XX": "1s",
 		"X_REPLAY_TTL_4XX": "duration", "X_REPLAY_TTL_5XX": "duration", "X_HTTP_ALLOW_HEADERS": "header names", "X_HTTP_DOC_URL": "absolute URL",
-		"X_HTTP_PREFER_WAIT": "0 to 1h", "X_HTTP_FINGERPRINT_JSON": "true or false", "X_HTTP_FINGERPRINT_OMIT": "JSON pointer", "X_HTTP_FINGERPRINT_HEADERS": "header names",
+		"X_HTTP_PREFER_WAIT": "0 to 1h", "X_HTTP_FINGERPRINT_JSON": "true or false", "X_HTTP_FINGERPRINT_OMIT": "JSON pointer", "X_HTTP_FINGERPRINT_HEADERS": "names of request headers", "X_HTTP_FINGERPRINT_MULTIPART": "true or false",
 		"X_HTTP_FINGERPRINT_KEYS": "16 bytes",
 	}
 	lines := strings.Split(err.Error(), "\n")

@@ -20,6 +20,7 @@ type exchange struct {
 	next        http.Handler
 	key, header string
 	body        []byte
+	identity    *identity
 	verdict     Authorization
 
 	again    replayedBody // for the handler to read
@@ -53,12 +54,8 @@ func (x *exchange) readBody() (fault Outcome) {
 	switch {
 	case tooLarge, int64(len(x.body)) > limit:
 		return BodyTooLarge
-	case err != nil, int64(len(x.body)) < length:
-		// A handler around us may have read a part, which the fingerprint would not see. More than
-		// was announced is welcome: it may have been decompressed.
+	case err != nil, readBefore(x.r, len(x.body)):
 		return BodyIncomplete
-	case length < 0 && len(x.body) == 0 && (len(x.r.PostForm) > 0 || x.r.MultipartForm != nil):
-		return BodyIncomplete // nor a form that was parsed before us
 	}
 	return 0
 }
@@ -96,6 +93,7 @@ func (*replayedBody) Close() error { return nil }
 
 // work runs the handler and says what becomes of its answer.
 func (x *exchange) work(ctx context.Context) (replay.Answer, error) {
+	x.identity.form = nil // a handler may take long, and seldom is it asked for again
 	if o, ok := replay.ShadowFrom(ctx); ok {
 		x.w.Header()[shadowHeader] = []string{string(o)}
 	}
@@ -154,9 +152,6 @@ func (x *exchange) reconcile(ctx context.Context) (replay.Decision, replay.Answe
 	x.ran = false
 	return decision, replay.Answer{}, nil
 }
-
-// same tells whether a fingerprint of another making is this request's.
-func (x *exchange) same(known string) (bool, error) { return x.adapter.prints.same(known, x.r, x.body) }
 
 func (x *exchange) authorize(context.Context) error {
 	x.verdict = x.adapter.cfg.Authorize(x.r)

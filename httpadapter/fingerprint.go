@@ -3,16 +3,11 @@ package httpadapter
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"hash"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
-
-	"github.com/gowebpki/jcs"
 
 	"github.com/reprise-go/reprise/internal/envconf"
 )
@@ -40,16 +35,22 @@ import (
 // all machines, then at the head. A fingerprint without a key is always checked, so the first key needs one deployment only.
 type Fingerprint struct {
 	// CanonicalJSON: in a JSON body the order of members, white space and the spelling of strings and numbers don't
-	// matter (RFC 8785). A body with duplicate members, or with a number that a float64 can't hold, where two amounts
-	// could become one, counts as it stands, as does one that is no JSON.
+	// matter (RFC 8785). A body with duplicate members, or with a number that a float64 may not hold, where two amounts
+	// could become one, counts as it stands, as does one that is no JSON in UTF-8, or has more than 64 levels.
 	CanonicalJSON bool `env:"HTTP_FINGERPRINT_JSON"`
 
 	// Omit are JSON pointers (RFC 6901) to what doesn't matter of a JSON body, such as /client/sent_at. They imply
 	// CanonicalJSON. An element of an array counts as null.
-	Omit []string `env:"HTTP_FINGERPRINT_OMIT" want:"JSON pointers such as /client/sent_at, separated by commas"`
+	Omit []string `env:"HTTP_FINGERPRINT_OMIT" want:"JSON pointers such as /client/sent_at, each once, without white space around them, separated by commas"`
 
-	// Headers are request headers that matter, too, such as Stripe-Account.
-	Headers []string `env:"HTTP_FINGERPRINT_HEADERS" want:"header names, separated by commas"`
+	// CanonicalMultipart: in a multipart body (RFC 2046 §5.1), such as an HTML form with files, the boundary doesn't
+	// matter, which most libraries draw anew for each try. The parts do, each to the byte, in their order: their headers
+	// and what follows. A body that has anything but its parts, or the boundary within one, counts as it stands.
+	CanonicalMultipart bool `env:"HTTP_FINGERPRINT_MULTIPART"`
+
+	// Headers are request headers that matter, too, such as Stripe-Account: each of their field lines, but not the white
+	// space around it.
+	Headers []string `env:"HTTP_FINGERPRINT_HEADERS" want:"names of request headers other than Host and those of one connection, each once, separated by commas"`
 
 	// Keys make fingerprints by HMAC-SHA-256, so that a reader of Redis can't guess small bodies. The first makes
 	// them; the others are earlier ones. At least 16 bytes each.
@@ -59,20 +60,22 @@ type Fingerprint struct {
 const minSecret = 16
 
 func (c *Fingerprint) check(f *envconf.Faults) {
-	for _, p := range c.Omit {
-		f.Check(isPointer(p), "Omit", p, "a JSON pointer such as /client/sent_at", "")
-	}
-	for _, h := range c.Headers {
-		// net/http takes Host out of the headers; a retry may come by another name of the same API anyway.
-		f.Check(isToken(h) && !strings.EqualFold(h, "Host"), "Headers", h, "header names other than Host", "")
-	}
-	for _, key := range c.Keys {
-		f.Check(len(key) >= minSecret, "Keys", "", "secrets of at least 16 bytes", "")
+	checkEach(f, "Omit", c.Omit, isOmittable, nil, "JSON pointers such as /client/sent_at, each once, without white space around them")
+	checkEach(f, "Headers", c.Headers, isRequestHeader, http.CanonicalHeaderKey, wantRequestHeaders)
+	for i, key := range c.Keys {
+		again := slices.ContainsFunc(c.Keys[:i], func(k []byte) bool { return string(k) == string(key) })
+		f.Check(len(key) >= minSecret && !again, "Keys", "", "secrets of at least 16 bytes, each once", "")
 	}
 }
 
-// fingerprintVersion goes into every fingerprint and its hashes. Any change to how they are made needs a new version.
-const fingerprintVersion = "1"
+const (
+	// fingerprintVersion goes into every fingerprint and its hashes. Any change to how they are made needs a new version.
+	fingerprintVersion = "1"
+
+	// fieldsVersion goes into the name of the fields. Any change to what they make of some request needs a new version:
+	// retries of requests made before are then told by the base.
+	fieldsVersion = "2"
+)
 
 // A fingerprinter makes fingerprints:
 //
@@ -83,26 +86,20 @@ const fingerprintVersion = "1"
 // most.
 type fingerprinter struct {
 	cfg    Fingerprint
+	omit   *omission
 	fields string  // "" if the configuration is that of the zero value, but for keys
 	makers []maker // the first makes, all compare; the last has no key
 }
 
-// A maker makes hashes with one key, or with none.
-type maker struct {
-	name     string
-	printers *sync.Pool
-}
-
 func newFingerprinter(cfg Fingerprint) *fingerprinter {
-	f := &fingerprinter{cfg: cfg}
+	f := &fingerprinter{cfg: cfg, omit: newOmission(cfg.Omit)}
 	f.cfg.CanonicalJSON = cfg.CanonicalJSON || len(cfg.Omit) > 0
-	f.cfg.Omit = slices.Compact(slices.Sorted(slices.Values(cfg.Omit)))
+	f.cfg.Omit = slices.Sorted(slices.Values(cfg.Omit))
 	f.cfg.Headers = nil
 	for _, h := range cfg.Headers {
 		f.cfg.Headers = append(f.cfg.Headers, http.CanonicalHeaderKey(h))
 	}
 	slices.Sort(f.cfg.Headers)
-	f.cfg.Headers = slices.Compact(f.cfg.Headers)
 	for _, key := range cfg.Keys {
 		m := maker{printers: newPrinters(func() hash.Hash { return hmac.New(sha256.New, key) })}
 		m.name = m.digest("name of the key")[:nameSize]
@@ -110,12 +107,15 @@ func newFingerprinter(cfg Fingerprint) *fingerprinter {
 	}
 	plain := maker{printers: newPrinters(sha256.New)}
 	f.makers = append(f.makers, plain)
-	if f.cfg.CanonicalJSON || len(f.cfg.Headers) > 0 {
-		json := "raw"
-		if f.cfg.CanonicalJSON {
-			json = "canonical"
+	if f.cfg.CanonicalJSON || f.cfg.CanonicalMultipart || len(f.cfg.Headers) > 0 {
+		word := func(on bool) string {
+			if on {
+				return "canonical"
+			}
+			return "raw"
 		}
-		parts := slices.Concat([]string{json, "omit"}, f.cfg.Omit, []string{"headers"}, f.cfg.Headers)
+		parts := slices.Concat([]string{fieldsVersion, word(f.cfg.CanonicalJSON), word(f.cfg.CanonicalMultipart), "omit"},
+			f.cfg.Omit, []string{"headers"}, f.cfg.Headers)
 		f.fields = plain.digest(parts...)[:nameSize]
 	}
 	return f
@@ -123,161 +123,116 @@ func newFingerprinter(cfg Fingerprint) *fingerprinter {
 
 const nameSize = 8 // of base64url: 48 bits tell a handful of settings apart
 
-// of returns a request's fingerprint: printable ASCII without spaces.
-func (f *fingerprinter) of(r *http.Request, body []byte) string {
+// content is a body as the fields have it.
+type content struct {
+	text     []byte
+	boundary string // of a multipart body, which text is as it stands; else empty
+	parts    int    // of that
+}
+
+// content returns the canonical form of a body, and whether there is one. Else it is the body as it stands.
+func (f *fingerprinter) content(r *http.Request, body []byte) (c content, canonical bool) {
+	contentType := r.Header.Get("Content-Type")
+	switch {
+	case f.cfg.CanonicalJSON && isJSON(contentType):
+		if text, err := canonicalJSON(body, f.omit); err == nil {
+			return content{text: text}, true
+		}
+	case f.cfg.CanonicalMultipart:
+		boundary := multipartBoundary(contentType)
+		if n, ok := eachPart(body, boundary, func([]byte) {}); ok {
+			return content{body, boundary, n}, true
+		}
+	}
+	return content{text: body}, false
+}
+
+// An identity is what one request is known by. Its hashes are made once, so that a mismatch costs no more than a match.
+type identity struct {
+	prints    *fingerprinter
+	r         *http.Request
+	body      []byte
+	text      string   // the fingerprint: printable ASCII without spaces
+	base, own string   // by the first maker
+	form      *content // nil before it is asked for, and when it has been let go
+}
+
+func (f *fingerprinter) of(r *http.Request, body []byte) *identity {
+	id := &identity{prints: f, r: r, body: body}
 	m := &f.makers[0]
-	head := fingerprintVersion
+	head := fingerprintVersion + ":"
 	if m.name != "" {
-		head += "-" + m.name
+		head = fingerprintVersion + "-" + m.name + ":"
 	}
-	if f.fields == "" {
-		return m.hash(head+":", r, body, nil)
+	id.text = m.hash(head, r, content{text: body}, nil)
+	id.base = id.text[len(head):]
+	if f.fields != "" {
+		id.own = id.ownBy(m)
+		id.text += "." + f.fields + ":" + id.own
 	}
-	return m.hash(head+":", r, body, nil) + m.hash("."+f.fields+":", r, f.canonical(r, body), f.cfg.Headers)
+	return id
+}
+
+func (id *identity) String() string { return id.text }
+
+func (id *identity) baseBy(m *maker) string {
+	if m == &id.prints.makers[0] {
+		return id.base
+	}
+	return m.hash("", id.r, content{text: id.body}, nil)
+}
+
+func (id *identity) ownBy(m *maker) string {
+	if m == &id.prints.makers[0] && id.own != "" {
+		return id.own
+	}
+	if id.form == nil {
+		form, canonical := id.prints.content(id.r, id.body)
+		if !canonical && len(id.prints.cfg.Headers) == 0 {
+			return id.baseBy(m) // of the same parts
+		}
+		id.form = &form
+	}
+	return m.hash("", id.r, *id.form, id.prints.cfg.Headers)
 }
 
 var errForeignFingerprint = errors.New("httpadapter: a fingerprint was made with a version or key that this machine does not have")
 
-// same tells whether a fingerprint that a key has is of this request, whatever the configuration was that made it.
-func (f *fingerprinter) same(known string, r *http.Request, body []byte) (bool, error) {
-	head, hashes, _ := strings.Cut(known, ":")
-	version, key, _ := strings.Cut(head, "-")
-	i := slices.IndexFunc(f.makers, func(m maker) bool { return m.name == key })
-	if version != fingerprintVersion || i < 0 {
+// same tells whether a fingerprint that a key has is of this request, whatever the configuration was that made it. One
+// that no version of an adapter has made, such as a job's, is not. The error means that another machine may know.
+func (id *identity) same(known string) (bool, error) {
+	k, ok := parseFingerprint(known)
+	if !ok {
+		return false, nil
+	}
+	makers := id.prints.makers
+	i := slices.IndexFunc(makers, func(m maker) bool { return m.name == k.key })
+	if k.version != fingerprintVersion || i < 0 {
 		return false, errForeignFingerprint
 	}
-	m := &f.makers[i]
-	base, more, _ := strings.Cut(hashes, ".")
-	if fields, own, ok := strings.Cut(more, ":"); ok && fields == f.fields {
-		return own == m.hash("", r, f.canonical(r, body), f.cfg.Headers), nil
+	if k.fields != "" && k.fields == id.prints.fields {
+		return k.own == id.ownBy(&makers[i]), nil
 	}
-	return base == m.hash("", r, body, nil), nil
+	return k.base == id.baseBy(&makers[i]), nil
 }
 
-// canonical returns the body as the fields have it.
-func (f *fingerprinter) canonical(r *http.Request, body []byte) []byte {
-	if !f.cfg.CanonicalJSON || !isJSON(r.Header.Get("Content-Type")) || !exactNumbers(body) {
-		return body
+// knownFingerprint is a fingerprint taken apart.
+type knownFingerprint struct{ version, key, base, fields, own string }
+
+// parseFingerprint takes apart what a key has. What has no version, or a name of a key that is none, was not made by any
+// version of this package. Of another version nothing more is known than that it begins so.
+func parseFingerprint(text string) (k knownFingerprint, ok bool) {
+	head, rest, colon := strings.Cut(text, ":")
+	version, key, keyed := strings.Cut(head, "-")
+	if !colon || version == "" || sfDigits.span(version) < len(version) || keyed && !isName(key) {
+		return k, false
 	}
-	c, err := jcs.Transform(body)
-	if err == nil && len(f.cfg.Omit) > 0 {
-		c, err = omit(c, f.cfg.Omit)
-	}
-	if err != nil {
-		return body
-	}
-	return c
+	k.version, k.key = version, key
+	k.base, rest, _ = strings.Cut(rest, ".")
+	k.fields, k.own, _ = strings.Cut(rest, ":")
+	return k, true
 }
 
-func newPrinters(make func() hash.Hash) *sync.Pool {
-	return &sync.Pool{New: func() any { return &printer{hash: make()} }}
-}
+func isName(s string) bool { return len(s) == nameSize && base64URL.span(s) == nameSize }
 
-// hash returns text and, after it, the hash of a request.
-func (m *maker) hash(text string, r *http.Request, body []byte, headers []string) string {
-	p := m.printers.Get().(*printer)
-	defer m.printers.Put(p)
-	p.begin()
-	p.text(fingerprintVersion)
-	p.text(r.Method)
-	p.text(r.URL.EscapedPath())
-	p.query(r.URL.RawQuery)
-	p.mediaType(r.Header.Get("Content-Type"))
-	for _, name := range headers {
-		values := r.Header[name]
-		p.text(name)
-		p.length(len(values))
-		for _, v := range values {
-			p.text(v)
-		}
-	}
-	p.body(body)
-	return p.end(text)
-}
-
-func (m *maker) digest(parts ...string) string {
-	p := m.printers.Get().(*printer)
-	defer m.printers.Put(p)
-	p.begin()
-	for _, part := range parts {
-		p.text(part)
-	}
-	p.body(nil)
-	return p.end("")
-}
-
-// A printer hashes one request at a time: begin, the parts in their order, body, end. Each part has its length before
-// it, 8 bytes big-endian, so that no byte can move from one part to the next unseen. The small parts are gathered in
-// head and hashed in one go.
-type printer struct {
-	hash hash.Hash
-	head []byte
-	sum  [sha256.Size]byte
-}
-
-// maxHead bounds what an unusually long query leaves in the pool.
-const maxHead = 8 << 10
-
-func (p *printer) begin() {
-	p.hash.Reset()
-	p.head = p.head[:0]
-}
-
-func (p *printer) length(n int) { p.head = binary.BigEndian.AppendUint64(p.head, uint64(n)) }
-
-func (p *printer) text(s string) {
-	p.length(len(s))
-	p.head = append(p.head, s...)
-}
-
-// query hashes the pairs in sorted order. None of them has an ampersand, so the joined text says which they are.
-func (p *printer) query(raw string) {
-	if strings.IndexByte(raw, '&') < 0 {
-		p.text(raw)
-		return
-	}
-	var few [16]string // on the stack; a longer query spills
-	pairs := few[:0]
-	for pair := range strings.SplitSeq(raw, "&") {
-		pairs = append(pairs, pair)
-	}
-	slices.Sort(pairs)
-	p.length(len(raw))
-	for i, pair := range pairs {
-		if i > 0 {
-			p.head = append(p.head, '&')
-		}
-		p.head = append(p.head, pair...)
-	}
-}
-
-// mediaType hashes the value up to its parameters (RFC 9110 §8.3.1). It validates nothing: what is no media type is
-// hashed as it stands, which can only tell requests apart.
-func (p *printer) mediaType(contentType string) {
-	essence, _, _ := strings.Cut(contentType, ";")
-	essence = strings.Trim(essence, " \t")
-	p.length(len(essence))
-	for i := range len(essence) {
-		c := essence[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		p.head = append(p.head, c)
-	}
-}
-
-func (p *printer) body(b []byte) {
-	p.length(len(b))
-	p.hash.Write(p.head)
-	p.hash.Write(b)
-}
-
-func (p *printer) end(before string) string {
-	sum := p.hash.Sum(p.sum[:0])
-	text := append(p.head[:0], before...)
-	text = base64.RawURLEncoding.AppendEncode(text, sum)
-	if p.head = text; cap(text) > maxHead {
-		p.head = nil
-	}
-	return string(text)
-}
+var base64URL = newCharset("A-Z", "a-z", "0-9", "-", "_")

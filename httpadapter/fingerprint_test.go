@@ -2,10 +2,12 @@ package httpadapter
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +19,7 @@ import (
 
 var plainPrinter = newFingerprinter(Fingerprint{})
 
-func fingerprint(r *http.Request, body []byte) string { return plainPrinter.of(r, body) }
+func fingerprint(r *http.Request, body []byte) string { return plainPrinter.of(r, body).String() }
 
 func request(method, target, contentType string) *http.Request {
 	r := httptest.NewRequest(method, target, nil)
@@ -181,22 +183,59 @@ func TestFingerprintWithFieldsGolden(t *testing.T) {
 		want string
 	}{
 		"JSON": {Fingerprint{CanonicalJSON: true},
-			"1:t7x32vwNnVgCo-emP05zrLY9fRAeflnhGp8ftnurMmI.DqyQD_gE:t7x32vwNnVgCo-emP05zrLY9fRAeflnhGp8ftnurMmI"},
+			"1:t7x32vwNnVgCo-emP05zrLY9fRAeflnhGp8ftnurMmI.BYRXrlTh:t7x32vwNnVgCo-emP05zrLY9fRAeflnhGp8ftnurMmI"},
 		"omit": {Fingerprint{Omit: []string{"/sent"}},
-			"1:t7x32vwNnVgCo-emP05zrLY9fRAeflnhGp8ftnurMmI.S_v0KFJQ:0s-I-uBWmmbY5WZTMlm-z0okwIKU_tbO_A205f4QqYI"},
+			"1:t7x32vwNnVgCo-emP05zrLY9fRAeflnhGp8ftnurMmI.-EHUWhJo:0s-I-uBWmmbY5WZTMlm-z0okwIKU_tbO_A205f4QqYI"},
 		"header": {Fingerprint{Headers: []string{"stripe-account"}},
-			"1:t7x32vwNnVgCo-emP05zrLY9fRAeflnhGp8ftnurMmI._ee4jV13:09qonJ-m5UpxwvYmQYLonAIWvjW_QaXRTtXCQb4G284"},
+			"1:t7x32vwNnVgCo-emP05zrLY9fRAeflnhGp8ftnurMmI.5fCjdvd2:09qonJ-m5UpxwvYmQYLonAIWvjW_QaXRTtXCQb4G284"},
 		"key": {Fingerprint{Keys: [][]byte{secretA}},
 			"1-p4WBuV8b:LOfF4S7WTkK4b2FPZJ6RjWzPGTAhVvGmuEeqFv_2edo"},
 		"all": {Fingerprint{CanonicalJSON: true, Omit: []string{"/sent"}, Headers: []string{"Stripe-Account"}, Keys: [][]byte{secretA, secretB}},
-			"1-p4WBuV8b:LOfF4S7WTkK4b2FPZJ6RjWzPGTAhVvGmuEeqFv_2edo.z9Be35L7:V9VvEAuW1hVPDfQwSLoKlRjVxo-XF3ifUt-hsO0XtqQ"},
+			"1-p4WBuV8b:LOfF4S7WTkK4b2FPZJ6RjWzPGTAhVvGmuEeqFv_2edo.88qMwHd6:V9VvEAuW1hVPDfQwSLoKlRjVxo-XF3ifUt-hsO0XtqQ"},
 	} {
-		got := newFingerprinter(tt.cfg).of(r, body)
+		got := newFingerprinter(tt.cfg).of(r, body).String()
 		if got != tt.want {
 			t.Errorf("%s: got %s, want %s", name, got, tt.want)
 		}
 		if len(got) > 128 || strings.ContainsFunc(got, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			t.Errorf("%s: %q can't stand in a claim", name, got)
+		}
+	}
+}
+
+// Fingerprints of release 0.1, whose fields had other names: retries of the same bytes are known by the base.
+func TestFingerprintsOfOlderFields(t *testing.T) {
+	body := []byte(`{"amount":100,"sent":"now"}`)
+	for known, cfg := range map[string]Fingerprint{
+		"1:t7x32vwNnVgCo-emP05zrLY9fRAeflnhGp8ftnurMmI.DqyQD_gE:t7x32vwNnVgCo-emP05zrLY9fRAeflnhGp8ftnurMmI": {CanonicalJSON: true},
+		"1:t7x32vwNnVgCo-emP05zrLY9fRAeflnhGp8ftnurMmI.S_v0KFJQ:0s-I-uBWmmbY5WZTMlm-z0okwIKU_tbO_A205f4QqYI": {Omit: []string{"/sent"}},
+		"1:t7x32vwNnVgCo-emP05zrLY9fRAeflnhGp8ftnurMmI._ee4jV13:09qonJ-m5UpxwvYmQYLonAIWvjW_QaXRTtXCQb4G284": {Headers: []string{"Stripe-Account"}},
+	} {
+		r := request("POST", "/orders", "application/json")
+		r.Header.Set("Stripe-Account", "acct_1")
+		if same, err := newFingerprinter(cfg).of(r, body).same(known); !same || err != nil {
+			t.Errorf("%s: got %v, %v", known, same, err)
+		}
+		if same, err := newFingerprinter(cfg).of(r, []byte(`{"amount":999}`)).same(known); same || err != nil {
+			t.Errorf("%s: another body: got %v, %v", known, same, err)
+		}
+	}
+}
+
+// White space around a header's value is no part of it: HTTP/2 leaves it there, HTTP/1 doesn't.
+func TestFingerprintTrimsHeaders(t *testing.T) {
+	prints := newFingerprinter(Fingerprint{Headers: []string{"X-A"}})
+	with := func(values ...string) string {
+		r := request("POST", "/", "")
+		r.Header["X-A"] = values
+		return prints.of(r, nil).String()
+	}
+	if with("a b") != with(" \ta b ") || with("") != with(" ") {
+		t.Error("white space tells requests apart")
+	}
+	for _, other := range [][]string{{}, {"a", "b"}, {"b", "a"}, {"a  b"}, {"\u00a0a b"}, {"A b"}, {""}} {
+		if with(other...) == with("a b") {
+			t.Errorf("%q is as a b", other)
 		}
 	}
 }
@@ -247,26 +286,62 @@ func TestFingerprintSame(t *testing.T) {
 			r.Header.Set("Account", q.account)
 			return r
 		}
-		known := made.of(make(first), []byte(first.body))
+		known := made.of(make(first), []byte(first.body)).String()
 		for _, q := range append(tt.same, tt.others...) {
 			want := slices.Contains(tt.same, q)
-			if got, err := checks.same(known, make(q), []byte(q.body)); got != want || err != nil {
+			if got, err := checks.of(make(q), []byte(q.body)).same(known); got != want || err != nil {
 				t.Errorf("%s: %+v: got %v, %v, want %v", name, q, got, err, want)
 			}
 		}
 	}
 }
 
+// The hashes of a request are made once. Only a key that is not the first one's costs more, and no body is put into its
+// canonical form twice.
+func TestMismatchCostsNoMore(t *testing.T) {
+	body := fmt.Appendf(nil, `{"b":%q,"a":1}`, strings.Repeat("x", 1<<20))
+	r := request("POST", "/", "application/json")
+	for name, cfg := range map[string]Fingerprint{"raw": {}, "JSON": {CanonicalJSON: true}, "Omit": {Omit: []string{"/a"}},
+		"keyed": {CanonicalJSON: true, Keys: [][]byte{secretA, secretB}}} {
+		prints := newFingerprinter(cfg)
+		others := []*identity{prints.of(r, []byte("{}"))}
+		if len(cfg.Keys) > 0 {
+			older := newFingerprinter(Fingerprint{CanonicalJSON: true, Keys: [][]byte{secretB}})
+			others = append(others, older.of(r, []byte("{}")))
+		}
+		for _, other := range others {
+			id, known := prints.of(r, body), other.String()
+			if bytes, _ := allocated(func() {
+				if same, err := id.same(known); same || err != nil {
+					t.Errorf("%s: got %v, %v", name, same, err)
+				}
+			}); bytes > 64<<10 {
+				t.Errorf("%s: a mismatch takes %d bytes", name, bytes)
+			}
+		}
+	}
+}
+
+// allocated returns how many bytes f allocates, and how often.
+func allocated(f func()) (bytes, times uint64) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc, after.Mallocs - before.Mallocs
+}
+
 func TestFingerprintForeign(t *testing.T) {
 	r := request("POST", "/orders", "application/json")
-	keyed := newFingerprinter(Fingerprint{Keys: [][]byte{secretA}}).of(r, nil)
-	for _, known := range []string{keyed, strings.Replace(fingerprint(r, nil), "1:", "2:", 1), "", "junk", ":"} {
-		if same, err := newFingerprinter(Fingerprint{Keys: [][]byte{secretB}}).same(known, r, nil); same || err == nil {
+	keyed := newFingerprinter(Fingerprint{Keys: [][]byte{secretA}}).of(r, nil).String()
+	for _, known := range []string{keyed, strings.Replace(fingerprint(r, nil), "1:", "2:", 1), "12:anything"} {
+		if same, err := newFingerprinter(Fingerprint{Keys: [][]byte{secretB}}).of(r, nil).same(known); same || err == nil {
 			t.Errorf("%s: got %v, %v, want that it can't be told", known, same, err)
 		}
 	}
-	for _, known := range []string{"1:", "1:.", "1:junk.junk:junk"} { // somebody else's, perhaps, but surely not ours
-		if same, err := newFingerprinter(Fingerprint{}).same(known, r, nil); same || err != nil {
+	// Somebody else's, such as a job's, but surely no other version's: another request, for good.
+	for _, known := range []string{"", "junk", ":", "job-7:x", "1-:x", "1-short:x", "a:b", "1", "1:", "1:.", "1:junk.junk:junk"} {
+		if same, err := newFingerprinter(Fingerprint{}).of(r, nil).same(known); same || err != nil {
 			t.Errorf("%s: got %v, %v", known, same, err)
 		}
 	}
@@ -301,7 +376,46 @@ func TestConfigIsCopied(t *testing.T) {
 		t.Errorf("takes %v, want %v", a.cfg.Methods, want)
 	}
 	r := request("POST", "/", "")
-	if got, want := a.prints.of(r, nil), newFingerprinter(Fingerprint{Keys: [][]byte{secretA}}).of(r, nil); got != want {
+	if got, want := a.prints.of(r, nil).String(), newFingerprinter(Fingerprint{Keys: [][]byte{secretA}}).of(r, nil).String(); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+}
+
+// Whatever stands in Redis: it is of a request if an adapter made it of that very request, and of no other.
+func FuzzKnownFingerprint(f *testing.F) {
+	r := request("POST", "/orders", "application/json")
+	r.Header.Set("X-A", "a")
+	body := []byte(`{"b":1,"a":2}`)
+	configs := []Fingerprint{{}, {CanonicalJSON: true}, {Headers: []string{"X-A"}}, {CanonicalJSON: true, Keys: [][]byte{secretA}}, {Keys: [][]byte{secretB, secretA}}}
+	var ids []*identity
+	var hashes []string // of this request, by any of them
+	for _, cfg := range configs {
+		id := newFingerprinter(cfg).of(r, body)
+		for i := range id.prints.makers {
+			hashes = append(hashes, id.baseBy(&id.prints.makers[i]), id.ownBy(&id.prints.makers[i]))
+		}
+		ids = append(ids, id)
+		f.Add(id.String())
+		f.Add(strings.Replace(id.String(), "1", "2", 1))
+	}
+	for _, s := range []string{"", "-", "1:", "1-", "1-:", ":", "1:.:", "0123456789abcdef", "1-p4WBuV8b:.", "99999999999999999999:x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, known string) {
+		for _, id := range ids {
+			same, err := id.same(known)
+			if again, errAgain := id.same(known); again != same || errAgain != err {
+				t.Errorf("%q: first %v, %v, then %v, %v", known, same, err, again, errAgain)
+			}
+			if same && !slices.ContainsFunc(hashes, func(h string) bool { return strings.Contains(known, h) }) {
+				t.Errorf("%q is taken for a request whose hash it does not have", known)
+			}
+			if err != nil && (same || !regexp.MustCompile(`^[0-9]+(-[0-9A-Za-z_-]{8})?:`).MatchString(known)) {
+				t.Errorf("%q: got %v, %v, want that it is another request", known, same, err)
+			}
+			if id.String() == known && !same {
+				t.Errorf("%q is not its own", known)
+			}
+		}
+	})
 }

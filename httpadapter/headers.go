@@ -53,10 +53,12 @@ func newHeaderFilter(allow, deny, markers []string) (*headerFilter, error) {
 			prefix, wild := strings.CutSuffix(pattern, "*")
 			name := http.CanonicalHeaderKey(prefix)
 			switch {
-			case pattern == "" || tokenChars.span(name) < len(name):
+			case pattern == "" || tokenChars.span(name) < len(name) || strings.Contains(prefix, "*"):
 				faults = append(faults, fmt.Errorf("%q: want a header name, or the beginning of one and an asterisk", pattern))
 			case wild && r == ruleAllow:
 				f.allowed = append(f.allowed, name)
+			case wild && slices.Contains(f.allowed, name):
+				faults = append(faults, fmt.Errorf("%q: is both allowed and denied", pattern))
 			case wild:
 				f.denied = append(f.denied, name)
 			case r == ruleAllow && f.names[name] == ruleNever:

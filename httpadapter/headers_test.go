@@ -125,7 +125,7 @@ func TestKeepSharesNothing(t *testing.T) {
 }
 
 func TestHeaderFilterFaults(t *testing.T) {
-	_, err := newHeaderFilter([]string{"Content-Length", "idempotency-replayed", "ETag", "a b", "X-*"}, []string{"", "etag", "X-*", "é*"}, testMarkers)
+	_, err := newHeaderFilter([]string{"Content-Length", "idempotency-replayed", "ETag", "a b", "X-*"}, []string{"", "etag", "X-*", "*-a", "é*"}, testMarkers)
 	if err == nil {
 		t.Fatal("want an error")
 	}
@@ -135,6 +135,8 @@ func TestHeaderFilterFaults(t *testing.T) {
 		`"a b": want a header name, or the beginning of one and an asterisk`,
 		`"": want a header name, or the beginning of one and an asterisk`,
 		`"etag": is both allowed and denied`,
+		`"X-*": is both allowed and denied`,
+		`"*-a": want a header name, or the beginning of one and an asterisk`,
 		`"é*": want a header name, or the beginning of one and an asterisk`,
 	}, "\n")
 	if err.Error() != want {

@@ -14,8 +14,7 @@ const maxKey = 255
 // A KeySyntax says which header field values are keys. It is a plain value that can be compared with ==; the zero
 // value parses as [Lenient].
 //
-// In every syntax a key has one field line, and white space around it is no part of it: that is so of any field value
-// (RFC 9110 §5.5), and net/http trims it from HTTP/1 but not from HTTP/2, where the same request must have the same key.
+// In every syntax a key has one field line, and white space around it is no part of it.
 type KeySyntax struct {
 	quoted, raw bool    // which forms are accepted
 	max         int     // longest key in bytes
@@ -84,7 +83,7 @@ func (s KeySyntax) Parse(lines []string) (string, error) {
 	}
 	// An empty value is malformed and not missing: the client meant to send a key, and must not go unprotected on a
 	// route where keys are optional.
-	key, fault := s.parse(strings.Trim(lines[0], " \t"))
+	key, fault := s.parse(trimValue(lines[0]))
 	if fault != 0 {
 		return "", &KeyError{Outcome: fault, Want: s.want}
 	}
@@ -110,6 +109,11 @@ func (s *KeySyntax) parse(value string) (key string, fault Outcome) {
 	}
 	return value, 0
 }
+
+// trimValue returns a field's value without the white space around it, which is no part of it (RFC 9110 §5.5). net/http
+// trims it from HTTP/1 but not from HTTP/2, where the same request must have the same key, scope and fingerprint. So
+// whatever reads a request's header field must trim it.
+func trimValue(v string) string { return strings.Trim(v, " \t") }
 
 // A KeyError says why a request has no key that can be used. It never holds what the client sent.
 type KeyError struct {

@@ -15,19 +15,21 @@ type Scope func(*http.Request) (string, error)
 func GlobalScope(*http.Request) (string, error) { return "", nil }
 
 // ScopeHeader takes the scope from a request header, which an authenticating proxy or handler must
-// set. A request without it, or with several, is refused.
+// set. White space around it is no part of it. A request without it, or with several, is refused.
 func ScopeHeader(name string) Scope {
 	name = http.CanonicalHeaderKey(name)
 	return func(r *http.Request) (string, error) {
-		if values := r.Header[name]; len(values) == 1 && values[0] != "" {
-			return values[0], nil
+		if values := r.Header[name]; len(values) == 1 {
+			if scope := trimValue(values[0]); scope != "" {
+				return scope, nil
+			}
 		}
 		return "", errUnscoped
 	}
 }
 
 // ScopeFunc takes the scope from wherever f finds it, such as the context of an authenticated
-// request.
+// request. An f that reads a header must trim its value, as ScopeHeader does.
 func ScopeFunc(f func(*http.Request) (string, error)) Scope { return f }
 
 var errUnscoped = errors.New("httpadapter: want exactly one value in the scope's header")

@@ -14,7 +14,9 @@ func TestScopeHeader(t *testing.T) {
 		fails  bool
 	}{
 		{"one value", http.Header{"X-Account": {"a"}}, "a", false},
-		{"one value, to the byte", http.Header{"X-Account": {" A\x00b, c "}}, " A\x00b, c ", false},
+		{"one value, to the byte", http.Header{"X-Account": {"A\x00b, c"}}, "A\x00b, c", false},
+		{"one value, with white space around it as HTTP/2 leaves it", http.Header{"X-Account": {"\t A b  "}}, "A b", false},
+		{"white space", http.Header{"X-Account": {" \t"}}, "", true},
 		{"none", http.Header{"X-Other": {"a"}}, "", true},
 		{"an empty one", http.Header{"X-Account": {""}}, "", true},
 		{"no values", http.Header{"X-Account": {}}, "", true},

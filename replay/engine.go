@@ -62,7 +62,8 @@ type Request struct {
 	Key string
 
 	// Fingerprint tells requests apart that share a key: at most 128 bytes of printable ASCII
-	// without spaces, such as a digest of the request in hex. Empty if there is nothing to tell.
+	// without spaces, such as a digest of the request in hex. Empty if there is nothing to tell; that
+	// is another request than any with a fingerprint.
 	Fingerprint string
 
 	// Authorize may refuse a replay, so that someone who has lost the right to ask does not get

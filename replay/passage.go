@@ -103,12 +103,13 @@ func (p *passage) knownOtherwise(err error) bool {
 }
 
 // compare returns nil if a key's fingerprint is of this request, and otherwise ErrMismatch, or
-// ErrUnavailable if it can't be told.
+// ErrUnavailable if it can't be told. A request without a fingerprint and one that has one are two,
+// however the other was made.
 func (p *passage) compare(known string) error {
 	if known == p.req.Fingerprint {
 		return nil
 	}
-	if p.req.Same == nil {
+	if p.req.Same == nil || known == "" || p.req.Fingerprint == "" {
 		return ErrMismatch
 	}
 	same, err := p.req.Same(known)

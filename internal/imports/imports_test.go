@@ -29,7 +29,7 @@ const (
 	env      = "github.com/caarlos0/env/v11"
 	msgpack  = "github.com/vmihailenco/msgpack/v5"
 	compress = "github.com/klauspost/compress"
-	jcs      = "github.com/gowebpki/jcs" // RFC 8785
+	jsonText = "github.com/go-json-experiment/json"
 )
 
 var (
@@ -41,7 +41,7 @@ var rooms = []room{
 	{name: "lock", thirds: []string{goRedis, redsync}, beneath: ofGoRedis},
 	{name: "cache", thirds: []string{goRedis, msgpack, compress}, beneath: slices.Concat(ofGoRedis, ofMsgpack)},
 	{name: "replay", behind: []string{"lock", "cache"}, thirds: []string{goRedis}},
-	{name: "httpadapter", behind: []string{"lock", "cache", "replay"}, thirds: []string{jcs}},
+	{name: "httpadapter", behind: []string{"lock", "cache", "replay"}, thirds: []string{jsonText}},
 	{name: "internal/envconf", thirds: []string{env}},
 	{name: "internal/jitter"},
 }

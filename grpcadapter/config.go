@@ -1,6 +1,7 @@
 package grpcadapter
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -29,7 +30,7 @@ type Config struct {
 
 	// Methods take part; others pass. Each is a full name, /package.Service/Method, or all of a
 	// service, /package.Service/*. Zero means every unary method.
-	Methods []string `env:"GRPC_METHODS" want:"/package.Service/Method or /package.Service/*, separated by commas"`
+	Methods []string `env:"GRPC_METHODS" want:"/package.Service/Method or /package.Service/*, each once, separated by commas"`
 
 	// MethodFunc, if not nil, decides instead, from the full name.
 	MethodFunc func(fullMethod string) bool `env:"-"`
@@ -175,8 +176,9 @@ func (c Config) Validate() error {
 
 // checkCalls checks what servers and clients have in common: which calls, and where their key is.
 func checkCalls(f *envconf.Faults, methods []string, keyMetadata string) {
-	for _, m := range methods {
-		f.Check(isMethod(m), "Methods", m, "/package.Service/Method or /package.Service/*", "")
+	for i, m := range methods {
+		good := isMethod(m) && !slices.Contains(methods[:i], m)
+		f.Check(good, "Methods", cmp.Or(m, strings.Join(methods, ",")), "/package.Service/Method or /package.Service/*, each once", "")
 	}
 	f.Check(isKeyMetadata(keyMetadata), "KeyMetadata", keyMetadata, "a metadata key that is gRPC's own neither by grpc- nor by -bin", "")
 }
@@ -188,10 +190,17 @@ func orDefaultKey(name string) string {
 	return strings.ToLower(name) // as gRPC does with every metadata key
 }
 
-// isMethod has no wish to know what names are made of: one that no service has matches nothing.
+// isMethod accepts what can be a method's full name, and all of a service. Anything else would match no call, and leave
+// all unprotected unnoticed: a blank from a list, an asterisk that stands for a part of a name.
 func isMethod(m string) bool {
 	parts := strings.Split(m, "/")
-	return len(parts) == 3 && parts[0] == "" && parts[1] != "" && parts[2] != "" && !strings.ContainsAny(parts[1], "* ")
+	if len(parts) != 3 || parts[0] != "" || parts[1] == "" || parts[2] == "" {
+		return false
+	}
+	if parts[2] == "*" {
+		parts[2] = ""
+	}
+	return !strings.ContainsFunc(parts[1]+parts[2], func(r rune) bool { return r <= ' ' || r > '~' || r == '*' })
 }
 
 // isKeyMetadata accepts a key of ASCII metadata, as gRPC's HTTP/2 mapping defines Header-Name.

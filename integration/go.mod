@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/anishathalye/porcupine v1.3.1
+	github.com/dunglas/httpsfv v1.1.2
 	github.com/go-redsync/redsync/v4 v4.18.0
 	github.com/moby/moby/api v1.55.0
 	github.com/moby/moby/client v0.5.0

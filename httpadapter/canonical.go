@@ -116,8 +116,12 @@ func (c *canonicalizer) object(out *omission) error {
 			c.out = append(c.out, ',')
 		}
 		m := member{from: uint32(len(c.out)), name: uint32(len(c.names))}
-		if c.names, err = jsontext.AppendUnquote(c.names, quoted); err != nil {
-			return err
+		if escaped(quoted) {
+			if c.names, err = jsontext.AppendUnquote(c.names, quoted); err != nil {
+				return err
+			}
+		} else {
+			c.names = append(c.names, quoted[1:len(quoted)-1]...)
 		}
 		m.nameEnd = uint32(len(c.names))
 		if err := c.string(quoted); err != nil {
@@ -217,7 +221,7 @@ func (c *canonicalizer) array(out *omission) error {
 
 // string writes a string in its shortest form, which it has if nothing in it is escaped.
 func (c *canonicalizer) string(quoted []byte) (err error) {
-	if bytes.IndexByte(quoted, '\\') < 0 {
+	if !escaped(quoted) {
 		c.out = append(c.out, quoted...)
 		return nil
 	}
@@ -227,6 +231,8 @@ func (c *canonicalizer) string(quoted []byte) (err error) {
 	c.out, err = jsontext.AppendQuote(c.out, c.scratch)
 	return err
 }
+
+func escaped(quoted []byte) bool { return bytes.IndexByte(quoted, '\\') >= 0 }
 
 // appendNumber writes a number, which is valid, as ECMAScript does (RFC 8785 §3.2.2.3; ECMA-262, Number::toString). The
 // digits that it asks for are the fewest that make the same float64. With no more than 15 they are the number's own, so

@@ -44,6 +44,8 @@ var rooms = []room{
 	{name: "httpadapter", behind: []string{"lock", "cache", "replay"}, thirds: []string{jsonText}},
 	{name: "internal/envconf", thirds: []string{env}},
 	{name: "internal/jitter"},
+	{name: "internal/fault", thirds: []string{goRedis}, beneath: ofGoRedis},
+	{name: "internal/ratelog"},
 }
 
 // never must not be linked by a room, nor be needed to run its tests. What is Google's belongs to

@@ -17,7 +17,10 @@ type Config struct {
 	// that one renewal can fail.
 	Renew time.Duration `env:"LOCK_RENEW"`
 
-	// MaxHold is how long a key can be held in all. Zero means 10 min; at least TTL.
+	// MaxHold is how long a key can be held in all: the last renewal extends the lease no further. (The
+	// time that renewal is on its way comes on top, which is Timeout at most.) The lease's context ends
+	// with cause ErrMaxHold one Timeout before, or a fiftieth of TTL if that is more, so that what was done
+	// can still be stored. Zero means 10 min; at least TTL.
 	MaxHold time.Duration `env:"LOCK_MAX_HOLD"`
 
 	// Remember is how long a claim stays readable after its lease ran out, so that the next
@@ -57,7 +60,8 @@ type Config struct {
 	// Trace tells what becomes of leases. Nil tells nobody.
 	Trace *Trace `env:"-"`
 
-	// Logger gets warnings about the client's and Redis's settings. Nil discards them.
+	// Logger gets warnings about the client's and Redis's settings, and about leases that are lost or
+	// can't be renewed, each kind at most once a minute. Nil discards them.
 	Logger *slog.Logger `env:"-"`
 }
 

@@ -24,9 +24,9 @@ var (
 	// joined with ErrHeld, ErrAbandoned or ErrDone it says what stands under the key instead.
 	ErrLost = errors.New("lease lost")
 
-	// ErrMaxHold: the holder held the key for Config.MaxHold, and renewal has stopped. It is the
-	// cause of the lease's context. The lease itself runs on to its end, so that the holder can
-	// still commit or abandon.
+	// ErrMaxHold: Config.MaxHold is all but over, and renewal has stopped. It is the cause of the
+	// lease's context. The lease itself runs on to the end of MaxHold, so that the holder can still
+	// commit or abandon.
 	ErrMaxHold = errors.New("longest hold exceeded")
 
 	// ErrNoCommit: a quorum lock keeps no value. Use Release or Abandon.

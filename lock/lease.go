@@ -31,8 +31,10 @@ type Lease struct {
 
 	// Guarded by the renewer's mutex.
 	state   State
+	given   bool      // its holder has ended it: by Commit, Release or Abandon
 	until   time.Time // the lease counts as lost from here on, on the monotonic or the wall clock
-	holdEnd time.Time // no renewal from here on
+	holdEnd time.Time // no renewal from here on; zero when the context has ended for it
+	lastEnd time.Time // no renewal lets the key be held any longer
 	renewAt time.Time // zero while a renewal is under way
 	next    time.Time // the earliest of the three that still matter
 	index   int       // in the renewer's heap, -1 outside it
@@ -44,7 +46,7 @@ type State uint8
 const (
 	Live      State = iota // held, and renewed in time
 	Suspended              // renewal is failing; held until the lease runs out
-	Lost                   // ran out, or was found to be another's
+	Lost                   // ran out, or was found to be another's; giving it up changes that no more
 	Ended                  // committed, released or abandoned
 )
 
@@ -67,14 +69,16 @@ func (l *Lease) start(ctx context.Context, t *trip, asked, until time.Time) {
 	}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	l.until = until
-	l.holdEnd = asked.Add(l.locker.cfg.MaxHold)
+	l.lastEnd = asked.Add(l.locker.cfg.MaxHold)
+	// What was done can then still be stored, and the lease doesn't count as lost before: see book.
+	l.holdEnd = l.lastEnd.Add(-max(l.locker.cfg.Timeout, l.locker.cfg.TTL/50))
 	l.renewAt = asked.Add(l.locker.cfg.Renew)
 	l.locker.renewer.add(l)
 }
 
 // Context ends when the lease does: with cause ErrLost when it is lost, always before Redis lets
-// the key go; with cause ErrMaxHold after the longest hold; and, unless Terms.Detached, with the
-// context that the lease was acquired with.
+// the key go; with cause ErrMaxHold one Config.Timeout before the longest hold is over; and, unless
+// Terms.Detached, with the context that the lease was acquired with.
 func (l *Lease) Context() context.Context { return l.ctx }
 
 // Fence is a number that grows with every grant of the key, for as long as the key is remembered.
@@ -159,7 +163,7 @@ func (l *Lease) Commit(ctx context.Context, value []byte, retention time.Duratio
 	r, err := l.locker.commit(ctx, l.keyArg, l.ownerArg, value, retention)
 	stored, isStored := storedAs[r.status]
 	if err != nil || !isStored {
-		return 0, l.ending("commit", ctx, r, err)
+		return 0, l.notEnded("commit", ctx, r, err)
 	}
 	l.finish(Ended)
 	if short := l.locker.server.unconfirmed(r); short != nil {
@@ -169,36 +173,51 @@ func (l *Lease) Commit(ctx context.Context, value []byte, retention time.Duratio
 }
 
 // Release ends the lease and frees the key, as if it had never been held: the work left nothing
-// behind. The end of ctx doesn't stop it. It returns ErrLost as Commit does. After
-// ErrUnavailable the key frees itself when the lease runs out, and counts as abandoned.
+// behind. The end of ctx doesn't stop it. After ErrUnavailable the key frees itself when the lease
+// runs out, and counts as abandoned.
+//
+// It returns ErrLost if the lease was lost before, whatever stands under the key: another may have
+// worked at the same time, and have come and gone. It does what it says all the same where the key is
+// still ours. It also returns ErrLost, together with what stands there as Commit does, if it finds the
+// key another's. That proves no loss, and is nil, when the command was sent before, by this call or an
+// earlier one whose reply was lost: the key may have been freed then, and granted to the other since.
 func (l *Lease) Release(ctx context.Context) error {
 	return l.giveUp("release", ctx, releaseScript)
 }
 
 // Abandon ends the lease and leaves the claim to be found: the work failed, and what it did is
 // unknown. The key can be taken again at once, by the next attempt. The end of ctx doesn't stop
-// it. It returns ErrLost as Commit does. After ErrUnavailable the lease runs out by itself.
+// it. It returns ErrLost as Release does. After ErrUnavailable the lease runs out by itself.
 func (l *Lease) Abandon(ctx context.Context) error {
 	return l.giveUp("abandon", ctx, abandonScript)
 }
 
 func (l *Lease) giveUp(op string, ctx context.Context, s *script) error {
 	// Renewal ends first: a key that is given up must not be held by an answer that got lost.
-	l.finish(Ended)
+	lost, before := l.letGo()
+	e := ending{script: s, token: l.claim.Owner, lost: lost, before: before}
+	var err error
 	if l.locker.members != nil {
-		return l.endQuorum(op, ctx, s)
+		err = l.endQuorum(op, ctx, e)
+	} else {
+		t := &trip{Context: ctx, locker: l.locker, end: &e}
+		bounded, cancel := context.WithTimeout(t, l.locker.cfg.Timeout)
+		defer cancel()
+		if ok, _ := l.mutex.UnlockContext(bounded); !ok {
+			err = l.notEnded(op, bounded, t.reply, t.err)
+		}
 	}
-	t := &trip{Context: ctx, locker: l.locker, end: s}
-	bounded, cancel := context.WithTimeout(t, l.locker.cfg.Timeout)
-	defer cancel()
-	if ok, _ := l.mutex.UnlockContext(bounded); ok {
-		return nil
+	switch {
+	case !lost || errors.Is(err, ErrLost):
+		return err
+	case err == nil:
+		return failed(op, ErrLost)
 	}
-	return l.ending(op, bounded, t.reply, t.err)
+	return fmt.Errorf("%w: %w", failed(op, ErrLost), err)
 }
 
-// ending says why an ending call did not do what it should.
-func (l *Lease) ending(op string, ctx context.Context, r reply, err error) error {
+// notEnded says why an ending call did not do what it should.
+func (l *Lease) notEnded(op string, ctx context.Context, r reply, err error) error {
 	if err == nil {
 		err = l.locker.standing(ctx, l.key, r)
 		if err == nil {
@@ -209,16 +228,55 @@ func (l *Lease) ending(op string, ctx context.Context, r reply, err error) error
 		return failed(op, err)
 	}
 	l.finish(Lost)
+	l.locker.logLost(anothers)
 	return failed(op, fmt.Errorf("%w: %w", ErrLost, err))
 }
 
 // finish takes the lease out of renewal and ends its context.
 func (l *Lease) finish(s State) {
 	l.locker.renewer.remove(l, s)
+	l.stop(s)
+}
+
+// stop ends the lease's context.
+func (l *Lease) stop(s State) {
 	if s == Lost {
 		l.cancel(ErrLost)
 	}
 	l.cancel(context.Canceled)
+}
+
+// letGo is finish for a holder who gives the lease up. It says whether the lease was lost by then, which
+// it stays, and whether it has been given up, or committed, before.
+func (l *Lease) letGo() (lost, before bool) {
+	r := &l.locker.renewer
+	r.mu.Lock()
+	s := Ended
+	if l.state == Lost || l.state != Ended && remaining(l.until, time.Now()) <= 0 {
+		s = Lost
+	}
+	before = l.given
+	r.drop(l, s)
+	l.given = true
+	r.mu.Unlock()
+	l.stop(s)
+	return s == Lost, before
+}
+
+// over reports whether the holder has ended the lease, and whether it was lost before.
+func (l *Lease) over() (given, lost bool) {
+	r := &l.locker.renewer
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return l.given, l.state == Lost
+}
+
+// extension is how long a renewal may make the lease last, in milliseconds: TTL, but not past MaxHold.
+func (l *Lease) extension() any {
+	if left := time.Until(l.lastEnd); left < l.locker.cfg.TTL {
+		return max(left.Milliseconds(), 0)
+	}
+	return l.locker.leaseMS
 }
 
 // checkValue accepts what can be told from a claim and from nothing.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-redsync/redsync/v4"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/reprise-go/reprise/internal/ratelog"
 )
 
 // A Locker grants leases. It is safe for concurrent use, and needs no closing: it keeps a
@@ -21,6 +23,7 @@ type Locker struct {
 	renewer renewer
 	waker   waker
 	crowds  crowds
+	log     *ratelog.Log
 	members []*Locker // of a quorum lock: one for each deployment, in place of server
 
 	// Config's times and limits as the scripts take them, boxed once.
@@ -48,6 +51,7 @@ func New(client redis.UniversalClient, cfg Config) (*Locker, error) {
 		leaseMS:    cfg.TTL.Milliseconds(),
 		rememberMS: cfg.Remember.Milliseconds(),
 		inline:     srv.inline,
+		log:        ratelog.New(cfg.Logger),
 	}
 	l.renewer.locker = l
 	l.waker.init(client)
@@ -93,6 +97,7 @@ func (l *Locker) TryAcquire(ctx context.Context, key string, terms Terms) (*Leas
 func (l *Locker) tryAcquire(ctx context.Context, key string, terms Terms) (*Lease, error) {
 	// A long value is fetched apart, and may have expired by then: the key is asked for again.
 	// Thrice is generous for something that takes a retention time to happen once.
+	var expired error // that one was found
 	for range 3 {
 		if ctx.Err() != nil {
 			return nil, failed("acquire", context.Cause(ctx))
@@ -103,12 +108,16 @@ func (l *Locker) tryAcquire(ctx context.Context, key string, terms Terms) (*Leas
 			// It may have left our claim behind. The caller is not kept waiting for that to be
 			// undone: Redis is slow, or away.
 			go l.handBack(t, t.key, t.token)
+			if expired != nil {
+				return nil, failed("acquire", fmt.Errorf("%w: %w", t.err, expired))
+			}
 			return nil, failed("acquire", t.err)
 		}
 		if t.reply.status != ok {
 			if err := l.standing(t, key, t.reply); err != nil {
 				return nil, failed("acquire", err)
 			}
+			expired = ErrDone
 			continue
 		}
 		if short := l.server.unconfirmed(t.reply); short != nil {
@@ -158,13 +167,11 @@ func (l *Locker) Do(ctx context.Context, key string, fn func(context.Context, *L
 	}()
 	err = fn(lease.Context(), lease)
 	returned = true
-	state := lease.State()
-	if state == Ended {
-		return err // by fn
-	}
-	lost := lease.Release(ctx)
-	if state == Lost && !errors.Is(lost, ErrLost) {
-		lost = failed("do", ErrLost) // whoever had the key in between has gone again
+	var lost error
+	if given, wasLost := lease.over(); !given {
+		lost = lease.Release(ctx)
+	} else if wasLost {
+		lost = failed("do", ErrLost)
 	}
 	if errors.Is(lost, ErrLost) {
 		return errors.Join(lost, err)
@@ -190,9 +197,9 @@ func (l *Locker) begin(t *trip) (reply, error) {
 
 var yes, no any = "1", "0"
 
-// renew runs the renew script as part of a batch.
-func (l *Locker) renew(b *batch, key, token string) (reply, error) {
-	r, err := b.run(renewScript, append(renewScript.args(key), token, l.leaseMS, l.rememberMS))
+// renew runs the renew script as part of a batch, for a lease of so many milliseconds.
+func (l *Locker) renew(b *batch, key, token string, lease any) (reply, error) {
+	r, err := b.run(renewScript, append(renewScript.args(key), token, lease, l.rememberMS))
 	if err == nil && r.status == ok {
 		if short := l.server.unconfirmed(r); short != nil {
 			return r, fmt.Errorf("%w: %w", ErrUnavailable, short)
@@ -207,9 +214,24 @@ func (l *Locker) commit(ctx context.Context, key, token any, value []byte, reten
 	return l.server.run(ctx, commitScript, args, nil)
 }
 
-// end runs release or abandon.
-func (l *Locker) end(ctx context.Context, s *script, key, token string) (reply, error) {
-	return l.server.run(ctx, s, append(s.args(key), token, l.inline, l.rememberMS), nil)
+// An ending is release or abandon, and what its holder knows.
+type ending struct {
+	script *script
+	token  string
+	lost   bool // the lease was lost before
+	before bool // the holder has ended it before, by a command that may have arrived
+}
+
+// end runs release or abandon. If it finds the key another's, the lease was lost, unless the command was
+// sent before: then the first sending, whose reply was lost, may have freed the key for the other.
+func (l *Locker) end(ctx context.Context, e ending, key string) (reply, error) {
+	token := &counted{text: e.token}
+	args := append(e.script.args(key), token, l.inline, l.rememberMS)
+	r, err := l.server.run(ctx, e.script, args, nil)
+	if err == nil && r.status != ok && !e.lost && (e.before || token.sent.Load() > 1) {
+		return reply{status: ok}, nil
+	}
+	return r, err
 }
 
 // handBack undoes a grant that nobody will use, or that we may hold without knowing. If it can't,

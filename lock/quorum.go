@@ -12,6 +12,8 @@ import (
 	"github.com/go-redsync/redsync/v4"
 	rsredis "github.com/go-redsync/redsync/v4/redis"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/reprise-go/reprise/internal/ratelog"
 )
 
 // NewQuorum makes a Locker over independent deployments of Redis, one client for each: a key is held
@@ -31,7 +33,7 @@ func NewQuorum(clients []redis.UniversalClient, cfg Config) (*Locker, error) {
 	if n := len(clients); n < 3 || n%2 == 0 {
 		faults = append(faults, &ConfigError{Name: "clients", Value: fmt.Sprint(n), Want: "an odd number, at least 3"})
 	}
-	l := &Locker{cfg: cfg, options: append(options(cfg), redsync.WithFailFast(true))}
+	l := &Locker{cfg: cfg, log: ratelog.New(cfg.Logger), leaseMS: cfg.TTL.Milliseconds(), options: append(options(cfg), redsync.WithFailFast(true))}
 	l.crowds.init()
 	var pools []rsredis.Pool
 	for i, client := range clients {
@@ -230,12 +232,12 @@ func heldBy(votes tally) *HeldError {
 }
 
 // endQuorum releases or abandons the lease everywhere.
-func (l *Lease) endQuorum(op string, ctx context.Context, s *script) error {
+func (l *Lease) endQuorum(op string, ctx context.Context, e ending) error {
 	b := l.locker.ballot(ctx, l.key, l.claim.Owner)
 	b.ask = func(i int) (reply, error) {
 		ctx, cancel := context.WithTimeout(b, l.locker.cfg.Timeout)
 		defer cancel()
-		return l.locker.members[i].end(ctx, s, l.key, l.claim.Owner)
+		return l.locker.members[i].end(ctx, e, l.key)
 	}
 	if done, _ := l.mutex.UnlockContext(b); done {
 		return nil
@@ -245,6 +247,7 @@ func (l *Lease) endQuorum(op string, ctx context.Context, s *script) error {
 		return failed(op, votes.missing())
 	}
 	l.finish(Lost)
+	l.locker.logLost(anothers)
 	return failed(op, fmt.Errorf("%w: %w", ErrLost, l.locker.obstacle(b, l.key, votes)))
 }
 

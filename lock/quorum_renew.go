@@ -25,8 +25,9 @@ func (r *renewer) renewQuorum(due []*Lease) {
 // WithSetNXOnExtend doesn't wait for that, and so takes a lost lock again.)
 func (r *renewer) extendQuorum(l *Lease, batches []*batch) {
 	b := r.locker.ballot(batches[0].ctx, l.key, l.claim.Owner)
+	lease := l.extension()
 	b.ask = func(i int) (reply, error) {
-		return r.locker.members[i].renew(batches[i], l.key, l.claim.Owner)
+		return r.locker.members[i].renew(batches[i], l.key, l.claim.Owner, lease)
 	}
 	extended, _ := l.mutex.ExtendContext(b)
 	votes := b.settle(func(i int, v vote) {
@@ -54,7 +55,7 @@ func (r *renewer) regain(l *Lease, member int) {
 	if fingerprint == "" {
 		fingerprint = noFingerprint
 	}
-	args := append(regainScript.args(l.keyArg), l.ownerArg, m.leaseMS, m.rememberMS, fingerprint, l.claim.Attempt, l.fences[member])
+	args := append(regainScript.args(l.keyArg), l.ownerArg, l.extension(), m.rememberMS, fingerprint, l.claim.Attempt, l.fences[member])
 	_, _ = m.server.run(ctx, regainScript, args, nil) // the next renewal finds what came of it
 	if !l.held() {
 		// What has ended it may have been here first.

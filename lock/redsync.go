@@ -33,8 +33,9 @@ type trip struct {
 	key    any   // the key and the owner token, as they go into a command
 	token  any
 
-	end   *script // release or abandon
-	batch *batch  // renew: the pipeline to join
+	end   *ending // release or abandon
+	batch *batch  // renew: the pipeline to join,
+	lease any     // and for how long, ms
 
 	reply reply // what Redis answered,
 	err   error // or why it did not
@@ -81,9 +82,9 @@ func (c *conn) Eval(_ *rsredis.Script, keysAndArgs ...any) (any, error) {
 	key, token := keysAndArgs[0].(string), keysAndArgs[1].(string)
 	switch {
 	case t.batch != nil:
-		t.reply, t.err = t.locker.renew(t.batch, key, token)
+		t.reply, t.err = t.locker.renew(t.batch, key, token, t.lease)
 	case t.end != nil:
-		t.reply, t.err = t.locker.end(t.bounded, t.end, key, token)
+		t.reply, t.err = t.locker.end(t.bounded, *t.end, key)
 	default:
 		go t.locker.handBack(t, key, token)
 		return int64(notOurs), nil

@@ -35,7 +35,12 @@ func (r *renewer) add(l *Lease) {
 func (r *renewer) remove(l *Lease, s State) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l.state = s
+	r.drop(l, s)
+}
+
+// drop is remove for a caller who holds mu.
+func (r *renewer) drop(l *Lease, s State) {
+	l.state, l.given = s, l.given || s == Ended
 	if l.index >= 0 {
 		heap.Remove(&r.leases, l.index)
 	}
@@ -123,7 +128,7 @@ func (r *renewer) renew(due []*Lease) {
 
 // extend renews one lease.
 func (r *renewer) extend(l *Lease, b *batch) {
-	t := &trip{Context: b.ctx, locker: r.locker, batch: b}
+	t := &trip{Context: b.ctx, locker: r.locker, batch: b, lease: l.extension()}
 	extended, err := l.mutex.ExtendContext(t)
 	foreign := t.err == nil && t.reply.status == notOurs || errors.Is(t.err, ErrCorrupt)
 	if t.err != nil {
@@ -142,6 +147,9 @@ func (r *renewer) book(l *Lease, extended, foreign bool, err error) {
 	case extended:
 		l.state = Live
 		l.until = l.mutex.Until()
+		if last := l.lastEnd.Add(-r.locker.cfg.TTL / 100); last.Before(l.until) {
+			l.until = last // less redsync's share for clocks that differ
+		}
 		l.renewAt = time.Now().Add(r.locker.cfg.Renew)
 	case foreign && l.commits.Load() > 0:
 		// It may have found what our own commit has put there, whose answer decides.
@@ -174,6 +182,7 @@ func (r *renewer) report(l *Lease, s State, err error) {
 	if s == Lost {
 		l.cancel(ErrLost)
 	}
+	r.locker.logState(l, s, err)
 	t := r.locker.cfg.Trace
 	if t == nil {
 		return

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -75,8 +76,24 @@ func (s *script) command(ctx context.Context, args []any) *redis.Cmd {
 // loading builds the command that sends the source along, for a server that doesn't know the
 // script: a new one, or after SCRIPT FLUSH.
 func (s *script) loading(ctx context.Context, args []any) *redis.Cmd {
+	if c, ok := args[4].(*counted); ok {
+		c.sent.Add(-1) // to a server that did nothing
+	}
 	args = append([]any{"eval", s.source}, args[2:]...)
 	return s.command(ctx, args)
+}
+
+// counted is a command's argument that counts how often the command is sent: go-redis encodes arguments
+// each time it writes a command to a connection.
+type counted struct {
+	text string
+	sent atomic.Int32
+}
+
+// MarshalBinary returns the argument as it is sent.
+func (c *counted) MarshalBinary() ([]byte, error) {
+	c.sent.Add(1)
+	return []byte(c.text), nil
 }
 
 func unknownScript(err error) bool { return err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") }

@@ -80,15 +80,22 @@ func (p *passage) settle(ctx context.Context, lease *lock.Lease, answer Answer, 
 	if errors.Is(failure, ErrOutcomeUnknown) {
 		p.event.Outcome = Unknown
 	}
-	if err := p.giveUp(ctx, lease, answer.Verdict); errors.Is(err, lock.ErrLost) {
+	if err := p.giveUp(ctx, lease, answer.Verdict); taken(err) {
 		result, err := p.late(ctx, err)
 		if err != nil && failure != nil {
 			err = fmt.Errorf("%w: %w", err, failure)
 		}
 		return result, err
 	}
-	// A release or abandon that did not arrive changes nothing for the caller: the lease runs out.
+	// A release or abandon that did not arrive changes nothing for the caller: the lease runs out. Nor does
+	// a lease that was lost to nobody, or to another who has freed the key.
 	return ran, failure
+}
+
+// taken reports whether a lease is lost to something that stands under its key.
+func taken(err error) bool {
+	return errors.Is(err, lock.ErrLost) && (errors.Is(err, lock.ErrHeld) || errors.Is(err, lock.ErrAbandoned) ||
+		errors.Is(err, lock.ErrDone) || errors.Is(err, lock.ErrCorrupt))
 }
 
 // verdictOf says what becomes of the key when the work fails with err, or panics (nil).

@@ -104,20 +104,6 @@ func TestReleaseSentTwice(t *testing.T) {
 	})
 }
 
-// The second sending of a release finds the next holder's claim and leaves it alone. That the first
-// one freed the key, it can't know.
-func TestReleaseSentTwiceAfterTheKeyHasANewHolder(t *testing.T) {
-	Run(t, func(t *testing.T, f *Fleet) {
-		a, b := f.Machine(), f.Machine()
-		lease := grant(t, a.Locker(lock.Config{}), anyone)
-		var next *lock.Lease
-		other := b.Locker(lock.Config{})
-		a.On("release", Fault{Meanwhile: func() { next = grant(t, other, anyone) }, LoseReply: true})
-		is(t, lease.Release(t.Context()), lock.ErrLost, lock.ErrHeld)
-		commit(t, next, lock.StoredNow)
-	})
-}
-
 func TestAbandonSentTwice(t *testing.T) {
 	Run(t, func(t *testing.T, f *Fleet) {
 		a := f.Machine()

@@ -82,23 +82,25 @@ func TestUnguardedFailure(t *testing.T) {
 
 func TestUnguardedHangupAndLongestHold(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		d, stopping := newDesk(t, f, unguarded), newDesk(t, f, unguarded, func(c *replay.Config) { c.OnHangup = replay.Stop })
 		f.Down()
-		ctx, hangUp := context.WithTimeout(bg, time.Second)
+		time.Sleep(time.Minute) // so that connections are refused at once
+		ctx, hangUp := context.WithTimeout(bg, 5*time.Second)
 		defer hangUp()
-		r := newDesk(t, f, unguarded).ask(ctx, request(), func(ctx context.Context) (replay.Answer, error) {
+		r := d.ask(ctx, request(), func(ctx context.Context) (replay.Answer, error) {
 			<-ctx.Done()
 			return replay.Answer{}, context.Cause(ctx)
 		})
-		if r.err != lock.ErrMaxHold || r.event.Work != 10*time.Minute {
+		if r.err != lock.ErrMaxHold || r.Guarded || r.event.Work != 10*time.Minute {
 			t.Errorf("runs on: got %+v, want the longest hold", r)
 		}
-		ctx, hangUp = context.WithTimeout(bg, time.Second)
+		ctx, hangUp = context.WithTimeout(bg, 5*time.Second)
 		defer hangUp()
-		r = newDesk(t, f, unguarded, func(c *replay.Config) { c.OnHangup = replay.Stop }).ask(ctx, request(), func(ctx context.Context) (replay.Answer, error) {
+		r = stopping.ask(ctx, request(), func(ctx context.Context) (replay.Answer, error) {
 			<-ctx.Done()
 			return replay.Answer{}, context.Cause(ctx)
 		})
-		if r.err != context.DeadlineExceeded {
+		if r.err != context.DeadlineExceeded || r.Guarded {
 			t.Errorf("stops: got %+v", r)
 		}
 	})

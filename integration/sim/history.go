@@ -101,6 +101,7 @@ type Arrival struct {
 	Heard time.Duration // its reply was; or never
 	Name  string
 	Token string
+	Lease time.Duration // that a begin or a renewal asked for: near the longest hold, less than TTL
 	// Unused says of a release that nobody has worked under the claim.
 	Unused bool
 }

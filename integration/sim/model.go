@@ -134,7 +134,7 @@ func (h *History) steps(key string) (all []step) {
 			continue
 		}
 		for _, a := range c.Arrivals {
-			lapse, forget := a.At+cfg.Lock.TTL, a.At+cfg.Lock.Remember
+			lapse, forget := a.At+a.Lease, a.At+cfg.Lock.Remember
 			says := fmt.Sprintf("%v: %s at %s", c, a.Name, stamp(a.At))
 			ours := func(s state) bool { return (s.is == claimed || s.is == abandoned) && s.token == a.Token }
 			switch a.Name {
@@ -174,7 +174,7 @@ func (h *History) steps(key string) (all []step) {
 				})
 			}
 			if a.Name == "begin" || a.Name == "renew" {
-				forget += cfg.Lock.TTL
+				forget += a.Lease
 				tick(lapse, "its lease runs out", func(s state) state {
 					if s.is == claimed && s.lease == lapse {
 						s.is = abandoned

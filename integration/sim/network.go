@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -125,6 +126,10 @@ func (p *process) arrived(cmds []bubble.Command, sent time.Duration, f bubble.Fa
 		a := Arrival{At: at, Heard: never, Name: name, Token: cmd.Args[0]}
 		if !f.LoseReply && f.DelayReply < never/2 && back-sent < w.Engine.Lock.Timeout/2 {
 			a.Heard = back // nobody waits much longer
+		}
+		if name == "begin" || name == "renew" {
+			ms, _ := strconv.Atoi(cmd.Args[1])
+			a.Lease = time.Duration(ms) * time.Millisecond
 		}
 		a.Unused = name == "release" && len(cmd.Args) > 3 && cmd.Args[3] == "1"
 		w.mu.Lock()

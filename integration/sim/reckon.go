@@ -98,7 +98,6 @@ func (c *Call) granting() []Arrival {
 // lapses is when the lease of a token ends by itself: a lease after its begin, or after the last
 // renewal that came in time. A begin that was sent again may have been granted either time.
 func (h *History) lapses(c *Call, token string) (earliest, latest time.Duration) {
-	ttl := h.Schedule.Engine.Lock.TTL
 	first := true
 	for _, a := range c.Arrivals {
 		if a.Token != token || a.Name != "begin" && a.Name != "renew" {
@@ -106,16 +105,16 @@ func (h *History) lapses(c *Call, token string) (earliest, latest time.Duration)
 		}
 		switch {
 		case first:
-			earliest, latest = a.At+ttl, a.At+ttl
+			earliest, latest = a.At+a.Lease, a.At+a.Lease
 			first = false
 		case a.Name == "begin":
-			latest = a.At + ttl
+			latest = a.At + a.Lease
 		default:
 			if a.At < earliest {
-				earliest = a.At + ttl
+				earliest = a.At + a.Lease
 			}
 			if a.At < latest {
-				latest = a.At + ttl
+				latest = a.At + a.Lease
 			}
 		}
 	}

@@ -42,8 +42,10 @@ type Config struct {
 	// Trace sees the outcome of every request. Nil is off.
 	Trace *Trace `env:"-"`
 
-	// Logger gets what an operator must look at: unreadable values, answers that could not be
-	// stored. It never gets a raw key. Nil discards.
+	// Logger gets what an operator must look at: requests refused or run without a claim and why,
+	// leases lost, answers that could not be stored, unreadable values. Each kind is written at most once
+	// a minute, with the number of those left out. It never gets a raw key, nor a text of Redis's, which
+	// may quote one. Nil discards.
 	Logger *slog.Logger `env:"-"`
 }
 

@@ -13,6 +13,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/reprise-go/reprise/cache"
+	"github.com/reprise-go/reprise/internal/fault"
+	"github.com/reprise-go/reprise/internal/ratelog"
 	"github.com/reprise-go/reprise/lock"
 )
 
@@ -22,6 +24,8 @@ type Engine struct {
 	cfg    Config
 	locker *lock.Locker
 	codec  *cache.Codec
+	prober *fault.Prober
+	log    *ratelog.Log
 }
 
 // New makes an Engine over client, a *redis.Client or *redis.ClusterClient, which is not contacted
@@ -39,7 +43,8 @@ func New(client redis.UniversalClient, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{cfg: cfg, locker: locker, codec: codec}, nil
+	return &Engine{cfg: cfg, locker: locker, codec: codec,
+		prober: fault.NewProber(client, cfg.Lock.Timeout), log: ratelog.New(cfg.Logger)}, nil
 }
 
 // Check asks Redis for the settings that the promises rest on, as lock.Locker.Check does: for a

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/reprise-go/reprise/cache"
+	"github.com/reprise-go/reprise/internal/fault"
 	"github.com/reprise-go/reprise/internal/jitter"
 	"github.com/reprise-go/reprise/lock"
 )
@@ -136,7 +138,7 @@ func (p *passage) commit(ctx context.Context, lease *lock.Lease, answer Answer, 
 		p.event.Outcome = Stored
 		if ran.Unconfirmed = err != nil; ran.Unconfirmed {
 			p.event.Outcome = Unconfirmed
-			p.engine.cfg.Logger.Warn("replay: an answer is stored, but a failover may forget it", "key", p.key, "err", err)
+			p.engine.logFault(slog.LevelWarn, logForgotten, err)
 		}
 		p.event.Vanished = stored == lock.StoredMissing
 		ran.Stored = !tombstone
@@ -154,9 +156,13 @@ func (p *passage) commit(ctx context.Context, lease *lock.Lease, answer Answer, 
 		_ = p.giveUp(ctx, lease, Abandon)
 		return ran, err
 	}
-	go func() { _ = p.giveUp(ctx, lease, Abandon) }() // Redis is away: the caller need not wait for it twice
+	if fault.Refused(err) {
+		_ = p.giveUp(ctx, lease, Abandon) // Redis answers, and may do this: a full one does
+	} else {
+		go func() { _ = p.giveUp(ctx, lease, Abandon) }() // Redis is away: the caller need not wait for it twice
+	}
 	p.event.Outcome = NotStored
-	p.engine.cfg.Logger.Error("replay: an answer could not be stored; a retry will run again", "key", p.key, "err", err)
+	p.engine.logFault(slog.LevelError, logNotStored, err)
 	if p.engine.cfg.OnCommitDown == WithholdUnstored {
 		return ran, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -165,13 +171,28 @@ func (p *passage) commit(ctx context.Context, lease *lock.Lease, answer Answer, 
 
 // store commits, again and again until the hold ends: the work is done, and forgetting it means
 // doing it twice.
+//
+// A Redis that answers and says no (it is full, or read-only, or lacks a right) renews the lease all the
+// while, and would keep the caller waiting for as long as the longest hold. It is given up when it says no
+// and has said so a lease ago: most that cures itself, as a failover does, has done so by then. A Redis that
+// is silent keeps no lease alive, and ends the hold by that.
 func (p *passage) store(ctx context.Context, lease *lock.Lease, value []byte, retention time.Duration) (lock.Stored, error) {
+	var refused time.Time // when Redis first said no
 	for pause := storeAgainFirst; ; pause = min(2*pause, storeAgainMost) {
 		over := lease.Context().Err() != nil || p.engine.cfg.Shadow // which keeps nobody waiting
 		stored, err := lease.Commit(ctx, value, retention)
 		if !errors.Is(err, lock.ErrUnavailable) || over {
 			return stored, err
 		}
+		if fault.Refused(err) {
+			if refused.IsZero() {
+				refused = time.Now()
+			}
+			if time.Since(refused) >= p.engine.cfg.Lock.TTL {
+				return stored, err
+			}
+		}
+		p.engine.logFault(slog.LevelWarn, logWaits, err)
 		if t := p.engine.cfg.Trace; t != nil && t.CommitFailed != nil {
 			t.CommitFailed(ctx, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/reprise-go/reprise/cache"
@@ -20,7 +21,8 @@ type passage struct {
 	start  time.Time
 	event  Event
 
-	working attemptContext // the work's
+	answered bool           // Redis has said something of the key
+	working  attemptContext // the work's
 }
 
 // do follows the state table: ask for the key, then run, replay or refuse. It tells Trace on every
@@ -42,19 +44,33 @@ func (p *passage) do(ctx context.Context) (Result, error) {
 	p.event.Err = err
 	switch {
 	case p.engine.cfg.Shadow && p.event.Outcome != CallerGone:
-	case p.event.Outcome == Unavailable && p.req.OnStoreDown == RunUnguarded && unasked(err):
+		if p.event.Outcome == Unavailable {
+			p.engine.logFault(slog.LevelError, logUnseen, err)
+		}
+	case p.event.Outcome == Unavailable && p.req.OnStoreDown == RunUnguarded && p.neverAnswered(ctx, err):
 		p.event.Outcome = Unguarded
+		p.engine.logFault(slog.LevelError, logUnguarded, err)
 	default:
+		if p.event.Outcome == Unavailable {
+			p.engine.logFault(slog.LevelError, logRefused, err)
+		}
 		return result, err
 	}
 	return p.runUnguarded(ctx)
 }
 
-// unasked reports whether Redis has said nothing of the key. Else somebody may be at work, or done: a
-// holder was waited for until Redis went away, or it went before a long answer could be fetched, or a
-// fingerprint can't be compared here.
-func unasked(err error) bool {
-	return errors.Is(err, lock.ErrUnavailable) && !errors.Is(err, lock.ErrHeld) && !errors.Is(err, lock.ErrDone)
+// neverAnswered reports whether Redis gave no answer about this key at all, through a fault of Redis or
+// of the network. Only then may the work run unguarded.
+//
+// After an answer, somebody may be at work, or done: a holder was waited for until Redis went away, or
+// it went before a long answer could be fetched, or a fingerprint can't be compared here. And without a
+// fault of that kind, Redis is well and serves others, one of whom may hold the key: the client's pool was
+// used up, say, or its password is wrong. (See fault.Prober.)
+func (p *passage) neverAnswered(ctx context.Context, err error) bool {
+	if p.answered || errors.Is(err, lock.ErrHeld) || errors.Is(err, lock.ErrDone) {
+		return false
+	}
+	return errors.Is(err, lock.ErrUnavailable) && p.engine.prober.Down(ctx, p.key, err)
 }
 
 func (p *passage) tell(ctx context.Context) {
@@ -66,6 +82,7 @@ func (p *passage) tell(ctx context.Context) {
 func (p *passage) acquire(ctx context.Context) (*lock.Lease, error) {
 	lease, err := p.ask(ctx)
 	if p.knownOtherwise(err) {
+		p.answered = true
 		return p.ask(ctx)
 	}
 	return lease, err
@@ -170,7 +187,7 @@ func outcomeOf(err error) Outcome {
 
 func (p *passage) unreadable(err error) (Result, error) {
 	err = unreadable(p.key, err)
-	p.engine.cfg.Logger.Error("replay: a value under a key can't be read; it is left as it is", "key", p.key, "err", err)
+	p.engine.log.Write(slog.LevelError, logForeign, "unreadable", slog.String("key", p.key), slog.Any("err", err))
 	return p.refuse(Unreadable, err)
 }
 

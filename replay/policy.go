@@ -33,6 +33,12 @@ const (
 )
 
 // StoreDownPolicy is what happens when Redis can't be asked before the work.
+//
+// RunUnguarded is for a Redis that is down: it refuses connections, breaks them, hangs, or can serve
+// nobody (it is full, loading, without a primary). Whatever it says about the key, and a fault of the
+// client's own (its pool used up, it is closed, its password or rights are wrong, it is redirected), is
+// refused all the same, since another request may hold the key. To tell a hung Redis from a pool that is
+// used up takes a PING on a connection outside the pool, and up to Lock.Timeout more.
 type StoreDownPolicy uint8
 
 const (
@@ -40,7 +46,8 @@ const (
 	RunUnguarded                            // "run": run without a claim, and store nothing
 )
 
-// CommitDownPolicy is what happens when the answer can't be stored before the hold ends.
+// CommitDownPolicy is what happens when the answer can't be stored before the hold ends, or when Redis
+// has refused it for as long as a lease lasts.
 type CommitDownPolicy uint8
 
 const (

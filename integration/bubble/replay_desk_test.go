@@ -52,7 +52,13 @@ type desk struct {
 
 func newDesk(t *testing.T, f *bubble.Fleet, options ...func(*replay.Config)) *desk {
 	t.Helper()
-	d := &desk{Machine: f.Machine(), t: t, log: newLogbook(t)}
+	return deskAt(t, f.Machine(), options...)
+}
+
+// deskAt is a desk on a machine of the test's.
+func deskAt(t *testing.T, m *bubble.Machine, options ...func(*replay.Config)) *desk {
+	t.Helper()
+	d := &desk{Machine: m, t: t, log: newLogbook(t)}
 	var cfg replay.Config
 	for _, option := range options {
 		option(&cfg)

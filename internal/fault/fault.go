@@ -70,15 +70,15 @@ func reply(err error) (text string, refused bool) {
 	return r.Error(), true
 }
 
-// wordOf names a refusal. A script's has its code in front in Redis 7, and behind "ERR Error running
-// script" in Redis 6.
+// wordOf names a refusal. A script's has its code in front in Redis 7, and further back in Redis 6, behind
+// "ERR Error running script".
 func wordOf(text string) string {
 	for field := range strings.FieldsSeq(text) {
 		code := strings.TrimLeft(field, "-")
 		if slices.Contains(outOfService, code) || slices.Contains(refusals, code) {
 			return withCommand(code, text)
 		}
-		if code != "ERR" && !strings.HasPrefix(text, "ERR Error running script") {
+		if code != "ERR" && !strings.HasPrefix(text, "ERR Error ") {
 			break
 		}
 	}

@@ -37,7 +37,7 @@ func (p *Prober) Down(ctx context.Context, key string, err error) bool {
 	case ours:
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*p.timeout)
+	ctx, cancel := context.WithTimeout(ctx, 3*p.timeout)
 	defer cancel()
 	nodes := p.nodes(ctx, key)
 	for _, n := range nodes {
@@ -61,9 +61,7 @@ func (p *Prober) nodes(ctx context.Context, key string) []node {
 	case *redis.Client:
 		return []node{nodeOf(c)}
 	case *redis.ClusterClient:
-		short, cancel := context.WithTimeout(ctx, p.timeout)
-		defer cancel()
-		if primary, err := c.MasterForKey(short, key); err == nil {
+		if primary := p.primary(ctx, c, key); primary != nil {
 			return []node{nodeOf(primary)}
 		}
 		o := c.Options()
@@ -78,6 +76,27 @@ func (p *Prober) nodes(ctx context.Context, key string) []node {
 		return all
 	}
 	return nil
+}
+
+// primary is the client of the node that serves a key, or nil if the topology isn't known: go-redis then
+// asks for it, and may not heed the context.
+func (p *Prober) primary(ctx context.Context, c *redis.ClusterClient, key string) *redis.Client {
+	ctx, cancel := context.WithTimeout(ctx, p.timeout/2)
+	defer cancel()
+	found := make(chan *redis.Client, 1)
+	go func() {
+		primary, err := c.MasterForKey(ctx, key)
+		if err != nil {
+			primary = nil
+		}
+		found <- primary
+	}()
+	select {
+	case primary := <-found:
+		return primary
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 func nodeOf(c *redis.Client) node {

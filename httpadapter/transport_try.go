@@ -98,8 +98,10 @@ func (c *call) receive(a *answer, cancel context.CancelCauseFunc) error {
 		resp.Body = &stream{resp.Body, resp.Body, cancel}
 		return nil
 	}
+	// A short answer need not grow its buffer again. Beyond that, room follows what has been received and
+	// never what is announced, for a server can announce MaxResponse and send nothing.
 	var b bytes.Buffer
-	b.Grow(int(max(resp.ContentLength, 0)) + bytes.MinRead) // so that it need not grow again
+	b.Grow(int(min(max(resp.ContentLength, 0), firstRoom)) + bytes.MinRead)
 	n, err := b.ReadFrom(io.LimitReader(resp.Body, c.MaxResponse+1))
 	if err == nil && n > c.MaxResponse {
 		resp.Body = &stream{io.MultiReader(&b, resp.Body), resp.Body, cancel}
@@ -114,6 +116,9 @@ func (c *call) receive(a *answer, cancel context.CancelCauseFunc) error {
 	resp.Body = io.NopCloser(bytes.NewReader(a.body))
 	return nil
 }
+
+// firstRoom bounds in bytes the room that is made for an answer before any of it has come.
+const firstRoom = 16 << 10
 
 func isEventStream(h http.Header) bool {
 	media, _, _ := mime.ParseMediaType(h.Get("Content-Type"))

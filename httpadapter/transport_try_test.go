@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -76,6 +77,35 @@ func TestLongAnswersGivenUp(t *testing.T) {
 		return resp, err
 	}, created)
 }
+
+// An answer takes room as it comes, and not as it is announced: a hundred servers that announce 256 MiB each and say no
+// more than a word get no more than a word's worth.
+func TestRoomFollowsWhatIsReceived(t *testing.T) {
+	const answers = 100
+	var before, after runtime.MemStats
+	play(t, func(t *testing.T, tr *Transport, s *stage) {
+		tr.MaxResponse, tr.MaxTries, tr.TryTimeout = maxLimit, answers, time.Second
+		runtime.ReadMemStats(&before)
+		_, err := tr.RoundTrip(order(t.Context(), "order"))
+		runtime.ReadMemStats(&after)
+		if err == nil || len(s.tries) < 10 {
+			t.Errorf("got %v after %d tries", err, len(s.tries))
+		}
+		if per := (after.TotalAlloc - before.TotalAlloc) / uint64(len(s.tries)); per > 64<<10 {
+			t.Errorf("each answer of 4 bytes took %d bytes", per)
+		}
+	}, func(r *http.Request) (*http.Response, error) {
+		body := io.MultiReader(strings.NewReader("half"), reader(func([]byte) (int, error) {
+			<-r.Context().Done()
+			return 0, r.Context().Err()
+		}))
+		return &http.Response{StatusCode: 201, Header: http.Header{}, ContentLength: maxLimit, Body: io.NopCloser(body)}, nil
+	})
+}
+
+type reader func([]byte) (int, error)
+
+func (f reader) Read(b []byte) (int, error) { return f(b) }
 
 func unannounced(sc scene) scene {
 	return func(r *http.Request) (*http.Response, error) {

@@ -1,11 +1,13 @@
 package httpadapter
 
 import (
+	"bytes"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"mime"
 	"net/http"
+	"regexp"
 	"strings"
 )
 
@@ -65,10 +67,14 @@ var wordings = [...]wording{
 	{http.StatusInternalServerError, "message.name", "UNREADABLE", Unreadable},
 }
 
+// maxError is the longest body in bytes that is read as an error about the key. The longest of ours has under 2 KiB, less
+// what Config.Message adds.
+const maxError = 32 << 10
+
 // recognise returns the outcome that an answer tells of, in the words of any dialect, and 0 for every other answer.
 func recognise(status int, contentType string, body []byte) Outcome {
 	media, _, _ := mime.ParseMediaType(contentType)
-	if status < 400 || len(body) == 0 || !strings.HasSuffix(media, "json") && !strings.HasSuffix(media, "xml") {
+	if status < 400 || len(body) == 0 || len(body) > maxError || !strings.HasSuffix(media, "json") && !strings.HasSuffix(media, "xml") {
 		return 0
 	}
 	places := readPlaces(media, body)
@@ -110,6 +116,9 @@ func readPlaces(media string, body []byte) map[string]string {
 		return map[string]string{"message.code": m.Message[0].Code, "message.name": m.Message[0].Name}
 	}
 	err := json.Unmarshal(body, &b)
+	if _, broken := errors.AsType[*json.SyntaxError](err); broken {
+		err = json.Unmarshal(mended(body), &b)
+	}
 	if _, other := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !other {
 		return nil
 	}
@@ -128,3 +137,17 @@ func readPlaces(media string, body []byte) map[string]string {
 	}
 	return places
 }
+
+// mended makes JSON of what servers copy from the draft's examples as they are printed: with a comma after the last
+// member, and with line breaks within a text (draft-ietf-httpapi-idempotency-key-header-07 §2.7).
+func mended(body []byte) []byte {
+	blank := func(r rune) rune {
+		if r < ' ' {
+			return ' '
+		}
+		return r
+	}
+	return lastComma.ReplaceAll(bytes.Map(blank, body), []byte("$1"))
+}
+
+var lastComma = regexp.MustCompile(`, *([}\]])`)

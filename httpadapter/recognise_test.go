@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,6 +15,17 @@ const (
 
 	credicorpInProgress = "{\n  \"error\": {\n    \"type\": \"invalid_request_error\",\n    \"code\": \"idempotency_key_in_progress\",\n" +
 		"    \"message\": \"A request with this key is still being processed.\",\n    \"param\": \"Idempotency-Key\"\n  }\n}"
+
+	credicorpReused = `{"error":{"type":"invalid_request_error","code":"idempotency_key_reused","message":"…","param":"Idempotency-Key"}}`
+
+	// The example of draft-ietf-httpapi-idempotency-key-header-07 §2.7 as it is printed: no Retry-After, and no JSON, for
+	// the line break in the detail and the comma at the end.
+	draftInProgress = `{
+  "type": "https://developer.example.com/idempotency",
+  "title": "A request is outstanding for this Idempotency-Key",
+  "detail": "A request with the same Idempotency-Key for the
+  same operation is being processed or is outstanding.",
+}`
 
 	blueSnapXML = `<?xml version="1.0" encoding="UTF-8" standalone="yes"?><messages xmlns="http://ws.plimus.com"><message><error-name>REQUEST_WITH_SAME_IDEMPOTENCY_KEY_ALREADY_IN_PROGRESS</error-name><code>60102</code><description>This occurs if a request is retried using the same Idempotency-Key as the original request while it is still being processed.</description></message></messages>`
 
@@ -47,6 +59,7 @@ func TestRecognise(t *testing.T) {
 		{"IETF: in progress", 409, problem, `{"type":"https://developer.example.com/idempotency","title":"A request is outstanding for this Idempotency-Key","detail":"…"}`, InProgress, ErrInProgress, true},
 		{"IETF: mismatch", 422, problem, `{"type":"https://developer.example.com/idempotency","title":"Idempotency-Key is already used","detail":"…"}`, Mismatch, ErrMismatch, false},
 		{"IETF: missing", 400, problem, `{"type":"https://developer.example.com/idempotency","title":"Idempotency-Key is missing","detail":"…"}`, KeyMissing, nil, false},
+		{"IETF: in progress, as it is printed", 409, problem, draftInProgress, InProgress, ErrInProgress, true},
 		{"Credicorp: in progress", 409, json, credicorpInProgress, InProgress, ErrInProgress, true},
 		{"Credicorp: mismatch", 409, json, strings.NewReplacer("in_progress", "reused").Replace(credicorpInProgress), Mismatch, ErrMismatch, false},
 		{"Credicorp: missing", 400, json, `{"error":{"type":"invalid_request_error","code":"parameter_missing","message":"…","param":"Idempotency-Key"}}`, KeyMissing, nil, false},
@@ -85,6 +98,8 @@ func TestRecognise(t *testing.T) {
 		{"half of it", 409, json, credicorpInProgress[:100], 0, nil, false},
 		{"another type of member", 409, json, `{"code":7,"message":"no","error":{"code":"idempotency_key_in_use"}}`, InProgress, ErrInProgress, true},
 		{"nothing", 409, json, "", 0, nil, false},
+		{"longer than any error", 409, json, strings.Replace(stripeInUse, "KEY", strings.Repeat("k", 64<<10), 1), 0, nil, false},
+		{"408 may come after the work", 408, json, `{}`, 0, nil, true},
 		{"a gateway's 502", 502, "text/html", "<h1>Bad Gateway</h1>", 0, nil, true},
 		{"a handler's 500", 500, json, `{"error":{"code":"boom"}}`, 0, nil, true},
 	} {
@@ -133,11 +148,53 @@ func FuzzRecognise(f *testing.F) {
 	f.Add(409, "application/json", credicorpInProgress)
 	f.Add(409, "application/xml", blueSnapXML)
 	f.Add(409, "application/problem+json", inProgressBody)
+	f.Add(409, "application/problem+json", draftInProgress)
+	f.Add(400, "application/json; charset=utf-8", stripeMismatch)
+	f.Add(422, "application/json", `{"message":[{"code":"60101"},{}],}`)
 	f.Fuzz(func(t *testing.T, status int, media, body string) {
-		if o := recognise(status, media, []byte(body)); o != 0 && (status < 400 || o.known() == 0) {
+		before := body
+		o := recognise(status, media, []byte(body))
+		if o == 0 {
+			return
+		}
+		if status < 400 || o.known() == 0 || o == ReplayHidden {
 			t.Errorf("%d is taken for outcome %d", status, o)
 		}
+		// No dialect says an outcome in another class of status, and each says it in words that are in the body.
+		if o.Status()/100 != status/100 {
+			t.Errorf("%d is taken for %v", status, o)
+		}
+		words := append([]string{o.String(), vendorCode(o), strings.ToUpper(vendorCode(o))}, wordsOf(o)...)
+		if !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(unescaped(body), w) }) {
+			t.Errorf("%q is taken for %v", body, o)
+		}
+		if body != before {
+			t.Error("the caller's bytes were changed")
+		}
 	})
+}
+
+// wordsOf are those of other dialects.
+func wordsOf(o Outcome) (words []string) {
+	for _, w := range wordings {
+		if w.outcome == o {
+			words = append(words, w.text)
+		}
+	}
+	return words
+}
+
+// unescaped is a text in which a word can be looked for that JSON or XML may have written by escapes.
+func unescaped(body string) string {
+	if strings.ContainsAny(body, `\&`) || strings.Contains(body, "<!") || strings.Contains(body, "<?") {
+		var all []string
+		for o := range outcomes {
+			all = append(all, Outcome(o).String(), vendorCode(Outcome(o)), strings.ToUpper(vendorCode(Outcome(o))))
+			all = append(all, wordsOf(Outcome(o))...)
+		}
+		return strings.Join(all, " ") // anything may be in it
+	}
+	return body
 }
 
 // Where an answer came from decides what an earlier try's loss still means.

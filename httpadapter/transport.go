@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/reprise-go/reprise/internal/envconf"
@@ -13,16 +14,21 @@ import (
 //
 //	client := &http.Client{Transport: &httpadapter.Transport{}}
 //
-// Every POST and PATCH gets an idempotency key: the one in its header, else that of [WithKey], else a new one. However
-// often it is sent, it is sent with that key and the same bytes, so that a server that keeps its word carries it out
+// Every POST and PATCH gets an idempotency key: the one in its header, else that of [WithKey], else a new one. One that
+// the header has is never altered: where a server could read another key out of it than the caller means (several field
+// lines, an empty one, a name that is not in canonical form), nothing is sent. However often it is sent, it is sent with that key and the same bytes, so that a server that keeps its word carries it out
 // once; a redirect (307, 308) that http.Client follows keeps the key too. It is sent again after
 //
 //   - a network error, an answer that breaks off half way, and a try that takes longer than TryTimeout,
-//   - 409 with Retry-After, 425, 429, 500, 502, 503 and 504,
+//   - an error about the key that says that the same request may be sent again, in the words of any dialect: in
+//     progress, with Retry-After or without, and unavailable,
+//   - 409 with Retry-After, 408, 425, 429, 500, 502, 503 and 504, and what stands for the last three at Cloudflare: 520 to
+//     524 and 530 (developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors),
 //
-// unless the answer is marked as a replay, which would only come again. The server's x-should-retry or
-// Stripe-Should-Retry (true, false) overrides that for any status from 400. It ends with any other answer, with
-// the request's context, and at Timeout or MaxTries. A wait that would go past the deadline is not begun.
+// unless the answer is marked as a replay, which would only come again, or is an error about the key that says that
+// sending it again is of no use. The server's x-should-retry or Stripe-Should-Retry (true, false) overrides all that for
+// any status from 400. It ends with any other answer, with the request's context, and at Timeout or MaxTries. A wait that
+// would go past the deadline is not begun.
 //
 // An answer, whatever its status, is never made an error; [ReplyOf] tells whether it was fresh or replayed, and what it
 // means for the key. Without an answer the error is a *[CallError]; it wraps [ErrOutcomeUnknown] unless surely nothing
@@ -49,8 +55,15 @@ type Transport struct {
 	// Base does each try. Zero means http.DefaultTransport.
 	Base http.RoundTripper
 
+	// Dialect is the server's, where its replays have a mark of its own: its Marker counts beside
+	// Idempotency-Replayed and Idempotent-Replayed, which need no setting. BlueSnap's is the key,
+	// sent back on replays only; others send it back always, so that without BlueSnap{} here an echo
+	// proves nothing. Errors about the key are known in every dialect. Nil means none.
+	Dialect Dialect
+
 	// Methods take part; others, and requests that ask for an Upgrade, are passed to Base untouched.
-	// Zero means POST and PATCH. GET, HEAD, OPTIONS and TRACE need no key, and are not accepted.
+	// Zero means POST and PATCH. GET, HEAD, OPTIONS and TRACE need no key, and are not accepted; nor
+	// is one in lower case: methods are case-sensitive (RFC 9110 §9.1), and it would match nothing.
 	Methods []string
 
 	// Header carries the key. Zero means Idempotency-Key.
@@ -124,7 +137,8 @@ func (t *Transport) Validate() error {
 	c := t.withDefaults()
 	var f envconf.Faults
 	for _, m := range c.Methods {
-		f.Check(isToken(m) && !slices.Contains(safeMethods, m), "Methods", m, "methods other than GET, HEAD, OPTIONS and TRACE", "")
+		f.Check(isToken(m) && m == strings.ToUpper(m) && !slices.Contains(safeMethods, m), "Methods", m,
+			"methods in upper case other than GET, HEAD, OPTIONS and TRACE", "")
 	}
 	f.Check(isToken(c.Header), "Header", c.Header, "a header name", "")
 	f.Check(c.Timeout > 0, "Timeout", c.Timeout, "a duration above 0", "")

@@ -36,12 +36,13 @@ func WithKey(ctx context.Context, key string) context.Context {
 }
 
 // chooseKey settles the key of all tries. Its error is a *KeyError, which doesn't hold the key.
-func (c *call) chooseKey() error {
-	if c.field = c.r.Header.Get(c.Header); c.field != "" {
-		c.reply.Key = c.field
-		if key, rest, ok := cutString(c.field); ok && validParams(rest) {
-			c.reply.Key = key // so that it is the same by WithKey
-		}
+func (c *call) chooseKey() (err error) {
+	name := http.CanonicalHeaderKey(c.Header)
+	if c.field, err = carried(c.r.Header, name); err != nil {
+		return err
+	}
+	if c.field != "" {
+		c.reply.Key = keyIn(c.field)
 		return nil
 	}
 	given, _ := c.r.Context().Value(callKey{}).(string)
@@ -57,9 +58,46 @@ func (c *call) chooseKey() error {
 		c.field = `"` + escapes.Replace(key) + `"`
 	}
 	if set.span(key) < len(key) {
-		return &KeyError{Outcome: KeyMalformed, Header: http.CanonicalHeaderKey(c.Header), Want: want}
+		return &KeyError{Outcome: KeyMalformed, Header: name, Want: want}
 	}
 	return nil
+}
+
+// carried returns the field value by which a request carries a key, or "" if there is no line of that name. A line that
+// would have to be chosen, replaced or joined by another is refused: whichever key the server made of it, the caller
+// could have meant another, and would ask again with that.
+func carried(h http.Header, name string) (field string, err error) {
+	lines, spelled := 0, true
+	for other, values := range h {
+		if len(values) > 0 && http.CanonicalHeaderKey(other) == name {
+			lines += len(values)
+			field, spelled = values[0], other == name
+		}
+	}
+	fault := &KeyError{Outcome: KeyMalformed, Header: name}
+	switch {
+	case lines == 0:
+		return "", nil
+	case lines > 1:
+		fault.Outcome, fault.Want = KeyRepeated, "one field line"
+	case !spelled: // net/http would send it beside the line that every try gets
+		fault.Want = "its name spelled " + name + " in the Header, as Set does"
+	case strings.Trim(field, " \t") == "":
+		fault.Want = "a key, or no such header"
+	default:
+		return field, nil
+	}
+	return "", fault
+}
+
+// keyIn returns the key that a field value carries: without white space around it, and unquoted if it is an RFC 9651
+// String, so that it is the same by WithKey.
+func keyIn(field string) string {
+	field = strings.Trim(field, " \t")
+	if key, rest, ok := cutString(field); ok && validParams(rest) {
+		return key
+	}
+	return field
 }
 
 // What a field value can carry as it is, and in quotes (RFC 9651 §3.3.3). How long keys may be is the server's to say.

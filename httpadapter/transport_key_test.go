@@ -35,6 +35,7 @@ func TestWhoseKey(t *testing.T) {
 		{name: "the header's, quoted by the caller", header: `"a\"b"`, field: `"a\"b"`, theKey: `a"b`},
 		{name: "quoted by us", tr: Transport{Quoted: true}, ctx: `a"\ b`, field: `"a\"\\ b"`, theKey: `a"\ b`},
 		{name: "the header's is not quoted", tr: Transport{Quoted: true}, header: "h", field: "h", theKey: "h"},
+		{name: "the header's, with white space around it, which no server counts", header: " h\t", field: " h\t", theKey: "h"},
 		{name: "in another header", tr: Transport{Header: "x-request-key"}, ctx: "c", field: "c", theKey: "c"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -72,9 +73,24 @@ func TestBadRequestsAreNotSent(t *testing.T) {
 		{name: "a control character in the key", key: "a\nb", want: "httpadapter: Idempotency-Key is malformed: want visible ASCII characters, as Quoted is not set"},
 		{name: "a space in the key", key: "a b", want: "httpadapter: Idempotency-Key is malformed: want visible ASCII characters, as Quoted is not set"},
 		{name: "a quoted key beyond ASCII", tr: Transport{Quoted: true}, key: "é", want: "httpadapter: Idempotency-Key is malformed: want printable ASCII characters"},
+		{name: "two keys", edit: func(r *http.Request) { r.Header["Idempotency-Key"] = []string{"a", "b"} },
+			want: "httpadapter: Idempotency-Key is one of several: want one field line"},
+		{name: "one key twice", edit: func(r *http.Request) { r.Header["Idempotency-Key"] = []string{"a", "a"} },
+			want: "httpadapter: Idempotency-Key is one of several: want one field line"},
+		{name: "a key after nothing", edit: func(r *http.Request) { r.Header["Idempotency-Key"] = []string{"", "b"} },
+			want: "httpadapter: Idempotency-Key is one of several: want one field line"},
+		{name: "nothing for a key", key: "c", edit: func(r *http.Request) { r.Header["Idempotency-Key"] = []string{""} },
+			want: "httpadapter: Idempotency-Key is malformed: want a key, or no such header"},
+		{name: "blanks for a key", edit: func(r *http.Request) { r.Header["Idempotency-Key"] = []string{" \t"} },
+			want: "httpadapter: Idempotency-Key is malformed: want a key, or no such header"},
+		{name: "a key under another spelling", edit: func(r *http.Request) { r.Header["idempotency-key"] = []string{"a"} },
+			want: "httpadapter: Idempotency-Key is malformed: want its name spelled Idempotency-Key in the Header, as Set does"},
+		{name: "a key under two spellings", edit: func(r *http.Request) {
+			r.Header["Idempotency-Key"], r.Header["idempotency-key"] = []string{"a"}, []string{"a"}
+		}, want: "httpadapter: Idempotency-Key is one of several: want one field line"},
 		{name: "a header that net/http refuses", edit: func(r *http.Request) { r.Header.Set("X-A", "secret\n") }, want: "httpadapter: the value of the header X-A has a control character"},
 		{name: "a header's name that net/http refuses", edit: func(r *http.Request) { r.Header["a b"] = []string{""} }, want: `httpadapter: "a b" is no header name`},
-		{name: "bad settings", tr: Transport{MaxTries: -1, Methods: []string{"GET", "POST"}}, want: "httpadapter: Methods: got \"GET\", want methods other than GET, HEAD, OPTIONS and TRACE\nMaxTries: got \"-1\", want 1 or more"},
+		{name: "bad settings", tr: Transport{MaxTries: -1, Methods: []string{"GET", "POST"}}, want: "httpadapter: Methods: got \"GET\", want methods in upper case other than GET, HEAD, OPTIONS and TRACE\nMaxTries: got \"-1\", want 1 or more"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := &stage{scenes: []scene{created}}
@@ -88,6 +104,9 @@ func TestBadRequestsAreNotSent(t *testing.T) {
 			resp, err := tc.tr.RoundTrip(r)
 			if resp != nil || err == nil || err.Error() != tc.want || len(s.tries) > 0 || !body.closed {
 				t.Errorf("got %v, %v, %d tries, body closed: %v\nwant %s", resp, err, len(s.tries), body.closed, tc.want)
+			}
+			if fault, ok := errors.AsType[*KeyError](err); ok != strings.HasPrefix(tc.want, "httpadapter: Idempotency-Key is ") || ok && fault.Header != "Idempotency-Key" {
+				t.Errorf("it is a %T", err)
 			}
 			if errors.Is(err, ErrOutcomeUnknown) {
 				t.Error("nothing was sent, and the outcome is said to be unknown")

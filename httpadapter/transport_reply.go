@@ -80,7 +80,7 @@ func (e *CallError) Timeout() bool {
 type Reply struct {
 	Key      string
 	Tries    int  // how often the request was sent, but for what Base did by itself
-	Replayed bool // the answer was stored: nothing was carried out for this try
+	Replayed bool // the answer is marked as stored before: nothing was carried out for this try
 
 	// Unknown: the operation may have been carried out or not, since the tries ended on an answer
 	// that leaves it open, such as a gateway's 502. Another key could repeat the work.
@@ -113,7 +113,7 @@ func (c *call) note(a *answer, mayHaveSent bool) {
 		return
 	}
 	h, status := a.resp.Header, a.resp.StatusCode
-	a.replayed = isReplay(h, status, c.Header, c.field)
+	a.replayed = c.isReplay(h, status)
 	a.outcome = recognise(status, h.Get("Content-Type"), a.body)
 	c.status, c.reply.Replayed = status, a.replayed
 	switch a.outcome {
@@ -128,16 +128,23 @@ func (c *call) note(a *answer, mayHaveSent bool) {
 	switch {
 	case a.replayed || storesByDefault(status):
 		c.reply.Unknown = false
-	case status >= 500 || status == http.StatusConflict && later:
+	case status >= 500 || status == http.StatusRequestTimeout || status == http.StatusConflict && later:
+		// By its definition a 408 comes before the work, but some servers say it of a handler that took too
+		// long (tower-http's TimeoutLayer).
 		c.reply.Unknown = true
 	}
 	// Else it was turned away before anything was done: 401, 429. That says nothing of an earlier try.
 }
 
-// isReplay knows the markers of all dialects. The last is the key's echo, which BlueSnap has on replays only; of what it
-// would not have stored, the echo is somebody else's, such as a gateway's.
-func isReplay(h http.Header, status int, name, field string) bool {
-	return strings.EqualFold(h.Get("Idempotency-Replayed"), "true") ||
-		strings.EqualFold(h.Get("Idempotent-Replayed"), "true") ||
-		storesByDefault(status) && (h.Get(name) == field || h.Get(defaultHeader) == field)
+// isReplay knows the markers that say so in words, and that of the server's dialect. Where that is the key itself, it is
+// a replay's on answers only that the dialect stores: on others it is somebody else's, such as a gateway's.
+func (c *call) isReplay(h http.Header, status int) bool {
+	if strings.EqualFold(h.Get("Idempotency-Replayed"), "true") || strings.EqualFold(h.Get("Idempotent-Replayed"), "true") {
+		return true
+	}
+	if c.Dialect == nil {
+		return false
+	}
+	name, value := c.Dialect.Marker(c.reply.Key)
+	return keyIn(h.Get(name)) == value && (value != c.reply.Key || c.Dialect.Stores(status))
 }

@@ -44,8 +44,7 @@ func (a answer) reason() string {
 		}
 		return "network error"
 	}
-	status := a.resp.StatusCode
-	if status < 400 {
+	if a.resp.StatusCode < 400 {
 		return ""
 	}
 	// The server's word goes first: it knows what it has done.
@@ -58,18 +57,29 @@ func (a answer) reason() string {
 	if a.replayed {
 		return "" // this is the answer, and will be every time
 	}
-	switch status {
-	case http.StatusConflict:
-		// A 409 without is about the resource, or for good.
-		if _, ok := retryAfter(a.resp.Header, time.Now()); !ok {
-			return ""
-		}
-	case http.StatusTooEarly, http.StatusTooManyRequests, http.StatusInternalServerError,
-		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-	default:
+	if !a.mayComeAgain() {
 		return ""
 	}
-	return "status " + strconv.Itoa(status)
+	return "status " + strconv.Itoa(a.resp.StatusCode)
+}
+
+// mayComeAgain reports whether sending the request again is safe, as it has a key, and of use. What is said of the key
+// goes before the status.
+func (a answer) mayComeAgain() bool {
+	if a.outcome != 0 {
+		return a.outcome.Retryable()
+	}
+	switch status := a.resp.StatusCode; status {
+	case http.StatusConflict:
+		// A 409 without is about the resource, or for good.
+		_, later := retryAfter(a.resp.Header, time.Now())
+		return later
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, 530:
+		return true
+	default:
+		return 520 <= status && status <= 524
+	}
 }
 
 // backoff is the upper bound of the wait after so many tries: base, doubled by each, up to most.

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/big"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"testing/cryptotest"
 	"time"
@@ -49,6 +52,54 @@ func TestRetryAfter(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The oracle is math/big's: exact where a float64 is not, which is why the last bits may differ.
+func FuzzRetryAfter(f *testing.F) {
+	const date = "Sun, 22 Nov 2026 07:00:30 GMT"
+	for _, s := range []string{
+		"7", " 7\t", "1.5", "0", "-1", "+1", "NaN", "Inf", "-Inf", "1e9", "0x10", "1_000", ".", "1.", ".5", "1.2.3", "soon", "７",
+		"9223372036", "9223372037", "99999999999999999999", "1" + strings.Repeat("0", 400), "0." + strings.Repeat("0", 400) + "1", date,
+		"Sunday, 22-Nov-26 07:00:30 GMT", "Sun Nov 22 07:00:30 2026", "Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT",
+	} {
+		f.Add(s, "", "")
+		f.Add("7", s, date)
+		f.Add(date, s, s)
+	}
+	now := time.Date(2026, 11, 22, 7, 0, 0, 0, time.UTC)
+	exact := func(s string, unit time.Duration) (time.Duration, bool) {
+		r, ok := new(big.Rat).SetString(strings.Trim(s, " \t"))
+		if !regexp.MustCompile(`^[ \t]*(\d+\.?\d*|\.\d+)[ \t]*$`).MatchString(s) || !ok {
+			return 0, false
+		}
+		r.Mul(r, big.NewRat(int64(unit), 1))
+		up := new(big.Int).Add(r.Num(), new(big.Int).Sub(r.Denom(), big.NewInt(1)))
+		if up.Div(up, r.Denom()); !up.IsInt64() {
+			return math.MaxInt64, true
+		}
+		return time.Duration(up.Int64()), true
+	}
+	f.Fuzz(func(t *testing.T, after, ms, date string) {
+		if len(after)+len(ms) > 2000 {
+			return // big.Rat takes its time
+		}
+		want, ok := exact(ms, time.Millisecond)
+		if !ok {
+			want, ok = exact(after, time.Second)
+		}
+		if at, err := http.ParseTime(after); !ok && err == nil {
+			since := now
+			if d, err := http.ParseTime(date); err == nil {
+				since = d
+			}
+			want, ok = max(at.Sub(since), 0), true
+		}
+		h := http.Header{"Retry-After": {after}, "Retry-After-Ms": {ms}, "Date": {date}}
+		got, there := retryAfter(h, now)
+		if there != ok || got < 0 || (got-want).Abs() > want>>51+1 {
+			t.Errorf("Retry-After %q, Retry-After-Ms %q, Date %q: got %v, %v, want %v, %v", after, ms, date, got, there, want, ok)
+		}
+	})
 }
 
 func TestBackoffBounds(t *testing.T) {

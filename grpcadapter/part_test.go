@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
@@ -89,12 +90,37 @@ func TestScopesAreApart(t *testing.T) {
 		if a := s.send("k", "pay", "account", "a"); a.text() != "run 1" || !a.replayed() {
 			t.Errorf("the first account: %v", a.err)
 		}
-		for _, accounts := range [][]string{{"account", ""}, {"account", "a", "account", "a"}} {
+		if a := s.send("k", "pay", "account", " a "); a.text() != "run 1" || !a.replayed() {
+			t.Errorf("the first account, with blanks around it: %q, %v", a.text(), a.err)
+		}
+		for _, accounts := range [][]string{{"account", ""}, {"account", "  "}, {"account", "a", "account", "a"}} {
 			if a := s.send("k", "pay", accounts...); a.reason() != "UNSCOPED" {
 				t.Errorf("%q: %v", accounts, a.err)
 			}
 		}
 	})
+}
+
+// A scope is what an HTTP header's is: without white space around it. Bytes are left as they are.
+func TestScopeMetadata(t *testing.T) {
+	for _, tt := range []struct{ name, value, want string }{
+		{"account", "alice", "alice"},
+		{"account", "\t alice \t", "alice"},
+		{"account", "a b", "a b"},
+		{"account", " \t", "refused"},
+		{"account", "", "refused"},
+		{"account-bin", " \t", " \t"},
+		{"Account-Bin", "\x00 ", "\x00 "},
+	} {
+		ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs(tt.name, tt.value))
+		got, err := grpcadapter.ScopeMetadata(tt.name)(ctx)
+		if err != nil {
+			got = "refused"
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q: got %q, want %q", tt.name, tt.value, got, tt.want)
+		}
+	}
 }
 
 // Streams pass as they are: no key is asked for, and nothing is stored.

@@ -203,10 +203,14 @@ func isMethod(m string) bool {
 	return !strings.ContainsFunc(parts[1]+parts[2], func(r rune) bool { return r <= ' ' || r > '~' || r == '*' })
 }
 
-// isKeyMetadata accepts a key of ASCII metadata, as gRPC's HTTP/2 mapping defines Header-Name.
+// isKeyMetadata accepts a key of ASCII metadata that is not gRPC's own.
 func isKeyMetadata(key string) bool {
-	const chars = "0123456789abcdefghijklmnopqrstuvwxyz_-."
-	return key != "" && strings.Trim(key, chars) == "" && !strings.HasPrefix(key, "grpc-") && !strings.HasSuffix(key, "-bin")
+	return isHeaderName(key) && !strings.HasPrefix(key, "grpc-") && !strings.HasSuffix(key, "-bin")
+}
+
+// isHeaderName accepts what gRPC's HTTP/2 mapping defines as Header-Name.
+func isHeaderName(key string) bool {
+	return key != "" && strings.Trim(key, "0123456789abcdefghijklmnopqrstuvwxyz_-.") == ""
 }
 
 // matches tells whether a full method name is one of methods, of which none means all.

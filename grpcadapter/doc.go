@@ -10,7 +10,8 @@
 //	server := grpc.NewServer(grpc.ChainUnaryInterceptor(authenticate, adapter.UnaryServerInterceptor()))
 //
 // The handler's answer is held back until it is stored, its metadata with it, also that of
-// grpc.SendHeader. The handler learns its attempt and fence from its context, by
+// grpc.SendHeader; what HTTP/2 can't carry is refused there and then, as gRPC itself does for streams
+// only. The handler learns its attempt and fence from its context, by
 // [replay.AttemptFrom]; that context ends if the lease is lost, but not when the client hangs up or
 // its deadline passes: the work goes on, and its answer waits for the retry.
 //
@@ -64,6 +65,8 @@
 //   - A message is stored under its type's name: a binary that doesn't know the type says
 //     UNREADABLE. It is decoded and encoded again for the wire, so that a replay is the same
 //     message; the order of a map on the wire is no part of one.
+//   - A status that protobuf can't encode, for a text that is no UTF-8, is stored as gRPC sends it: with
+//     U+FFFD for each such byte, and without details.
 //   - grpc.SetSendCompressor and grpc.ClientSupportedCompressors reach for gRPC's own stream, and
 //     fail in a handler under a key.
 //   - Each call under a key holds its answer twice, encoded and not, while it is stored.

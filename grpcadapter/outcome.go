@@ -92,7 +92,7 @@ func (o outcome) refusal(keyMetadata, want string, retryAfter time.Duration) (*s
 	}
 	if o == keyMissing || o == keyInvalid {
 		details = append(details, &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
-			{Field: keyMetadata, Description: "want " + want},
+			{Field: keyMetadata, Description: "want " + validText(want)},
 		}})
 	}
 	if detailed, err := st.WithDetails(details...); err == nil { // of these messages it always is

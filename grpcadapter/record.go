@@ -34,8 +34,7 @@ func (r *record) fill(reply any, st *status.Status, types protoregistry.MessageT
 		if st.Code() > math.MaxInt32 {
 			return fmt.Errorf("grpcadapter: a status of code %d", uint32(st.Code()))
 		}
-		// The whole status: details are the client's to act on, and any type may be among them.
-		r.Body, err = encode(st.Proto())
+		r.Body, err = encodeStatus(st.Proto())
 		return err
 	}
 	message, err := messageOf(reply)
@@ -51,6 +50,20 @@ func (r *record) fill(reply any, st *status.Status, types protoregistry.MessageT
 	r.Body, err = encode(message)
 	return err
 }
+
+// encodeStatus encodes the whole status: details are the client's to act on, and any type may be among them. One that
+// protobuf can't encode, for a text that is no UTF-8, is kept as gRPC sends it: without details, and valid.
+func encodeStatus(st *spb.Status) ([]byte, error) {
+	b, err := encode(st)
+	if err != nil {
+		b, err = encode(&spb.Status{Code: st.GetCode(), Message: validText(st.GetMessage())})
+	}
+	return b, err
+}
+
+// validText puts U+FFFD into the place of each byte that belongs to no character, as gRPC does with a status text
+// (encodeGrpcMessage of grpc-go).
+func validText(s string) string { return string([]rune(s)) }
 
 // bounds are what a record may be: the longest message or status that is kept, and metadata beside it. grpc-go
 // takes 16 MiB of metadata, httpadapter's records have 256 KiB of headers and 4,096 names and values.

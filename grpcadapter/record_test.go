@@ -94,11 +94,11 @@ func TestKeep(t *testing.T) {
 		keeps func(string) bool
 		want  string
 	}{
-		"default": {KeepsByDefault, "etag location x-cost-bin x-rate x-raw-bin"},
+		"default": {KeepsByDefault, "etag location x-cost-bin x-rate x-raw-bin x-utf8"},
 		"none":    {func(string) bool { return false }, ""},
 		// What belongs to gRPC or to a connection isn't asked about.
 		"all": {func(string) bool { return true },
-			"access-control-allow-origin date etag location ratelimit-limit set-cookie traceparent x-cost-bin x-rate x-ratelimit-reset x-raw-bin"},
+			"access-control-allow-origin date etag location ratelimit-limit set-cookie traceparent x-cost-bin x-rate x-ratelimit-reset x-raw-bin x-utf8"},
 	} {
 		kept := keep(md, tt.keeps)
 		if got := strings.Join(slices.Sorted(maps.Keys(kept)), " "); got != tt.want {

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"sync"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 )
 
 // A stream is the grpc.ServerTransportStream of a handler under a key: where grpc.SetHeader,
@@ -48,6 +50,9 @@ func (s *stream) SetHeader(md metadata.MD) error { return s.addHeader(md, false)
 func (s *stream) SendHeader(md metadata.MD) error { return s.addHeader(md, true) }
 
 func (s *stream) addHeader(md metadata.MD, last bool) error {
+	if err := checkMetadata(md); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -61,6 +66,9 @@ func (s *stream) addHeader(md metadata.MD, last bool) error {
 }
 
 func (s *stream) SetTrailer(md metadata.MD) error {
+	if err := checkMetadata(md); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
@@ -118,7 +126,7 @@ func listed(list []string, key string) bool {
 func keep(md metadata.MD, keeps func(string) bool) metadata.MD {
 	var kept metadata.MD
 	for key, values := range md {
-		if !sendable(key, values) || listed(madeAnew, key) || !keeps(key) {
+		if listed(madeAnew, key) || !keeps(key) || !canSend(key, values) {
 			continue
 		}
 		if kept == nil {
@@ -129,15 +137,27 @@ func keep(md metadata.MD, keeps func(string) bool) metadata.MD {
 	return kept
 }
 
-// sendable reports whether gRPC can send metadata: a key of [0-9a-z_.-], and values of printable ASCII unless
-// the key ends in -bin (gRPC over HTTP/2, Custom-Metadata).
-func sendable(key string, values []string) bool {
-	letter := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("_.-", r)
+// checkMetadata refuses what HTTP/2 can't carry, as gRPC does for streams. For unary methods it doesn't, and the client
+// gets INTERNAL in place of the whole answer; stored, it would do so each time.
+func checkMetadata(md metadata.MD) error {
+	for key, values := range md {
+		if !canSend(key, values) {
+			return status.Errorf(codes.Internal,
+				"grpcadapter: metadata %q: want a key of lower-case letters, digits, '_', '-' and '.', and values without control characters", key)
+		}
 	}
-	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return !letter(r) }) {
-		return false
+	return nil
+}
+
+// canSend reports whether HTTP/2 carries metadata (RFC 9113 §8.2.1). Names are those of the gRPC protocol. gRPC itself leaves
+// out pseudo-headers, which are in what a handler has received, and encodes the values of keys that end in -bin.
+func canSend(key string, values []string) bool {
+	if strings.HasPrefix(key, ":") {
+		return true
 	}
-	unprintable := func(r rune) bool { return r < ' ' || r > '~' }
-	return strings.HasSuffix(key, "-bin") || !slices.ContainsFunc(values, func(v string) bool { return strings.ContainsFunc(v, unprintable) })
+	return isHeaderName(key) && (strings.HasSuffix(key, "-bin") || !slices.ContainsFunc(values, hasControl))
+}
+
+func hasControl(value string) bool {
+	return strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f })
 }

@@ -1,0 +1,4 @@
+package grpcadapter
+
+// Fingerprint lets tests forge a record.
+var Fingerprint = fingerprint

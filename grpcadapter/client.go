@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/reprise-go/reprise/httpadapter"
 	"github.com/reprise-go/reprise/internal/envconf"
 	"github.com/reprise-go/reprise/internal/jitter"
 )
@@ -32,9 +34,16 @@ type ClientConfig struct {
 	// crypto/rand.Text.
 	NewKey func() string
 
-	// MaxTries is how often a call is sent at most. Zero means 4; 1 to 100, of which 1 never
-	// retries. The time that it may take altogether is the context's.
+	// MaxTries is how often a call is sent at most. Zero means 10, which is enough to wait for the
+	// answer of a try that TryTimeout has ended; 1 to 100, of which 1 never retries. The time that
+	// it may take altogether is the context's.
 	MaxTries int
+
+	// TryTimeout bounds one try, so that a server that hangs leaves time for another. Zero means
+	// 30 s, or half of the call's deadline if that is less, or with MaxTries 1 no bound; else 1 ms to
+	// 1 h. A server is given the bound as its deadline, so a method that takes longer needs a larger
+	// one; one behind this package's Adapter runs on, and a later try gets its answer.
+	TryTimeout time.Duration
 
 	// Backoff bounds the pause before the second try; the bound doubles with each try, up to
 	// MaxBackoff. A pause is a random part of its bound (full jitter), or what the server asks for
@@ -43,11 +52,12 @@ type ClientConfig struct {
 }
 
 const (
-	defaultTries      = 4
+	defaultTries      = 10
 	maxTries          = 100
+	defaultTryTimeout = 30 * time.Second
 	defaultBackoff    = 100 * time.Millisecond
 	defaultMaxBackoff = 5 * time.Second
-	maxBackoff        = time.Hour
+	maxBackoff        = time.Hour // of a try, too
 )
 
 // WithDefaults returns c with every zero replaced by its default.
@@ -74,18 +84,24 @@ func (c ClientConfig) Validate() error {
 	var f envconf.Faults
 	checkCalls(&f, c.Methods, c.KeyMetadata)
 	f.Check(c.MaxTries >= 1 && c.MaxTries <= maxTries, "MaxTries", c.MaxTries, "1 to 100", "")
+	f.Check(c.TryTimeout == 0 || c.TryTimeout >= time.Millisecond && c.TryTimeout <= maxBackoff, "TryTimeout", c.TryTimeout, "1ms to 1h", "")
 	f.Check(c.Backoff >= time.Millisecond && c.Backoff <= maxBackoff, "Backoff", c.Backoff, "1ms to 1h", "")
 	f.Check(c.MaxBackoff >= c.Backoff && c.MaxBackoff <= maxBackoff, "MaxBackoff", c.MaxBackoff, "Backoff to 1h", "Backoff")
 	return f.Err()
 }
 
 // UnaryClientInterceptor makes calls safe to retry, and retries them. Each call gets one key, which
-// every try carries: that of WithKey, else one that is in the outgoing metadata, else a new one.
+// every try carries: that in the outgoing metadata or of WithKey, else a new one. A key that is
+// given is never altered: several values, two that disagree, and one that metadata can't carry are
+// refused before the first try with INVALID_ARGUMENT, as a *CallError without Tries that wraps an
+// *httpadapter.KeyError.
 //
 // What is sent again, with the same key and message, until it is answered, MaxTries is reached or
 // the context ends:
 //
-//   - UNAVAILABLE;
+//   - UNAVAILABLE, and a try that TryTimeout ended, which is UNAVAILABLE too;
+//   - DEADLINE_EXCEEDED while the call's own deadline stands: a server knows none but the try's;
+//   - IN_PROGRESS;
 //   - ABORTED and RESOURCE_EXHAUSTED if the server says when (google.rpc.RetryInfo, or
 //     grpc-retry-pushback-ms). Without, the first is an application's own conflict, and the second a
 //     quota or a message that is too large, whom haste doesn't help.
@@ -107,7 +123,7 @@ func UnaryClientInterceptor(cfg ClientConfig) (grpc.UnaryClientInterceptor, erro
 
 // WithKey returns a context whose call carries key. It is for one operation: a second call of
 // another kind with it is refused as a mismatch. That is how a program that has kept CallError.Key
-// asks again later.
+// asks again later. Where the outgoing metadata has a key, it must be the same.
 func WithKey(ctx context.Context, key string) context.Context {
 	return context.WithValue(ctx, keyOf{}, key)
 }
@@ -124,15 +140,21 @@ func (c *caller) call(ctx context.Context, method string, req, reply any, conn *
 	if !takes {
 		return invoke(ctx, method, req, reply, conn, opts...)
 	}
-	ctx, key := c.key(ctx)
+	ctx, key, err := c.key(ctx)
+	if err != nil {
+		return &CallError{Reason: outcomes[keyInvalid].reason, err: err}
+	}
+	limit := c.tryTimeout(ctx)
 	for try, bound := 1, c.cfg.Backoff; ; try, bound = try+1, min(2*bound, c.cfg.MaxBackoff) {
 		var header, trailer metadata.MD
-		err := invoke(ctx, method, req, reply, conn, append(opts[:len(opts):len(opts)], grpc.Header(&header), grpc.Trailer(&trailer))...)
+		err := within(ctx, limit, func(ctx context.Context) error {
+			return invoke(ctx, method, req, reply, conn, append(opts[:len(opts):len(opts)], grpc.Header(&header), grpc.Trailer(&trailer))...)
+		})
 		if err == nil {
 			return nil
 		}
 		hint, again := advice(status.Convert(err), header, trailer)
-		if !again || try == c.cfg.MaxTries {
+		if !again || try == c.cfg.MaxTries || ctx.Err() != nil {
 			return callError(err, key, try)
 		}
 		if over := pause(ctx, max(hint, jitter.N(bound))); over != nil {
@@ -141,23 +163,67 @@ func (c *caller) call(ctx context.Context, method string, req, reply any, conn *
 	}
 }
 
-// key returns the call's key, and a context that carries it.
-func (c *caller) key(ctx context.Context) (context.Context, string) {
+// tryTimeout returns the bound of each of a call's tries, or 0 for none.
+func (c *caller) tryTimeout(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	switch {
+	case c.cfg.TryTimeout > 0:
+		return c.cfg.TryTimeout
+	case c.cfg.MaxTries == 1:
+		return 0
+	case ok:
+		return min(defaultTryTimeout, time.Until(deadline)/2) // so that two have room
+	}
+	return defaultTryTimeout
+}
+
+// within makes one try. DEADLINE_EXCEEDED is left to the call's own deadline: whoever reads it must not
+// take it for that when only a try has run out of time.
+func within(ctx context.Context, limit time.Duration, try func(context.Context) error) error {
+	if limit <= 0 {
+		return try(ctx)
+	}
+	tried, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := try(tried)
+	if status.Code(err) == codes.DeadlineExceeded && tried.Err() != nil && ctx.Err() == nil {
+		return status.Errorf(codes.Unavailable, "no answer within TryTimeout (%v)", limit)
+	}
+	return err
+}
+
+// key returns the call's key, and a context that carries it. A key that would have to be chosen, replaced
+// or cut is an error: whichever the server got, the caller could mean another when it asks again.
+func (c *caller) key(ctx context.Context) (context.Context, string, error) {
+	fault := func(outcome httpadapter.Outcome, want string) (context.Context, string, error) {
+		return nil, "", &keyError{&httpadapter.KeyError{Outcome: outcome, Header: c.cfg.KeyMetadata, Want: want}}
+	}
 	md, _ := metadata.FromOutgoingContext(ctx) // a copy
+	carried := md.Get(c.cfg.KeyMetadata)
 	key, given := ctx.Value(keyOf{}).(string)
-	switch values := md.Get(c.cfg.KeyMetadata); {
-	case given:
-	case len(values) > 0: // several are for the server to refuse
-		return ctx, strings.Join(values, ",")
-	default:
+	switch {
+	case len(carried) > 1:
+		return fault(httpadapter.KeyRepeated, "one value")
+	case len(carried) == 1:
+		// Blanks around a value are no part of it: gRPC's HTTP/2 mapping lets them be stripped.
+		value := strings.Trim(carried[0], blanks)
+		if given && value != key {
+			return fault(httpadapter.KeyRepeated, "the same key as WithKey gives")
+		}
+		key = value
+	case !given:
 		key = c.cfg.NewKey()
 	}
-	if md == nil {
-		md = metadata.MD{}
+	if key == "" || strings.Trim(key, blanks) != key || strings.ContainsFunc(key, unprintable) {
+		return fault(httpadapter.KeyMalformed, "printable ASCII characters, without blanks at either end")
 	}
-	md.Set(c.cfg.KeyMetadata, key)
-	return metadata.NewOutgoingContext(ctx, md), key
+	if len(carried) == 0 {
+		ctx = metadata.AppendToOutgoingContext(ctx, c.cfg.KeyMetadata, key)
+	}
+	return ctx, key, nil
 }
+
+func unprintable(r rune) bool { return r < ' ' || r > '~' }
 
 // pause waits, unless ctx ends before: then it returns why, and at once if that can be foreseen.
 func pause(ctx context.Context, d time.Duration) error {

@@ -50,6 +50,8 @@ func (tr try) err() error {
 // A wire answers the tries of a call as it is told, with OK when it has been told no more, and notes
 // the key and the time of each.
 type wire struct {
+	hangs int             // tries that get no answer, before those that do
+	hung  []time.Duration // how long those took
 	says  []try
 	keys  []string
 	times []time.Duration // since the first try
@@ -63,6 +65,12 @@ func (w *wire) invoke(ctx context.Context, _ string, _, _ any, _ *grpc.ClientCon
 	md, _ := metadata.FromOutgoingContext(ctx)
 	w.keys = append(w.keys, strings.Join(md.Get("idempotency-key"), "|"))
 	w.times = append(w.times, time.Since(w.began))
+	if len(w.keys) <= w.hangs {
+		began := time.Now()
+		<-ctx.Done()
+		w.hung = append(w.hung, time.Since(began))
+		return status.FromContextError(ctx.Err()).Err()
+	}
 	if len(w.keys) > len(w.says) {
 		return nil
 	}
@@ -108,13 +116,17 @@ func TestWhatIsRetried(t *testing.T) {
 		{"unavailable, stored", try{code: codes.Unavailable, replayed: true}, false, 0},
 		{"in progress", try{code: codes.Aborted, retry: 2 * time.Second}, true, 2 * time.Second},
 		{"in progress by pushback", try{code: codes.Aborted, pushback: "2000"}, true, 2 * time.Second},
+		{"in progress, without a hint", try{code: codes.Aborted, reason: "IN_PROGRESS"}, true, 0},
+		{"in progress, no", try{code: codes.Aborted, reason: "IN_PROGRESS", pushback: "-1"}, false, 0},
+		{"in progress, says another", try{code: codes.Aborted, reason: "IN_PROGRESS", domain: "bottles"}, false, 0},
 		{"aborted", try{code: codes.Aborted}, false, 0},
 		{"exhausted", try{code: codes.ResourceExhausted}, false, 0},
 		{"exhausted, hint", try{code: codes.ResourceExhausted, retry: time.Second}, true, time.Second},
 		{"mismatch", try{code: codes.FailedPrecondition, pushback: "-1"}, false, 0},
 		{"failed precondition, hint", try{code: codes.FailedPrecondition, retry: time.Second}, false, 0},
 		{"internal", try{code: codes.Internal}, false, 0},
-		{"deadline", try{code: codes.DeadlineExceeded}, false, 0},
+		{"deadline, of the try", try{code: codes.DeadlineExceeded}, true, 0},
+		{"deadline, no", try{code: codes.DeadlineExceeded, pushback: "-1"}, false, 0},
 		{"canceled", try{code: codes.Canceled}, false, 0},
 		{"unknown", try{code: codes.Unknown}, false, 0},
 	} {
@@ -147,7 +159,7 @@ func TestTriesEnd(t *testing.T) {
 		want int
 		most time.Duration // the pauses' bounds together
 	}{
-		{grpcadapter.ClientConfig{}, 4, (100 + 200 + 400) * time.Millisecond},
+		{grpcadapter.ClientConfig{}, 10, (100 + 200 + 400 + 800 + 1600 + 3200 + 3*5000) * time.Millisecond},
 		{grpcadapter.ClientConfig{MaxTries: 1}, 1, 0},
 		{grpcadapter.ClientConfig{MaxTries: 5, Backoff: time.Second, MaxBackoff: 2 * time.Second}, 5, 7 * time.Second},
 		{grpcadapter.ClientConfig{MaxTries: 100, Backoff: time.Minute}, 100, 99 * time.Minute},
@@ -213,15 +225,16 @@ func TestKeyOfACall(t *testing.T) {
 		{"new again", ctx, grpcadapter.ClientConfig{}, ""},
 		{"of NewKey", ctx, grpcadapter.ClientConfig{NewKey: func() string { return "own" }}, "own"},
 		{"outgoing", outgoing, grpcadapter.ClientConfig{}, "out"},
-		{"several outgoing", metadata.AppendToOutgoingContext(outgoing, "idempotency-key", "out2"), grpcadapter.ClientConfig{}, "out|out2"},
+		{"outgoing, with blanks that no server counts", metadata.AppendToOutgoingContext(ctx, "Idempotency-Key", " out\t"), grpcadapter.ClientConfig{}, " out\t"},
 		{"WithKey", grpcadapter.WithKey(ctx, "given"), grpcadapter.ClientConfig{}, "given"},
-		{"WithKey before outgoing", grpcadapter.WithKey(outgoing, "given"), grpcadapter.ClientConfig{}, "given"},
+		{"WithKey that agrees with outgoing", grpcadapter.WithKey(outgoing, "out"), grpcadapter.ClientConfig{}, "out"},
+		{"WithKey of a string", grpcadapter.WithKey(ctx, `"two words"`), grpcadapter.ClientConfig{}, `"two words"`},
 		{"does not take part", ctx, grpcadapter.ClientConfig{Methods: []string{"/c/*"}}, "-"},
 		{"nor by function", ctx, grpcadapter.ClientConfig{MethodFunc: func(string) bool { return false }}, "-"},
 	} {
 		w := &wire{}
 		if err := w.call(tt.ctx, t, tt.cfg); err != nil {
-			t.Fatal(err)
+			t.Fatal(tt.name, err)
 		}
 		switch got := w.keys[0]; {
 		case tt.want == "-":
@@ -239,6 +252,90 @@ func TestKeyOfACall(t *testing.T) {
 	}
 	if md, _ := metadata.FromOutgoingContext(outgoing); fmt.Sprint(md["other"], md["idempotency-key"]) != "[1] [out]" {
 		t.Errorf("the caller's metadata was changed: %v", md)
+	}
+}
+
+// A key that would have to be chosen, replaced or cut is an error before the first try: whichever the server got, the
+// caller could mean another when it asks again.
+func TestKeysThatAreNotSent(t *testing.T) {
+	ctx := t.Context()
+	with := func(values ...string) context.Context {
+		for _, v := range values {
+			ctx = metadata.AppendToOutgoingContext(t.Context(), "other", "1")
+			ctx = metadata.AppendToOutgoingContext(ctx, "idempotency-key", v)
+		}
+		return ctx
+	}
+	two := metadata.AppendToOutgoingContext(with("a"), "Idempotency-Key", "a")
+	const printable = "printable ASCII characters, without blanks at either end"
+	for _, tt := range []struct {
+		name string
+		ctx  context.Context
+		new  func() string
+		is   httpadapter.Outcome
+		want string
+	}{
+		{"two", two, nil, httpadapter.KeyRepeated, "one value"},
+		{"nothing and one", metadata.AppendToOutgoingContext(with(""), "idempotency-key", "b"), nil, httpadapter.KeyRepeated, "one value"},
+		{"WithKey says another", grpcadapter.WithKey(with("a"), "b"), nil, httpadapter.KeyRepeated, "the same key as WithKey gives"},
+		{"nothing", with(""), nil, httpadapter.KeyMalformed, printable},
+		{"blanks", with(" \t"), nil, httpadapter.KeyMalformed, printable},
+		{"a control character", with("a\nb"), nil, httpadapter.KeyMalformed, printable},
+		{"WithKey of nothing", grpcadapter.WithKey(t.Context(), ""), nil, httpadapter.KeyMalformed, printable},
+		{"WithKey with a blank at its end", grpcadapter.WithKey(t.Context(), "a "), nil, httpadapter.KeyMalformed, printable},
+		{"WithKey beyond ASCII", grpcadapter.WithKey(t.Context(), "é"), nil, httpadapter.KeyMalformed, printable},
+		{"NewKey of nothing", t.Context(), func() string { return "" }, httpadapter.KeyMalformed, printable},
+	} {
+		w := &wire{}
+		err := w.call(tt.ctx, t, grpcadapter.ClientConfig{NewKey: tt.new})
+		fault, ok := errors.AsType[*httpadapter.KeyError](err)
+		if !ok || fault.Outcome != tt.is || fault.Header != "idempotency-key" || fault.Want != tt.want || len(w.keys) > 0 {
+			t.Errorf("%s: got %v after %d tries", tt.name, err, len(w.keys))
+		}
+		call, ok := errors.AsType[*grpcadapter.CallError](err)
+		if !ok || call.Tries != 0 || call.Key != "" || call.Reason != "INVALID" || status.Code(err) != codes.InvalidArgument {
+			t.Errorf("%s: got %#v", tt.name, call)
+		}
+	}
+}
+
+// A try that hangs leaves time for another, and ends as the call's own deadline would not.
+func TestHungTry(t *testing.T) {
+	hang := func(tries int) *wire { return &wire{hangs: tries} }
+	for _, tt := range []struct {
+		name     string
+		deadline time.Duration // of the call; 0: none
+		cfg      grpcadapter.ClientConfig
+		hangs    int             // tries that do
+		each     []time.Duration // how long tries get
+		code     codes.Code
+	}{
+		{"half of a short deadline", 10 * time.Second, grpcadapter.ClientConfig{}, 1, []time.Duration{5 * time.Second}, codes.OK},
+		{"30 s of a long one", time.Hour, grpcadapter.ClientConfig{}, 2, []time.Duration{30 * time.Second, 30 * time.Second}, codes.OK},
+		{"30 s of none", 0, grpcadapter.ClientConfig{}, 1, []time.Duration{30 * time.Second}, codes.OK},
+		{"as set", time.Minute, grpcadapter.ClientConfig{TryTimeout: time.Second}, 3, []time.Duration{time.Second, time.Second, time.Second}, codes.OK},
+		{"as set, to the end", 0, grpcadapter.ClientConfig{TryTimeout: time.Second, MaxTries: 2}, 2, []time.Duration{time.Second, time.Second}, codes.Unavailable},
+		{"the call's own deadline comes first", time.Second, grpcadapter.ClientConfig{TryTimeout: time.Minute}, 1, []time.Duration{time.Second}, codes.DeadlineExceeded},
+		{"tried once, it has all the time", time.Minute, grpcadapter.ClientConfig{MaxTries: 1}, 1, []time.Duration{time.Minute}, codes.DeadlineExceeded},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx := t.Context()
+				if tt.deadline > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, tt.deadline)
+					defer cancel()
+				}
+				w := hang(tt.hangs)
+				err := w.call(ctx, t, tt.cfg)
+				if status.Code(err) != tt.code || fmt.Sprint(w.hung) != fmt.Sprint(tt.each) {
+					t.Errorf("got %v after tries of %v, want %v of %v", err, w.hung, tt.code, tt.each)
+				}
+				if tt.code == codes.Unavailable && !strings.Contains(err.Error(), "TryTimeout (1s)") {
+					t.Errorf("%v doesn't say what ended it", err)
+				}
+			})
+		})
 	}
 }
 
@@ -260,6 +357,8 @@ func TestClientConfig(t *testing.T) {
 		{grpcadapter.ClientConfig{Backoff: time.Minute}, ""},
 		{grpcadapter.ClientConfig{MaxTries: 101, KeyMetadata: "grpc-x", Methods: []string{"x"}}, "Methods KeyMetadata MaxTries"},
 		{grpcadapter.ClientConfig{MaxTries: -1, Backoff: 1, MaxBackoff: 2 * time.Hour}, "MaxTries Backoff MaxBackoff"},
+		{grpcadapter.ClientConfig{TryTimeout: -1}, "TryTimeout"},
+		{grpcadapter.ClientConfig{TryTimeout: time.Microsecond}, "TryTimeout"},
 		{grpcadapter.ClientConfig{Backoff: time.Second, MaxBackoff: time.Millisecond}, "MaxBackoff"},
 	} {
 		intercept, err := grpcadapter.UnaryClientInterceptor(tt.cfg)

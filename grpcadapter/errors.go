@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/reprise-go/reprise/httpadapter"
 )
 
 // What a server of reprise has to say of a call's key, for errors.Is on a client. The error is a
@@ -41,13 +43,15 @@ var sentinels = map[string]error{
 type CallError struct {
 	// Key is what the call carried. Whoever does not know what became of it, as after UNAVAILABLE or
 	// DEADLINE_EXCEEDED, asks again with this one (WithKey); another key could do the work twice.
+	// Empty if the call has none that could be sent.
 	Key string
 
 	// Reason is that of the server's ErrorInfo, such as IN_PROGRESS, or empty if the error is none
 	// of reprise's own.
 	Reason string
 
-	// Tries is how often the call was sent, but for what gRPC itself repeats.
+	// Tries is how often the call was sent, but for what gRPC itself repeats. 0 means that its key was
+	// at fault, and nothing was sent.
 	Tries int
 
 	err error
@@ -55,6 +59,9 @@ type CallError struct {
 
 // Error leaves the key out, for logs.
 func (e *CallError) Error() string {
+	if e.Tries == 0 {
+		return fmt.Sprintf("grpcadapter: nothing was sent: %v", e.err)
+	}
 	return fmt.Sprintf("grpcadapter: try %d: %v", e.Tries, e.err)
 }
 
@@ -68,6 +75,15 @@ func (e *CallError) Unwrap() []error {
 		return []error{sentinel, e.err}
 	}
 	return []error{e.err}
+}
+
+// A keyError is one of this side: to gRPC it is what the server would have said.
+type keyError struct{ *httpadapter.KeyError }
+
+func (e *keyError) Unwrap() error { return e.KeyError }
+
+func (e *keyError) GRPCStatus() *status.Status {
+	return status.New(outcomes[keyInvalid].code, e.Error())
 }
 
 func callError(err error, key string, tries int) *CallError {
@@ -119,10 +135,10 @@ func advice(st *status.Status, header, trailer metadata.MD) (hint time.Duration,
 		}
 	}
 	switch st.Code() {
-	case codes.Unavailable:
+	case codes.Unavailable, codes.DeadlineExceeded:
 		return hint, true
 	case codes.Aborted, codes.ResourceExhausted:
-		return hint, said
+		return hint, said || reasonOf(st) == outcomes[inProgress].reason
 	}
 	return 0, false
 }

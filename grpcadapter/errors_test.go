@@ -24,7 +24,7 @@ func TestCallErrors(t *testing.T) {
 		{try{code: codes.FailedPrecondition}, nil},
 		{try{code: codes.FailedPrecondition, reason: "REUSED", domain: "bottles"}, nil},
 	} {
-		err := (&wire{says: []try{tt.said}}).call(t.Context(), t, grpcadapter.ClientConfig{})
+		err := (&wire{says: []try{tt.said}}).call(t.Context(), t, grpcadapter.ClientConfig{MaxTries: 1})
 		for _, s := range sentinels {
 			if errors.Is(err, s) != (s == tt.is) {
 				t.Errorf("%v: is %v", tt.said, s)

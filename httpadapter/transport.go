@@ -77,7 +77,9 @@ type Transport struct {
 	// request's context bounds it too.
 	Timeout time.Duration
 
-	// TryTimeout bounds one try, up to the end of an answer that is read whole. Zero means 30 s.
+	// TryTimeout bounds one try, up to the end of an answer that is read whole, so that a server that
+	// hangs leaves time for another. Zero means 30 s, or half of the time that the call has if that is
+	// less.
 	TryTimeout time.Duration
 
 	// MaxTries is how often a request is sent. Zero means 10, which with the waits in between is
@@ -111,7 +113,7 @@ const (
 	defaultMaxBackoff = 10 * time.Second
 )
 
-// withDefaults returns a copy with every zero replaced by its default.
+// withDefaults returns a copy with every zero replaced by its default, but for TryTimeout's, which is a call's own.
 func (t *Transport) withDefaults() Transport {
 	c := *t
 	if c.Base == nil {
@@ -122,7 +124,6 @@ func (t *Transport) withDefaults() Transport {
 	}
 	c.Header = cmp.Or(c.Header, defaultHeader)
 	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
-	c.TryTimeout = cmp.Or(c.TryTimeout, defaultTryTimeout)
 	c.MaxTries = cmp.Or(c.MaxTries, defaultMaxTries)
 	c.Backoff = cmp.Or(c.Backoff, defaultBackoff)
 	c.MaxBackoff = cmp.Or(c.MaxBackoff, max(c.Backoff, defaultMaxBackoff))
@@ -142,7 +143,7 @@ func (t *Transport) Validate() error {
 	}
 	f.Check(isToken(c.Header), "Header", c.Header, "a header name", "")
 	f.Check(c.Timeout > 0, "Timeout", c.Timeout, "a duration above 0", "")
-	f.Check(c.TryTimeout > 0, "TryTimeout", c.TryTimeout, "a duration above 0", "")
+	f.Check(c.TryTimeout >= 0, "TryTimeout", c.TryTimeout, "a duration above 0", "")
 	f.Check(c.MaxTries > 0, "MaxTries", c.MaxTries, "1 or more", "")
 	f.Check(c.Backoff > 0, "Backoff", c.Backoff, "a duration above 0", "")
 	f.Check(c.MaxBackoff >= c.Backoff, "MaxBackoff", c.MaxBackoff, "Backoff or more", "Backoff")

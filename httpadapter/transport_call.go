@@ -28,6 +28,12 @@ type call struct {
 // caller's if it fails.
 func (c *call) prepare(fault error) (io.ReadCloser, error) {
 	c.deadline = time.Now().Add(c.Timeout)
+	if c.TryTimeout == 0 {
+		c.TryTimeout = defaultTryTimeout
+		if c.MaxTries > 1 {
+			c.TryTimeout = min(c.TryTimeout, c.left()/2) // so that two have room
+		}
+	}
 	if fault == nil {
 		fault = checkFields(c.r.Header)
 	}

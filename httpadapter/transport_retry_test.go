@@ -213,8 +213,10 @@ func TestTimeLimits(t *testing.T) {
 	}{
 		{"TryTimeout", func(tr *Transport) { tr.TryTimeout, tr.MaxTries = 5*time.Second, 1 }, 0, 1, 5 * time.Second, os.ErrDeadlineExceeded, "TryTimeout"},
 		{"30 s by default", func(tr *Transport) { tr.MaxTries = 1 }, 0, 1, 30 * time.Second, os.ErrDeadlineExceeded, "TryTimeout"},
-		{"Timeout cuts a try", func(tr *Transport) { tr.Timeout = 10 * time.Second }, 0, 1, 10 * time.Second, os.ErrDeadlineExceeded, "Timeout"},
-		{"the context cuts a try", nil, 10 * time.Second, 1, 10 * time.Second, context.DeadlineExceeded, ""},
+		{"Timeout cuts a try", func(tr *Transport) { tr.Timeout = 10 * time.Second }, 0, 2, 10 * time.Second, os.ErrDeadlineExceeded, "Timeout"},
+		{"the context cuts a try", nil, 10 * time.Second, 2, 10 * time.Second, context.DeadlineExceeded, ""},
+		{"Timeout cuts a try that may take longer", func(tr *Transport) { tr.Timeout, tr.TryTimeout = 10*time.Second, 20*time.Second }, 0, 1, 10 * time.Second, os.ErrDeadlineExceeded, "Timeout"},
+		{"Timeout cuts the only try", func(tr *Transport) { tr.Timeout, tr.MaxTries = 10*time.Second, 1 }, 0, 1, 10 * time.Second, os.ErrDeadlineExceeded, "Timeout"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			play(t, func(t *testing.T, tr *Transport, s *stage) {
@@ -251,14 +253,22 @@ func TestTimeLimits(t *testing.T) {
 	}
 }
 
-// A hung server is asked again, by a new try.
+// A hung server is asked again, by a new try, whatever time the call has: one try doesn't use it up.
 func TestHungTryIsTriedAgain(t *testing.T) {
-	play(t, func(t *testing.T, tr *Transport, s *stage) {
-		resp, err := tr.RoundTrip(order(t.Context(), "order"))
-		if want(t, resp, err, 201, `{"id":1}`); ReplyOf(resp).Tries != 2 {
-			t.Errorf("%+v", ReplyOf(resp))
-		}
-	}, hangs, created)
+	for _, limit := range []time.Duration{time.Hour, 30 * time.Second, 2 * time.Second} {
+		play(t, func(t *testing.T, tr *Transport, s *stage) {
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			defer cancel()
+			begun := time.Now()
+			resp, err := tr.RoundTrip(order(ctx, "order"))
+			if want(t, resp, err, 201, `{"id":1}`); ReplyOf(resp).Tries != 2 {
+				t.Errorf("%+v", ReplyOf(resp))
+			}
+			if took, most := time.Since(begun), min(30*time.Second, limit/2)+250*time.Millisecond; took > most {
+				t.Errorf("took %v, want at most %v", took, most)
+			}
+		}, hangs, created)
+	}
 }
 
 // Whoever gives up during a wait gets at once what there was, and no further try is made.

@@ -73,6 +73,26 @@ func TestLostAnswerIsHadByTheRetry(t *testing.T) {
 	})
 }
 
+// The handler takes longer than one try may: it runs on, and a later try gets its answer within the same call.
+func TestAnswerOfATryThatWasGivenUp(t *testing.T) {
+	run(t, func(w *world) {
+		var runs atomic.Int64
+		var seen tries
+		s := w.serve(setup{
+			outer: []grpc.UnaryServerInterceptor{seen.count},
+			dial:  []grpc.DialOption{client(t, grpcadapter.ClientConfig{})},
+		}, func(ctx context.Context, r *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
+			time.Sleep(8 * time.Second)
+			return count(&runs)(ctx, r)
+		})
+		ctx, cancel := context.WithTimeout(w.Context(), 12*time.Second)
+		defer cancel()
+		if a := s.sendIn(ctx, "", "pay"); a.text() != "run 1" || !a.replayed() || runs.Load() != 1 || len(seen.keys) != 1 || seen.n.Load() < 3 {
+			t.Errorf("%d runs, %d tries under %v: %q, %v", runs.Load(), seen.n.Load(), seen.keys, a.text(), a.err)
+		}
+	})
+}
+
 // The connection breaks while the handler runs: it runs on, the retries are told to wait, and then
 // get its answer.
 func TestClientWaitsForTheCallInFlight(t *testing.T) {

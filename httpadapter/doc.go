@@ -66,7 +66,7 @@
 // [Transport] is the other half, for any API that takes such keys: an [http.RoundTripper] that gives each call one key,
 // sends the same bytes under it until there is an answer or no time left, and tells by [ReplyOf] whether that was fresh or
 // replayed, and by [ErrOutcomeUnknown] when nobody can know. [NewKey] and [WithKey] let a call survive a restart of
-// its caller.
+// its caller. What other clients do with which answer is in docs/clients.md.
 //
 // # Limits
 //

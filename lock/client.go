@@ -1,13 +1,12 @@
 package lock
 
 import (
-	"net/url"
-	"strconv"
-	"strings"
+	"errors"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/reprise-go/reprise/internal/envconf"
+	"github.com/reprise-go/reprise/internal/redisurl"
 )
 
 // ClientFromEnv makes a client of the variable REDIS_URL behind prefix, without contacting Redis.
@@ -15,12 +14,23 @@ import (
 // without asking for a command table first (DisableRoutingPolicies). Accepted are
 //
 //	redis://user:password@host:6379/0                          one server
-//	redis://host1:7001?addr=host2:7002&addr=host3:7003         a cluster
+//	unix://user:password@/run/redis.sock?db=0                  one server, on its socket
 //	redis://host1:7001,redis://host2:7002                      a cluster
+//	redis://host1:7001?addr=host2:7002&addr=host3:7003         a cluster
+//	redis://host1:7001?cluster=true                            a cluster, by one of its nodes
+//	redis+sentinel://user:password@s1:26379,s2:26379/name/0    a primary, by its name among sentinels
 //
-// and the same with rediss:// for TLS, and with go-redis's options as query parameters. A single
-// node of a cluster can be named with ?cluster=true. The client is nil if the variable isn't set.
-// An error names the variable but not its value, which may hold a password.
+// and the same with rediss:// and rediss+sentinel:// for TLS. Options are go-redis's (pool_size,
+// read_timeout and so on), and besides:
+//
+//	sentinel_username, sentinel_password   for the sentinels; user and password are the servers'
+//	ca_file                                PEM of the authorities that the servers' certificates come from
+//	cert_file, key_file                    PEM of a client certificate and its key
+//	server_name                            the name in all servers' certificates, if not that of the first host
+//
+// In users, passwords and options / ? # @ and % stand as %2F %3F %23 %40 and %25. The client is nil if
+// the variable isn't set. The error, a *ConfigError for each fault, names the variable and what is wrong
+// with it, and repeats nothing of a password.
 func ClientFromEnv(prefix string, environ []string) (redis.UniversalClient, error) {
 	var c struct {
 		URL string `env:"REDIS_URL"`
@@ -28,54 +38,22 @@ func ClientFromEnv(prefix string, environ []string) (redis.UniversalClient, erro
 	if err := envconf.Parse(prefix, environ, &c); err != nil || c.URL == "" {
 		return nil, err
 	}
-	client, ok := clientOf(c.URL)
-	if !ok {
-		return nil, &ConfigError{Name: prefix + "REDIS_URL", Want: "redis://[user:password@]host:port[/db], " +
-			"or several nodes of a cluster as redis://host:port?addr=host:port&addr=host:port"}
+	target, err := redisurl.Parse(c.URL)
+	if err != nil {
+		return nil, urlFaults(prefix+"REDIS_URL", err)
 	}
-	return client, nil
+	return target.Client(), nil
 }
 
-func clientOf(nodes string) (redis.UniversalClient, bool) {
-	first, more, several := strings.Cut(nodes, ",")
-	u, err := url.Parse(first)
-	if err != nil {
-		return nil, false
-	}
-	query := u.Query()
-	for several {
-		var next string
-		next, more, several = strings.Cut(more, ",")
-		o, err := redis.ParseURL(next)
-		if err != nil || !strings.HasPrefix(next, u.Scheme+"://") { // TLS for all nodes, or for none
-			return nil, false
+// urlFaults are the faults of a URL as those of a variable.
+func urlFaults(name string, err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var faults []error
+		for _, e := range joined.Unwrap() {
+			faults = append(faults, urlFaults(name, e))
 		}
-		query.Add("addr", o.Addr)
+		return errors.Join(faults...)
 	}
-	cluster := query.Has("addr")
-	if query.Has("cluster") {
-		said, err := strconv.ParseBool(query.Get("cluster"))
-		if err != nil || cluster && !said {
-			return nil, false
-		}
-		cluster = said
-		query.Del("cluster")
-	}
-	u.RawQuery = query.Encode()
-
-	if cluster {
-		o, err := redis.ParseClusterURL(u.String())
-		if err != nil {
-			return nil, false
-		}
-		o.ContextTimeoutEnabled = true
-		o.DisableRoutingPolicies = true
-		return redis.NewClusterClient(o), true
-	}
-	o, err := redis.ParseURL(u.String())
-	if err != nil {
-		return nil, false
-	}
-	o.ContextTimeoutEnabled = true
-	return redis.NewClient(o), true
+	fault := err.(*redisurl.Fault) // all that Parse returns
+	return &ConfigError{Name: name, Value: fault.Got, Want: fault.Want}
 }

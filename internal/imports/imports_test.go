@@ -46,6 +46,7 @@ var rooms = []room{
 	{name: "internal/jitter"},
 	{name: "internal/fault", thirds: []string{goRedis}, beneath: ofGoRedis},
 	{name: "internal/ratelog"},
+	{name: "internal/redisurl", thirds: []string{goRedis}, beneath: ofGoRedis},
 }
 
 // never must not be linked by a room, nor be needed to run its tests. What is Google's belongs to

@@ -1,0 +1,394 @@
+package redisurl
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func TestParse(t *testing.T) {
+	for _, tc := range []struct {
+		url   string
+		kind  Kind
+		addrs string
+		check func(o redis.UniversalOptions) bool
+	}{
+		{"redis://host", Single, "host:6379", nil},
+		{"REDIS://host", Single, "host:6379", nil},
+		{"redis://", Single, "localhost:6379", nil},
+		{"redis://:7001/3", Single, "localhost:7001", func(o redis.UniversalOptions) bool { return o.DB == 3 }},
+		{"redis://host:7001/?db=4", Single, "host:7001", func(o redis.UniversalOptions) bool { return o.DB == 4 }},
+		{"redis://[::1]:7001", Single, "[::1]:7001", nil},
+		{"redis://[fe80::1%25eth0]", Single, "[fe80::1%eth0]:6379", nil},
+		{"redis://:p,a+s@s:w%2Fo%3Frd%25@host", Single, "host:6379", func(o redis.UniversalOptions) bool { return o.Password == "p,a+s@s:w/o?rd%" && o.Username == "" }},
+		{"redis://us%3Aer:pass@host", Single, "host:6379", func(o redis.UniversalOptions) bool { return o.Username == "us:er" && o.Password == "pass" }},
+		{"unix:///run/redis.sock", Single, "/run/redis.sock", nil},
+		{"unix://user:pass@/run/re%20dis.sock?db=2", Single, "/run/re dis.sock", func(o redis.UniversalOptions) bool { return o.DB == 2 && o.Password == "pass" }},
+		{"redis://a:1,redis://b:2", Cluster, "a:1 b:2", nil},
+		{"redis://u:p,1@a:1,redis://u:p,1@b:2,redis://c:3/0", Cluster, "a:1 b:2 c:3", func(o redis.UniversalOptions) bool { return o.Username == "u" && o.Password == "p,1" }},
+		{"redis://a:1?addr=b:2&addr=[::1]:3", Cluster, "a:1 b:2 [::1]:3", nil},
+		{"redis://a:1?pool_size=7,redis://b:2?addr=c:3", Cluster, "a:1 b:2 c:3", nil},
+		{"redis://a:1?cluster=true", Cluster, "a:1", nil},
+		{"redis://a:1?cluster=false", Single, "a:1", nil},
+		{"redis+sentinel://s1/name", Sentinel, "s1:26379", func(o redis.UniversalOptions) bool { return o.MasterName == "name" }},
+		{"redis+sentinel://user:pass@s1:1,s2,[::1]:3/my%20name/5?sentinel_username=su&sentinel_password=s+p%26", Sentinel, "s1:1 s2:26379 [::1]:3",
+			func(o redis.UniversalOptions) bool {
+				return o.MasterName == "my name" && o.DB == 5 && o.Username == "user" && o.Password == "pass" &&
+					o.SentinelUsername == "su" && o.SentinelPassword == "s+p&"
+			}},
+		{"redis://a?read_timeout=7s&write_timeout=3&dial_timeout=0&max_retries=-1&pool_size=9&pool_fifo=true&client_name=n&protocol=2", Single, "a:6379",
+			func(o redis.UniversalOptions) bool {
+				return o.ReadTimeout == 7*time.Second && o.WriteTimeout == 3*time.Second && o.DialTimeout == -1 &&
+					o.MaxRetries == -1 && o.PoolSize == 9 && o.PoolFIFO && o.ClientName == "n" && o.Protocol == 2
+			}},
+		{"redis://a?conn_max_lifetime=1m&conn_max_lifetime_jitter=2m", Single, "a:6379", func(o redis.UniversalOptions) bool { return o.ConnMaxLifetimeJitter == time.Minute }},
+		{"rediss://a", Single, "a:6379", func(o redis.UniversalOptions) bool {
+			return o.TLSConfig.ServerName == "a" && !o.TLSConfig.InsecureSkipVerify
+		}},
+		{"rediss://a:1,rediss://b:2?server_name=redis.internal&skip_verify=true", Cluster, "a:1 b:2", func(o redis.UniversalOptions) bool {
+			return o.TLSConfig.ServerName == "redis.internal" && o.TLSConfig.InsecureSkipVerify
+		}},
+		{"rediss+sentinel://s1,s2/name", Sentinel, "s1:26379 s2:26379", func(o redis.UniversalOptions) bool { return o.TLSConfig.ServerName == "s1" }},
+	} {
+		t.Run(tc.url, func(t *testing.T) {
+			got, err := Parse(tc.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Kind != tc.kind || strings.Join(got.Options.Addrs, " ") != tc.addrs {
+				t.Errorf("got %v at %q", got.Kind, got.Options.Addrs)
+			}
+			if secure := strings.HasPrefix(strings.ToLower(tc.url), "rediss"); secure != (got.Options.TLSConfig != nil) {
+				t.Errorf("TLS: %v", !secure)
+			}
+			if tc.check != nil && !tc.check(got.Options) {
+				t.Errorf("got %+v", got.Options)
+			}
+		})
+	}
+}
+
+// Each way to be wrong has its own words, and none repeats what stands where a password may stand.
+func TestParseSaysWhatIsWrong(t *testing.T) {
+	for _, tc := range []struct{ url, got, want string }{
+		{"s3cret", "a URL without a scheme", "redis://"},
+		{"host-s3cret:6379", "a URL without a scheme", "redis://"},
+		{"http://user:s3cret@host", "the scheme http", "redis://"},
+		{"redis-sentinel://user:s3cret@host", "the scheme redis-sentinel", "redis+sentinel://"},
+		{"us:er://user:s3cret@host", "another scheme", "redis://"},
+		{"redis://user:s3 cret@host", "white space or a control character", "%20"},
+		{"redis://user:s3cret@host\n", "white space or a control character", "%20"},
+		{"redis://user:s3/cret@host", "an unescaped /, ?, # or @", "%2F"},
+		{"redis://user:s3?cret@host", "an unescaped /, ?, # or @", "%3F"},
+		{"redis://user:s3#cret@host", "an unescaped /, ?, # or @", "%23"},
+		{"redis://user:s3@x/cret@host", "an unescaped /, ?, # or @", "%40"},
+		{"redis+sentinel://h/n?sentinel_password=s3#cret", "an unescaped #", "%23"},
+		{"redis://user:s3%zzcret@host", "an unescaped % in the user or the password", "%25"},
+		{"redis://us%er:s3cret@host", "an unescaped % in the user or the password", "%25"},
+		{"redis://s3cret@host", "a user without a password", ":password@"},
+		{"redis://user:@host", "a user without a password", ":password@"},
+		{"redis://user:s3cret@host:port", "a port that is none", "1 to 65535"},
+		{"redis://user:s3cret", "a port that is none", "%40"},
+		{"redis://user:s3cret@host:0", "a port that is none", "1 to 65535"},
+		{"redis://user:s3cret@host:65536", "a port that is none", "1 to 65535"},
+		{"redis://user:s3cret@a,b:2", "a comma in the host", "redis://host1:7001,redis://host2:7002"},
+		{"redis://user:s3cret@a,", "a comma in the host", "redis://host1:7001,redis://host2:7002"},
+		{"redis://user:s3cret@::1", "an IPv6 address without brackets", "[::1]:6379"},
+		{"redis://user:s3cret@[::1", "brackets around what is no IPv6 address", "[::1]:6379"},
+		{"redis://user:s3cret@[host]:1", "brackets around what is no IPv6 address", "[::1]:6379"},
+		{"redis://user:s3cret@ho$t", "a host that is none", "a name or an address"},
+		{"redis://user:s3cret@host/notadb", "a path that is no database", "/0"},
+		{"redis://user:s3cret@host/-1", "a path that is no database", "/0"},
+		{"redis://user:s3cret@host/0/1", "a path that is no database", "/0"},
+		{"redis://user:s3cret@a/3?cluster=true", "a database number beside a cluster", "0"},
+		{"redis://user:s3cret@a,redis://b/3", "a database number beside a cluster", "0"},
+		{"redis://user:s3cret@a,redis://user:0ther@b", "another user or password for another node", "first"},
+		{"redis://user:s3cret@a,rediss://b", "some nodes with TLS and some without", "rediss://"},
+		{"redis://user:s3cret@a?addr=b:2&cluster=false", "cluster=false beside several nodes", "cluster=true"},
+		{"redis://user:s3cret@a?addr=", "option addr", "host:port"},
+		{"redis://user:s3cret@a?addr=b", "option addr", "host:port"},
+		{"redis://user:s3cret@a?cluster=yes", "option cluster", "true or false"},
+		{"redis://user:s3cret@a?no_such_option=1", "an unknown option, no_such_option", "pool_size"},
+		{"redis://user:s3cret@a?S3CRET", "an unknown option", "pool_size"},
+		{"redis+sentinel://a/n?sentinel_password=s3&cret=1", "an unknown option beside sentinel_password (in which & has to be %26)", "sentinel_username"},
+		{"redis://user:s3cret@a?dial_timeout=soon", "option dial_timeout", "250ms"},
+		{"redis://user:s3cret@a?pool_size=many", "option pool_size", "whole number"},
+		{"redis://user:s3cret@a?pool_size=-1", "option pool_size", "whole number"},
+		{"redis://user:s3cret@a?pool_size=4294967296", "option pool_size", "whole number"},
+		{"redis://user:s3cret@a?max_retries=-2", "option max_retries", "-1 for none"},
+		{"redis://user:s3cret@a?protocol=1", "option protocol", "2 or 3"},
+		{"redis://user:s3cret@a?pool_fifo=si", "option pool_fifo", "true or false"},
+		{"redis://user:s3cret@a?client_name=", "option client_name", "a value"},
+		{"redis://user:s3cret@a?client_name=%zz", "an unescaped % in option client_name", "%25"},
+		{"redis://user:s3cret@a?pool_size=1&pool_size=2", "option pool_size twice", "it once"},
+		{"redis://user:s3cret@a?max_redirects=1", "option max_redirects for one server", "pool_size"},
+		{"redis://user:s3cret@a?sentinel_password=s3cret", "option sentinel_password for one server", "pool_size"},
+		{"redis://user:s3cret@a?skip_verify=true", "option skip_verify without TLS", "rediss://"},
+		{"redis://user:s3cret@a?ca_file=/etc/ca.pem", "option ca_file without TLS", "rediss://"},
+		{"rediss://user:s3cret@a?cert_file=/etc/cert.pem", "one of the options cert_file and key_file", "both"},
+		{"rediss://user:s3cret@a?ca_file=/s3cret/none", "option ca_file: no such file or directory", "PEM"},
+		{"rediss://user:s3cret@a?cert_file=/s3cret/none&key_file=/s3cret/none", "option cert_file: no such file or directory", "PEM"},
+		{"unix://run/s3cret.sock", "a host in the URL of a socket", "three slashes"},
+		{"unix://", "no path of a socket", "unix:///path/to/socket"},
+		{"unix:///", "no path of a socket", "unix:///path/to/socket"},
+		{"unix:///s3%zzcret", "an unescaped % in the path", "%25"},
+		{"unix:///s3cret?cluster=true", "option cluster for a socket", "redis://"},
+		{"redis+sentinel://user:s3cret@a:1,b:2", "no name of a primary", "SENTINEL MONITOR"},
+		{"redis+sentinel://user:s3cret@a:1,/name", "an empty host", "host:port,host:port"},
+		{"redis+sentinel://user:s3cret@a/na%zzme", "an unescaped % in the name of the primary", "%25"},
+		{"redis+sentinel://user:s3cret@a/name/db", "a path that is no database", "/0"},
+		{"redis+sentinel://user:s3cret@a/name?sentinel_username=su", "option sentinel_username", "sentinel_password"},
+		{"redis+sentinel://user:s3cret@a/name?cluster=true", "option cluster for Sentinel", "sentinel_password"},
+	} {
+		t.Run(tc.url, func(t *testing.T) {
+			target, err := Parse(tc.url)
+			f, ok := errors.AsType[*Fault](err)
+			if target != nil || !ok {
+				t.Fatalf("got %v, %v, want a *Fault", target, err)
+			}
+			if f.Got != tc.got || !strings.Contains(f.Want, tc.want) {
+				t.Errorf("got %q, want %q: %q, and %q in it", f.Got, f.Want, tc.got, tc.want)
+			}
+			for _, part := range []string{"s3", "cret", "S3", "0ther", "zz"} {
+				if strings.Contains(err.Error(), part) {
+					t.Errorf("%q gives %q away", err, part)
+				}
+			}
+		})
+	}
+}
+
+func TestParseNamesAllOptionsAtFault(t *testing.T) {
+	_, err := Parse("redis://a?pool_size=x&protocol=9&nope=1")
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || len(joined.Unwrap()) != 3 {
+		t.Errorf("got %v, want three faults", err)
+	}
+}
+
+// Every option sets something, for each kind of server that it is for.
+func TestEveryOptionIsTaken(t *testing.T) {
+	base := map[Kind]string{Single: "rediss://a", Cluster: "rediss://a,rediss://b", Sentinel: "rediss+sentinel://a/n"}
+	values := map[string]string{"addr": "c:3", "protocol": "2", "pool_fifo": "true", "cluster": "true", "sentinel_username": "u&sentinel_password=p",
+		"read_only": "true", "route_by_latency": "true", "route_randomly": "true", "skip_verify": "true"}
+	for name, o := range options {
+		for kind, text := range base {
+			if o.kinds&kind == 0 || strings.HasSuffix(name, "_file") {
+				continue // those have a test of their own
+			}
+			value := values[name]
+			if value == "" {
+				value = "7"
+			}
+			plain, err := Parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var target *Target
+			if kind == Single && name == "cluster" {
+				value = "false"
+			}
+			if target, err = Parse(text + "?" + name + "=" + value); err != nil {
+				t.Errorf("%s?%s=%s: %v", text, name, value, err)
+				continue
+			}
+			if name == "conn_max_lifetime_jitter" {
+				continue // no more than the lifetime, which is none
+			}
+			before, after := *plain, *target
+			before.Options.TLSConfig, after.Options.TLSConfig = nil, nil
+			if equal(before, after) {
+				t.Errorf("%s?%s=%s sets nothing", text, name, value)
+			}
+			closes(target)
+		}
+	}
+}
+
+func equal(a, b Target) bool {
+	format := func(t Target) string {
+		said := "nil"
+		if t.said != nil {
+			said = strconv.FormatBool(*t.said)
+		}
+		o := t.Options
+		return strings.Join([]string{said, strings.Join(o.Addrs, ","), dump(o), dump(t.tls)}, "|")
+	}
+	return format(a) == format(b)
+}
+
+func TestCertificates(t *testing.T) {
+	dir := t.TempDir()
+	ca, cert, key := authority(t, dir)
+	target, err := Parse("rediss://host?ca_file=" + ca + "&cert_file=" + cert + "&key_file=" + key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := target.Options.TLSConfig
+	if c.RootCAs == nil || len(c.Certificates) != 1 || c.ServerName != "host" || c.InsecureSkipVerify {
+		t.Errorf("got %+v", c)
+	}
+	empty := filepath.Join(dir, "empty+file") // a plus is a plus
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for query, says := range map[string]string{
+		"ca_file=" + empty:                         "option ca_file: no certificate in it",
+		"ca_file=" + dir:                           "option ca_file: is a directory",
+		"cert_file=" + cert + "&key_file=" + dir:   "option key_file: is a directory",
+		"cert_file=" + key + "&key_file=" + key:    "options cert_file and key_file: tls: ",
+		"cert_file=" + cert + "&key_file=" + empty: "options cert_file and key_file: tls: ",
+	} {
+		_, err := Parse("rediss://host?" + query)
+		if f, ok := errors.AsType[*Fault](err); !ok || !strings.HasPrefix(f.Got, says) || strings.Contains(f.Got, dir) {
+			t.Errorf("%s: %v", query, err)
+		}
+	}
+}
+
+// authority writes a certificate that is its own authority, and its key.
+func authority(t *testing.T, dir string) (ca, cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, kind string, der []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	cert = write("cert.pem", "CERTIFICATE", der)
+	return cert, cert, write("key.pem", "PRIVATE KEY", keyDER)
+}
+
+// No text makes Parse panic, and what it accepts makes a client.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{
+		"redis://user:pass@host:6379/0?pool_size=3", "redis://a:1,redis://b:2", "rediss://a?skip_verify=1", "unix:///run/redis.sock?db=1",
+		"redis+sentinel://u:p@a:1,[::1]:2/name/3?sentinel_password=x", "redis://[::1%25lo]:1", "redis://%41:%42@c", "://", "redis://?&&=", "redis://a?addr=[]:1",
+		"redis://a?conn_max_lifetime=1&conn_max_lifetime_jitter=-1", "redis://,redis://,rediss://",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		target, err := Parse(text)
+		if (target == nil) == (err == nil) {
+			t.Fatalf("got %v, %v", target, err)
+		}
+		if err != nil {
+			return
+		}
+		if slices.Contains(target.Options.Addrs, "") || len(target.Options.Addrs) == 0 {
+			t.Errorf("addresses %q", target.Options.Addrs)
+		}
+		closes(target)
+	})
+}
+
+// A password that is escaped comes back as it was, and one that isn't is never repeated, whatever
+// becomes of the URL.
+func FuzzPassword(f *testing.F) {
+	f.Add("user", "p@ss/w?rd#%&+,:;=", "pool_size=x", uint8(0))
+	f.Add("", "redis://x", "no_such_option", uint8(1))
+	f.Add("u", "%zzqqqq", "addr=a", uint8(2))
+	f.Add("u", "qqqq?pool_qqqq=1&dial_timeout=qqqq", "cluster=1", uint8(3))
+	f.Add("u", "1234,redis://5678", "", uint8(0))
+	f.Fuzz(func(t *testing.T, user, password, query string, form uint8) {
+		build := func(user, password string) string {
+			switch form % 4 {
+			case 0:
+				return "redis://" + user + ":" + password + "@host:6379/0?" + query
+			case 1:
+				return "redis://" + user + ":" + password + "@host:6379,redis://host2:6379?" + query
+			case 2:
+				return "unix://" + user + ":" + password + "@/run/redis.sock?" + query
+			}
+			return "redis+sentinel://s1,s2/name?sentinel_username=" + user + "&sentinel_password=" + password
+		}
+		if target, err := Parse(build(url.QueryEscape("u"), strings.ReplaceAll(url.QueryEscape(password), "+", "%20"))); err == nil {
+			got := target.Options.Password
+			if form%4 == 3 {
+				got = target.Options.SentinelPassword
+			}
+			if got != password {
+				t.Errorf("%q came back as %q", password, got)
+			}
+		} else if password != "" && (query == "" || form%4 == 3) {
+			t.Errorf("escaped, and refused: %v", err)
+		}
+
+		// What comes of a mistake must not hold any piece of it that is long enough to be told from ours.
+		_, err := Parse(build(user, password))
+		if err == nil {
+			return
+		}
+		for i := 0; i+4 <= len(password); i++ {
+			piece := password[i : i+4]
+			if strings.Contains(err.Error(), piece) && !strings.Contains(query, piece) && !ours(piece) {
+				t.Errorf("%q gives %q away", err, piece)
+			}
+		}
+	})
+}
+
+// ours tells whether the piece is in the words of this package.
+func ours(piece string) bool { return strings.Contains(words(), piece) }
+
+// words are all that this package can say of its own.
+var words = sync.OnceValue(func() string {
+	var b strings.Builder
+	for name := range options {
+		for _, kind := range []Kind{Single, Cluster, Sentinel} {
+			fmt.Fprintf(&b, "got option %s, want got option %s twice, want got option %s for %v, want got option %s without TLS, want ", name, name, name, kind, name)
+			fmt.Fprintf(&b, "got an unescaped %% in option %s, want ", name)
+		}
+	}
+	for _, kind := range []Kind{Single, Cluster, Sentinel} {
+		for _, secure := range []bool{false, true} {
+			b.WriteString("want one of " + strings.Join((&Target{Kind: kind}).names(secure), ", ") + "\ngot ")
+		}
+	}
+	for _, name := range []string{"redisurl.go", "options.go", "tls.go"} {
+		source, _ := os.ReadFile(name)
+		for _, quoted := range strings.Split(string(source), `"`) {
+			b.WriteString("got " + quoted + ", want " + quoted + "\n")
+		}
+	}
+	return b.String()
+})
+
+// closes makes a client, for go-redis refuses some options by a panic, and dials nothing.
+func closes(t *Target) {
+	t.Options.MinIdleConns = 0
+	_ = t.Client().Close()
+}
+
+func dump(v any) string { return fmt.Sprintf("%+v", v) }

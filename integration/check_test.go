@@ -24,7 +24,7 @@ func TestCheckNamesWhatIsAmiss(t *testing.T) {
 		cfg.TTL, cfg.Timeout = 2*patience, patience
 		l, err := lock.New(client, cfg)
 		must(t, err)
-		err = l.Check(t.Context())
+		err = l.Check(t.Context(), "it-check:")
 		return b.String(), err
 	}
 

@@ -2,11 +2,11 @@ package lock
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
-	"strings"
+	"slices"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
@@ -25,18 +25,42 @@ func (e *SettingError) Error() string {
 	return fmt.Sprintf("lock: %s of %s: got %s, want %s: %s", e.Setting, e.Where, e.Got, e.Want, e.Cure)
 }
 
-// Check asks every primary for the settings that leases and records rest on: maxmemory-policy, the
-// version, its role, and the number of its replicas if Config.Acks wants some. It is for a program's start, takes
-// one INFO to each node, and Config.Timeout at most. What is amiss is logged as a warning, one for each
-// setting and node; with Config.Strict it is returned instead, each a *SettingError. What can't be
-// asked is amiss, too.
-func (l *Locker) Check(ctx context.Context) error {
+// Check finds out whether Redis and the client are fit for what leases and records rest on. It asks every
+// primary for its settings (maxmemory-policy, version, mode, role, and replicas if Config.Acks wants
+// some), and then does there what a request does, on keys of its own: all scripts, by their text and by
+// their digest, a value read back, the channel on which waiters are woken, WAIT and ASKING where they
+// will be needed. So the rights of the user that it connects as are tried by using them.
+//
+// The names of its keys begin with prefix, as those of the program's own keys do, so that they lie
+// within the patterns that an ACL allows. It deletes them; if it can't, they expire within a minute, or
+// twice Config.TTL if that is longer.
+//
+// It is for a program's start, and takes Config.Timeout at most. What is amiss is logged as a warning,
+// one for each setting and node; with Config.Strict it is returned instead, each a *SettingError, which
+// names the cure. What can't be asked is amiss, too. As every script is loaded on the way, the first
+// requests don't have to bring them along.
+func (l *Locker) Check(ctx context.Context, prefix string) error {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
+	servers := []*server{&l.server}
 	if l.members != nil {
-		return verdict(l.cfg, l.quorumFindings(ctx))
+		servers = nil
+		for _, m := range l.members {
+			servers = append(servers, &m.server)
+		}
 	}
-	return verdict(l.cfg, l.server.findings(ctx, l.cfg))
+	found := make([][]*SettingError, len(servers))
+	var wg sync.WaitGroup
+	for i, s := range servers {
+		wg.Go(func() {
+			// Those who wait for a quorum lock ask, and don't listen.
+			e := &exam{server: s, cfg: l.cfg, prefix: prefix, channels: l.members == nil}
+			e.run(ctx)
+			found[i] = e.found.close()
+		})
+	}
+	wg.Wait()
+	return verdict(l.cfg, slices.Concat(found...))
 }
 
 // verdict is an error in strict mode and a warning otherwise.
@@ -61,6 +85,11 @@ func clientFindings(client redis.UniversalClient) (all []*SettingError) {
 			all = append(all, &SettingError{Setting: setting, Where: "client", Got: got, Want: want, Cure: cure})
 		}
 	}
+	unverified := func(c *tls.Config) {
+		amiss(c != nil && c.InsecureSkipVerify && c.VerifyConnection == nil && c.VerifyPeerCertificate == nil,
+			"InsecureSkipVerify", "true", "false",
+			"whoever is on the way can pose as Redis, and read and write all records; name the authority of its certificate instead (ca_file in the URL, RootCAs in the options)")
+	}
 	obedient := func(on bool) {
 		amiss(!on, "ContextTimeoutEnabled", "false", "true",
 			"a command to a server that hangs keeps its connection until ReadTimeout; set it in the client's options")
@@ -68,9 +97,11 @@ func clientFindings(client redis.UniversalClient) (all []*SettingError) {
 	switch c := client.(type) {
 	case *redis.Client:
 		obedient(c.Options().ContextTimeoutEnabled)
+		unverified(c.Options().TLSConfig)
 	case *redis.ClusterClient:
 		o := c.Options()
 		obedient(o.ContextTimeoutEnabled)
+		unverified(o.TLSConfig)
 		amiss(!o.DisableRoutingPolicies, "DisableRoutingPolicies", "false", "true",
 			"a client's first command asks any three nodes for their command table, and waits 5 s for those that hang; set it in the client's options")
 		amiss(replicaReads(o), "ReadOnly, RouteByLatency, RouteRandomly", "true", "false",
@@ -81,80 +112,4 @@ func clientFindings(client redis.UniversalClient) (all []*SettingError) {
 
 func replicaReads(o *redis.ClusterOptions) bool {
 	return o.ReadOnly || o.RouteByLatency || o.RouteRandomly
-}
-
-// findings are what can be known of Redis by asking.
-func (s *server) findings(ctx context.Context, cfg Config) (all []*SettingError) {
-	ask := func(ctx context.Context, client redis.UniversalClient, where string) []*SettingError {
-		info, err := client.Info(ctx).Result()
-		if err != nil {
-			return []*SettingError{{Setting: "INFO", Where: where, Got: err.Error(), Want: "an answer",
-				Cure: "its settings could not be checked; see that it is up and that the user may run INFO"}}
-		}
-		return nodeFindings(where, parseInfo(info), cfg)
-	}
-	if s.cluster == nil {
-		where := "Redis"
-		if c, ok := s.client.(*redis.Client); ok {
-			where = c.Options().Addr
-		}
-		return ask(ctx, s.client, where)
-	}
-	var mu sync.Mutex
-	err := s.cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
-		found := ask(ctx, c, c.Options().Addr)
-		mu.Lock()
-		defer mu.Unlock()
-		all = append(all, found...)
-		return nil
-	})
-	if err != nil {
-		all = append(all, &SettingError{Setting: "CLUSTER SLOTS", Where: "cluster", Got: err.Error(), Want: "an answer",
-			Cure: "its settings could not be checked; see that it is up"})
-	}
-	return all
-}
-
-// oldest is the first version that has sharded channels.
-const oldest = 7
-
-func nodeFindings(where string, info map[string]string, cfg Config) (all []*SettingError) {
-	amiss := func(is bool, setting, got, want, cure string) {
-		if is {
-			if got == "" {
-				got = "nothing"
-			}
-			all = append(all, &SettingError{Setting: setting, Where: where, Got: got, Want: want, Cure: cure})
-		}
-	}
-	policy := info["maxmemory_policy"]
-	amiss(policy != "noeviction", "maxmemory-policy", policy, "noeviction",
-		"an evicted key is a forgotten one, and its request can run twice; CONFIG SET maxmemory-policy noeviction")
-
-	version := info["redis_version"]
-	major, _, _ := strings.Cut(version, ".")
-	n, err := strconv.Atoi(major)
-	amiss(err != nil || n < oldest, "redis_version", version, "7.0 or later",
-		"without sharded channels, those who wait for a key poll it; upgrade")
-
-	role := info["role"]
-	amiss(role != "master", "role", role, "master",
-		"a replica refuses writes; connect to the primary, or to the cluster, or through Sentinel")
-
-	replicas := info["connected_slaves"]
-	n, err = strconv.Atoi(replicas)
-	amiss(cfg.Acks > 0 && (err != nil || n < cfg.Acks), "replicas", replicas, fmt.Sprintf("%d, for Acks", cfg.Acks),
-		"every new key is refused until so many confirm; add replicas, or lower Acks")
-	return all
-}
-
-// parseInfo reads the lines of INFO.
-func parseInfo(text string) map[string]string {
-	fields := map[string]string{}
-	for line := range strings.Lines(text) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			fields[name] = value
-		}
-	}
-	return fields
 }

@@ -250,14 +250,3 @@ func (l *Lease) endQuorum(op string, ctx context.Context, e ending) error {
 	l.locker.logLost(anothers)
 	return failed(op, fmt.Errorf("%w: %w", ErrLost, l.locker.obstacle(b, l.key, votes)))
 }
-
-// quorumFindings are those of all deployments.
-func (l *Locker) quorumFindings(ctx context.Context) []*SettingError {
-	found := make([][]*SettingError, len(l.members))
-	var wg sync.WaitGroup
-	for i, m := range l.members {
-		wg.Go(func() { found[i] = m.server.findings(ctx, l.cfg) })
-	}
-	wg.Wait()
-	return slices.Concat(found...)
-}

@@ -47,9 +47,9 @@ func New(client redis.UniversalClient, cfg Config) (*Engine, error) {
 		prober: fault.NewProber(client, cfg.Lock.Timeout), log: ratelog.New(cfg.Logger)}, nil
 }
 
-// Check asks Redis for the settings that the promises rest on, as lock.Locker.Check does: for a
-// program's start.
-func (e *Engine) Check(ctx context.Context) error { return e.locker.Check(ctx) }
+// Check asks Redis for the settings that the promises rest on, and does on every primary what a request
+// does, as lock.Locker.Check says: for a program's start. Its keys begin with Config.Prefix.
+func (e *Engine) Check(ctx context.Context) error { return e.locker.Check(ctx, e.cfg.Prefix+":") }
 
 // StopWaiting makes every duplicate that waits get ErrInFlight, now and from now on: for a server that
 // shuts down, as in http.Server.RegisterOnShutdown. Work is not concerned.

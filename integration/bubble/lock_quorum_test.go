@@ -348,7 +348,7 @@ func TestQuorumCheck(t *testing.T) {
 	RunQuorum(t, func(t *testing.T, q *Quorum) {
 		a := q.Member()
 		q.Of[1].Down()
-		err := a.Locker(lock.Config{Strict: true}).Check(t.Context())
+		err := a.Locker(lock.Config{Strict: true}).Check(t.Context(), "reprise:")
 		joined, _ := err.(interface{ Unwrap() []error })
 		if joined == nil {
 			t.Fatalf("got %v", err)

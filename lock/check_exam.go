@@ -1,0 +1,404 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// findings gathers what several nodes' exams find, until it is closed.
+type findings struct {
+	mu     sync.Mutex
+	all    []*SettingError
+	closed bool
+}
+
+// add notes a finding, unless the same setting of the same node has been found amiss already.
+func (f *findings) add(found ...*SettingError) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range found {
+		if !f.closed && !f.hasLocked(e.Setting, e.Where) {
+			f.all = append(f.all, e)
+		}
+	}
+}
+
+func (f *findings) has(setting, where string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.hasLocked(setting, where)
+}
+
+func (f *findings) hasLocked(setting, where string) bool {
+	return slices.ContainsFunc(f.all, func(e *SettingError) bool { return e.Setting == setting && e.Where == where })
+}
+
+// close returns what has been found. A client that outlasts its context may find more, for nobody.
+func (f *findings) close() []*SettingError {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	return f.all
+}
+
+// An exam finds out by asking and by trying what can be known of a server, all its nodes at once.
+type exam struct {
+	server   *server
+	cfg      Config
+	prefix   string
+	channels bool // waiters will listen
+	found    findings
+}
+
+// run returns when all is known, or at the end of ctx.
+func (e *exam) run(ctx context.Context) {
+	examine := func() (struct{}, error) { e.servers(ctx); return struct{}{}, nil }
+	if e.server.obedient {
+		_, _ = examine()
+		return
+	}
+	if _, err := impatient(ctx, examine, func(struct{}) {}); err != nil {
+		e.amiss("Timeout", "server", err.Error(), "an answer",
+			"not all of it could be checked in time; see that it is up, or raise Timeout")
+	}
+}
+
+func (e *exam) amiss(setting, where, got, want, cure string) {
+	e.found.add(&SettingError{Setting: setting, Where: where, Got: got, Want: want, Cure: cure})
+}
+
+func (e *exam) servers(ctx context.Context) {
+	if e.server.cluster == nil {
+		where := "Redis"
+		if c, ok := e.server.client.(*redis.Client); ok {
+			where = c.Options().Addr
+		}
+		e.node(ctx, e.server.client, where)
+		return
+	}
+	err := e.server.cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
+		e.node(ctx, c, c.Options().Addr)
+		return nil
+	})
+	if err == nil {
+		return
+	}
+	cure := "its settings could not be checked; see that it is up"
+	switch {
+	case refusal(err):
+		cure = "no node of the cluster can be found without it; " + allowed("cluster|slots")
+	case strings.Contains(err.Error(), "cluster support disabled"):
+		cure = "this is no cluster; use a client for one server (leave ?cluster=true out of the URL, or redis.NewClient)"
+	}
+	e.amiss("CLUSTER SLOTS", "cluster", err.Error(), "an answer", cure)
+}
+
+// node examines one primary.
+func (e *exam) node(ctx context.Context, c redis.UniversalClient, where string) {
+	text, err := c.Info(ctx).Result()
+	fit, channels := true, e.channels
+	switch {
+	case err == nil:
+		info := parseInfo(text)
+		var found []*SettingError
+		found, fit = nodeFindings(where, info, e.cfg, e.server.cluster != nil)
+		e.found.add(found...)
+		channels = channels && major(info) >= oldest // else that has been found already
+	case refusal(err):
+		e.amiss("INFO", where, err.Error(), "an answer", "its settings could not be checked; "+allowed("info"))
+	default:
+		e.amiss("INFO", where, err.Error(), "an answer", "its settings could not be checked; see that it is up, and who may connect")
+		return
+	}
+	if !fit {
+		return
+	}
+
+	// A key whose slot is on its way to another node says nothing of this one.
+	name := e.prefix + "check-" + newToken()
+	var key string
+	var tried outcome
+	next := 0
+	for more := 3; more > 0; more-- {
+		if key, next = e.keyAt(ctx, c, name, next); key == "" {
+			return // of all keys with that prefix it serves none
+		}
+		if tried = e.commands(ctx, c, where, key, channels); tried != elsewhere {
+			break
+		}
+	}
+	if tried == unanswered {
+		return
+	}
+	if tried == someRefused { // what it has left behind is in the way
+		if key, _ = e.keyAt(ctx, c, name, next); key == "" {
+			return
+		}
+	}
+	e.request(ctx, c, where, key, tried == allAnswered, channels)
+}
+
+// keyAt finds a name that the node serves, beginning at a number, and returns the number after it.
+// Where it is one of many it takes many tries, which cost no round trips; 2¹⁸ find a node that serves
+// one slot of the 2¹⁴ as good as always.
+func (e *exam) keyAt(ctx context.Context, c redis.UniversalClient, name string, from int) (key string, next int) {
+	node, one := c.(*redis.Client)
+	for i := from; i < 1<<18 && ctx.Err() == nil; i++ {
+		key := name + "-" + strconv.Itoa(i)
+		if e.server.cluster == nil {
+			return key, i + 1
+		}
+		master, err := e.server.cluster.MasterForKey(ctx, key)
+		if err == nil && one && master.Options().Addr == node.Options().Addr {
+			return key, i + 1
+		}
+	}
+	return "", 0
+}
+
+// outcome is what came of trying the commands.
+type outcome uint8
+
+const (
+	allAnswered outcome = iota
+	someRefused         // which has been found, and will make scripts fail
+	elsewhere           // the key is another node's
+	unanswered          // and so will be whatever comes after
+)
+
+// A command is one that scripts and clients use, tried by itself: what a script says of it differs
+// from version to version, and doesn't always name it.
+type command struct {
+	name     string
+	args     []any // after the key
+	keyless  bool
+	optional bool // scripts do without
+	breaks   string
+}
+
+var always = []command{
+	{name: "set", args: []any{"check", "PX", 60_000}, breaks: "every request is refused"},
+	{name: "get", breaks: "every request for a known key is refused"},
+	{name: "strlen", breaks: "every request is refused"},
+	{name: "exists", breaks: "every new key is refused"},
+	{name: "pttl", breaks: "every request for a key in flight is refused"},
+	{name: "pexpire", args: []any{60_000}, breaks: "no lease is renewed, and work that outlasts one is lost"},
+	{name: "time", keyless: true, breaks: "every new key is refused"},
+	{name: "del", breaks: "a key whose work ended without a result stays held until its lease ends"},
+}
+
+var (
+	publishing = command{name: "spublish", args: []any{"check"}, optional: true, breaks: "those who wait for a key poll it"}
+	asking     = command{name: "asking", keyless: true, optional: true, breaks: "while a slot moves to another node, its new keys are refused"}
+	waiting    = command{name: "wait", args: []any{0, 0}, keyless: true, optional: true, breaks: "every new key is refused, as Acks can't be had"}
+)
+
+// commands tries each in one round trip to the node itself, and names those that it doesn't take.
+func (e *exam) commands(ctx context.Context, c redis.UniversalClient, where, key string, channels bool) outcome {
+	list := slices.Clone(always)
+	if channels {
+		list = append(list, publishing)
+	}
+	if e.cfg.Acks > 0 {
+		list = append(list, waiting)
+	}
+	if e.server.cluster != nil {
+		list = append(list, asking) // the last: it concerns what comes after it
+	}
+	pipe := c.Pipeline()
+	cmds := make([]*redis.Cmd, len(list))
+	for i, cmd := range list {
+		args := []any{cmd.name}
+		if !cmd.keyless {
+			args = append(args, key)
+		}
+		cmds[i] = pipe.Do(ctx, append(args, cmd.args...)...)
+	}
+	_, _ = pipe.Exec(ctx)
+
+	result := allAnswered
+	for i, cmd := range list {
+		err := cmds[i].Err()
+		_, isReply := errors.AsType[redis.Error](err)
+		_, moved := redis.IsMovedError(err)
+		_, ask := redis.IsAskError(err)
+		upper := strings.ToUpper(cmd.name)
+		switch {
+		case err == nil || err == redis.Nil:
+			continue
+		case moved || ask || redis.IsTryAgainError(err):
+			return elsewhere
+		case !isReply:
+			e.amiss(upper, where, err.Error(), "an answer", cmd.breaks+"; see that it is up")
+			return unanswered
+		case outside(err, "key"):
+			e.amiss("ACL", where, err.Error(), "a pattern for "+e.prefix+"*",
+				"every request is refused; allow its keys (ACL SETUSER <user> ~"+e.prefix+"*)")
+		case outside(err, "channel"):
+			e.amiss(upper, where, err.Error(), "it allowed",
+				cmd.breaks+"; allow its channels (ACL SETUSER <user> &"+e.prefix+"*)")
+		case refusal(err):
+			e.amiss(upper, where, err.Error(), "it allowed", cmd.breaks+"; "+allowed(cmd.name))
+		default:
+			e.amiss(upper, where, err.Error(), "an answer", cmd.breaks+"; see to what it says")
+		}
+		if !cmd.optional {
+			result = someRefused
+		}
+	}
+	return result
+}
+
+// request does what requests do: a first one that holds the key, one that finds it held, a renewal, an
+// attempt that fails, one that takes over and gives the key back, a commit, and a replay. Everything is
+// sent once by its text, which loads it, or by its digest. able: no command that scripts use is refused,
+// so that whatever fails here has not been found yet.
+func (e *exam) request(ctx context.Context, c redis.UniversalClient, where, key string, able, channels bool) {
+	s := e.server
+	var heard *redis.PubSub
+	if channels {
+		heard = c.SSubscribe(ctx, key)
+		defer heard.Close()
+		if !e.subscribed(ctx, heard, where, "ssubscribe") {
+			heard = nil
+		}
+	}
+	defer func() { _ = s.client.Del(ctx, key).Err() }()
+
+	lease := e.cfg.TTL.Milliseconds()
+	one, two := newToken(), newToken()
+	begin := func(token string) []any {
+		return append(beginScript.args(key), token, lease, lease, noFingerprint, yes, s.inline)
+	}
+	ends := func(sc *script, token string) []any { return append(sc.args(key), token, s.inline, lease) }
+	value := "check " + two
+	for _, step := range []struct {
+		what   string
+		script *script
+		args   []any
+		loads  bool
+		want   status
+	}{
+		{"a first request", beginScript, begin(one), true, ok},
+		{"a first request again", beginScript, begin(one), false, ok}, // in acked mode, with its WAIT
+		{"a request for a key in flight", beginScript, begin(two), false, held},
+		{"a renewal", renewScript, append(renewScript.args(key), one, lease, lease), true, ok},
+		{"an attempt that fails", abandonScript, ends(abandonScript, one), true, ok},
+		{"an attempt after it", beginScript, begin(two), false, ok},
+		{"a key given back", releaseScript, ends(releaseScript, two), true, ok},
+		{"a commit", commitScript, append(commitScript.args(key), two, value, lease, s.inline), true, restored},
+		{"a replay", beginScript, begin(one), false, done},
+	} {
+		r, err := e.send(ctx, step.script, step.args, step.loads)
+		switch {
+		case err != nil:
+			e.failed(where, step.what, err, able, step.loads)
+			return
+		case r.status != step.want:
+			e.amiss("EVAL", where, fmt.Sprintf("another answer (%d) to %s", r.status, step.what), "what the script answers",
+				"it doesn't run scripts as Redis does; see which servers docs/redis.md lists")
+			return
+		}
+		if short := s.unconfirmed(r); short != nil && !step.loads && !e.found.has("replicas", where) {
+			e.amiss("replicas", where, short.Error(), fmt.Sprintf("%d, for Acks", e.cfg.Acks),
+				"every new key is refused until so many confirm; see that they are up and near, or lower Acks")
+		}
+	}
+	if got, found, err := s.get(ctx, key); err != nil || !found || got != value {
+		e.amiss("GET", where, fmt.Sprintf("another value, or none: %v", err), "what was committed",
+			"long records can't be replayed; see that the client reads from the primary")
+	}
+	if heard != nil {
+		e.hears(ctx, heard, where, key)
+	}
+}
+
+// send sends a script as requests do, or by its text.
+func (e *exam) send(ctx context.Context, sc *script, args []any, loads bool) (reply, error) {
+	if !loads {
+		return e.server.run(ctx, sc, args, nil)
+	}
+	cmd := sc.loading(ctx, args)
+	return e.server.result(cmd, e.server.client.Process(ctx, cmd))
+}
+
+func (e *exam) failed(where, what string, err error, able, loads bool) {
+	name := "evalsha"
+	if loads {
+		name = "eval"
+	}
+	breaks := map[string]string{"evalsha": "every request is refused", "eval": "every request is refused when Redis has forgotten its scripts (a restart, a failover, SCRIPT FLUSH)"}[name]
+	switch {
+	case e.found.has("WAIT", where): // which came along
+	case refusal(err):
+		e.amiss(strings.ToUpper(name), where, err.Error(), "it allowed", breaks+"; "+allowed(name))
+	case able:
+		e.amiss(strings.ToUpper(name), where, err.Error(), "an answer to "+what, "requests like that are refused; see to what it says")
+	}
+}
+
+// subscribed waits for the confirmation of a subscription, or of its end.
+func (e *exam) subscribed(ctx context.Context, p *redis.PubSub, where, name string) bool {
+	for {
+		event, err := p.Receive(ctx)
+		if s, isAbout := event.(*redis.Subscription); isAbout && s.Kind == name {
+			return true
+		}
+		if err != nil {
+			cure := "see to what it says"
+			switch {
+			case outside(err, "channel"):
+				cure = "allow its channels (ACL SETUSER <user> &" + e.prefix + "*)"
+			case refusal(err):
+				cure = allowed(name)
+			}
+			e.amiss(strings.ToUpper(name), where, err.Error(), "a subscription", "those who wait for a key poll it; "+cure)
+			return false
+		}
+	}
+}
+
+// hears finds out whether what the scripts have published came.
+func (e *exam) hears(ctx context.Context, p *redis.PubSub, where, key string) {
+	for !e.found.has("SPUBLISH", where) { // else nothing will come
+		event, err := p.Receive(ctx)
+		if _, isMessage := event.(*redis.Message); isMessage {
+			break
+		}
+		if err != nil {
+			e.amiss("SPUBLISH", where, "nothing heard: "+err.Error(), "what the scripts publish",
+				"those who wait for a key poll it; "+allowed("spublish"))
+			return
+		}
+	}
+	if err := p.SUnsubscribe(ctx, key); err == nil {
+		e.subscribed(ctx, p, where, "sunsubscribe")
+	}
+}
+
+// allowed is the cure for a command that is refused.
+func allowed(name string) string {
+	return fmt.Sprintf("allow it (ACL SETUSER <user> +%s), and don't rename it; docs/redis.md has the least ACL", name)
+}
+
+// refusal tells whether a command itself, and not one of a script's, is forbidden to the user, or unknown.
+func refusal(err error) bool {
+	reply, ok := errors.AsType[redis.Error](err)
+	if !ok {
+		return false
+	}
+	text := reply.Error()
+	return strings.HasPrefix(text, "NOPERM") && !strings.Contains(text, "in script") || strings.HasPrefix(text, "ERR unknown command")
+}
+
+// outside tells whether it is the key, or the channel, that an ACL forbids.
+func outside(err error, what string) bool {
+	return refusal(err) && strings.Contains(err.Error(), "access") && strings.Contains(err.Error(), what)
+}

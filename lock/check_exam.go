@@ -111,6 +111,11 @@ func (e *exam) node(ctx context.Context, c redis.UniversalClient, where string) 
 		found, fit = nodeFindings(where, info, e.cfg, e.server.cluster != nil)
 		e.found.add(found...)
 		channels = channels && major(info) >= oldest // else that has been found already
+	case forbidden(err, "info") != "info":
+		// Opening a connection takes it.
+		name := forbidden(err, "info")
+		e.amiss(strings.ToUpper(name), where, err.Error(), "it allowed", "no connection can be made; "+allowed(name))
+		return
 	case refusal(err):
 		e.amiss("INFO", where, err.Error(), "an answer", "its settings could not be checked; "+allowed("info"))
 	default:
@@ -197,7 +202,7 @@ var always = []command{
 var (
 	publishing = command{name: "spublish", args: []any{"check"}, optional: true, breaks: "those who wait for a key poll it"}
 	asking     = command{name: "asking", keyless: true, optional: true, breaks: "while a slot moves to another node, its new keys are refused"}
-	waiting    = command{name: "wait", args: []any{0, 0}, keyless: true, optional: true, breaks: "every new key is refused, as Acks can't be had"}
+	waiting    = command{name: "wait", args: []any{0, 0}, keyless: true, optional: true, breaks: "every request is refused, as Acks can't be had"}
 )
 
 // commands tries each in one round trip to the node itself, and names those that it doesn't take.
@@ -336,7 +341,7 @@ func (e *exam) failed(where, what string, err error, able, loads bool) {
 	}
 	breaks := map[string]string{"evalsha": "every request is refused", "eval": "every request is refused when Redis has forgotten its scripts (a restart, a failover, SCRIPT FLUSH)"}[name]
 	switch {
-	case e.found.has("WAIT", where): // which came along
+	case e.found.has("WAIT", where), e.found.has("ACL", where): // which this comes of
 	case refusal(err):
 		e.amiss(strings.ToUpper(name), where, err.Error(), "it allowed", breaks+"; "+allowed(name))
 	case able:
@@ -396,6 +401,15 @@ func refusal(err error) bool {
 	}
 	text := reply.Error()
 	return strings.HasPrefix(text, "NOPERM") && !strings.Contains(text, "in script") || strings.HasPrefix(text, "ERR unknown command")
+}
+
+// forbidden is the command that a refusal names, or else the one that was tried.
+func forbidden(err error, tried string) string {
+	if _, after, found := strings.Cut(err.Error(), "permissions to run the '"); found && refusal(err) {
+		name, _, _ := strings.Cut(after, "'")
+		return name
+	}
+	return tried
 }
 
 // outside tells whether it is the key, or the channel, that an ACL forbids.

@@ -47,7 +47,8 @@ type plan struct {
 	replay  replay.Config
 	http    httpadapter.Config
 	handler http.Handler
-	conns   int // of the callers to each machine; 0 means as many as it takes
+	conns   int    // of the callers to each machine; 0 means as many as it takes
+	user    string // whom machines log in as, with the name as its password; empty: nobody
 
 	// each, if not nil, changes the configuration of the machine at i.
 	each func(i int, c *replay.Config)
@@ -66,6 +67,7 @@ func newFleet(t *testing.T, p plan) *fleet {
 		client := c.Client(func(o *redis.ClusterOptions) {
 			o.Dialer = m.line.dial
 			o.ClientName = m.name
+			o.Username, o.Password = p.user, p.user
 			o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = patience, patience, patience
 		})
 		client.OnNewNode(func(node *redis.Client) { node.AddHook(m.trips) })

@@ -16,16 +16,17 @@ import (
 // A slot goes to another node, and comes back while all nodes forget their scripts at every step.
 func TestKeysWorkWhileTheirSlotMigrates(t *testing.T) {
 	for name, acks := range durabilities {
-		t.Run(name, func(t *testing.T) { migrates(t, acks) })
+		t.Run(name, func(t *testing.T) { migratesAs(t, acks, "") })
 	}
 }
 
 // durabilities are how many replicas have to confirm.
 var durabilities = map[string]int{"default": 0, "acked": 1}
 
-func migrates(t *testing.T, acks int) {
-	f := newFleet(t, plan{replay: replay.Config{
-		Lock: lock.Config{TTL: 20 * time.Second, Renew: 300 * time.Millisecond, Acks: acks},
+// migratesAs is the test with machines that log in as a user.
+func migratesAs(t *testing.T, acks int, user string) *fleet {
+	f := newFleet(t, plan{user: user, replay: replay.Config{
+		Lock: lock.Config{TTL: 20 * time.Second, Renew: 300 * time.Millisecond, Acks: acks, Strict: true},
 	}})
 	keys := f.keysInOneSlot(2 * keysOfAJourney)
 	slot, home, away := f.route(t, keys[0])
@@ -34,6 +35,7 @@ func migrates(t *testing.T, acks int) {
 	there.run(t, keys[:keysOfAJourney])
 	back := journey{fleet: f, slot: slot, from: away, to: home, flushes: true}
 	back.run(t, keys[keysOfAJourney:])
+	return f
 }
 
 // A journey is the migration of one slot, with keys in every state on the way.

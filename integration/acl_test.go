@@ -28,10 +28,11 @@ func leastACL(t *testing.T, c *cluster.Cluster, user string, less ...string) {
 		t.Fatal("docs/redis.md has no least ACL")
 	}
 	rules := slices.DeleteFunc(strings.Fields(strings.ReplaceAll(line, "reprise:*", "it-*")), func(rule string) bool { return slices.Contains(less, rule) })
-	args := []any{"acl", "setuser", user, "reset", "on", ">" + user, "+client|setname"}
+	args := []any{"acl", "setuser", user, "reset", "on", ">" + user}
 	for _, rule := range rules {
 		args = append(args, rule)
 	}
+	args = append(args, "+client|setname")
 	for _, n := range c.Nodes() {
 		must(t, n.Client().Do(t.Context(), args...).Err())
 		t.Cleanup(func() { _ = n.Client().Do(context.Background(), "acl", "deluser", user).Err() })

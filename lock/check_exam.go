@@ -90,14 +90,23 @@ func (e *exam) servers(ctx context.Context) {
 	if err == nil {
 		return
 	}
-	cure := "its settings could not be checked; see that it is up"
+	const slots = "cluster|slots"
+	name, cure := forbidden(err, slots), "its settings could not be checked; see that it is up"
 	switch {
+	case name != slots:
+		e.barred(name, "cluster", err)
+		return
 	case refusal(err):
-		cure = "no node of the cluster can be found without it; " + allowed("cluster|slots")
+		cure = "no node of the cluster can be found without it; " + allowed(slots)
 	case strings.Contains(err.Error(), "cluster support disabled"):
 		cure = "this is no cluster; use a client for one server (leave ?cluster=true out of the URL, or redis.NewClient)"
 	}
 	e.amiss("CLUSTER SLOTS", "cluster", err.Error(), "an answer", cure)
+}
+
+// barred finds amiss what opening a connection takes.
+func (e *exam) barred(name, where string, err error) {
+	e.amiss(strings.ToUpper(name), where, err.Error(), "it allowed", "no connection can be made; "+allowed(name))
 }
 
 // node examines one primary.
@@ -112,9 +121,7 @@ func (e *exam) node(ctx context.Context, c redis.UniversalClient, where string) 
 		e.found.add(found...)
 		channels = channels && major(info) >= oldest // else that has been found already
 	case forbidden(err, "info") != "info":
-		// Opening a connection takes it.
-		name := forbidden(err, "info")
-		e.amiss(strings.ToUpper(name), where, err.Error(), "it allowed", "no connection can be made; "+allowed(name))
+		e.barred(forbidden(err, "info"), where, err)
 		return
 	case refusal(err):
 		e.amiss("INFO", where, err.Error(), "an answer", "its settings could not be checked; "+allowed("info"))

@@ -333,20 +333,24 @@ func FuzzPassword(f *testing.F) {
 			}
 			return "redis+sentinel://s1,s2/name?sentinel_username=" + user + "&sentinel_password=" + password
 		}
-		if target, err := Parse(build(url.QueryEscape("u"), strings.ReplaceAll(url.QueryEscape(password), "+", "%20"))); err == nil {
-			got := target.Options.Password
+		escape := func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+		target, err := Parse(build(escape(user), escape(password)))
+		switch {
+		case err == nil:
+			o := target.Options
+			got := [2]string{o.Username, o.Password}
 			if form%4 == 3 {
-				got = target.Options.SentinelPassword
+				got = [2]string{o.SentinelUsername, o.SentinelPassword}
 			}
-			if got != password {
-				t.Errorf("%q came back as %q", password, got)
+			if got != [2]string{user, password} {
+				t.Errorf("%q and %q came back as %q", user, password, got)
 			}
-		} else if password != "" && (query == "" || form%4 == 3) {
+		case password != "" && (form%4 == 3 && user != "" || form%4 != 3 && query == ""):
 			t.Errorf("escaped, and refused: %v", err)
 		}
 
 		// What comes of a mistake must not hold any piece of it that is long enough to be told from ours.
-		_, err := Parse(build(user, password))
+		_, err = Parse(build(user, password))
 		if err == nil {
 			return
 		}

@@ -23,7 +23,9 @@ func (answer) RedisError()     {}
 
 // The texts are those of Redis 7.0 and 6.2, as they come from EVALSHA.
 func TestCause(t *testing.T) {
-	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", err)} }
+	dial := func(err error) error {
+		return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", err)}
+	}
 	for _, tc := range []struct {
 		err  error
 		want string

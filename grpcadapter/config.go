@@ -75,7 +75,10 @@ type Config struct {
 	// one connection is never kept.
 	KeepsMetadata func(key string) bool `env:"-"`
 
-	// Authorize, if not nil, is asked before a stored answer is given.
+	// Authorize, if not nil, says whether the one who asks may learn anything of a key that has been
+	// used: its answer, that another call has it, that it is in flight, or that its outcome is unknown.
+	// It is asked once, before all of these and before another attempt; not about a free key, whose
+	// handler decides for itself. See replay.Request.
 	Authorize func(ctx context.Context, req any, info *grpc.UnaryServerInfo) Authorization `env:"-"`
 
 	// Reconcile decides for the engine's AskReconcile policy. With replay.Answered, what it returns
@@ -114,13 +117,13 @@ func (p *StorePolicy) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// An Authorization says whether a stored answer may be given to the one who asks.
+// An Authorization says whether the one who asks may learn anything of a key that has been used.
 type Authorization uint8
 
 const (
-	Allow  Authorization = iota // give it
-	Forbid                      // PERMISSION_DENIED
-	Hide                        // NOT_FOUND, with nothing that tells it from a handler's
+	Allow  Authorization = iota
+	Forbid               // PERMISSION_DENIED, whatever the key's state
+	Hide                 // NOT_FOUND, with nothing that tells it from a handler's
 )
 
 const (

@@ -69,7 +69,7 @@ var outcomes = [...]struct {
 	unreadable: {"UNREADABLE", codes.DataLoss, false,
 		"the answer to this idempotency key can't be read; the operator of this service has to look into it"},
 	replayRefused: {"REPLAY_REFUSED", codes.PermissionDenied, false,
-		"the answer to this idempotency key is not available to this caller"},
+		"what became of this idempotency key may not be shown to this caller; this call was not carried out"},
 	replayHidden: {"", codes.NotFound, false, "not found"},
 }
 

@@ -73,6 +73,19 @@ func TestOutcomes(t *testing.T) {
 		}, codes.DataLoss, "UNREADABLE", "-1", 0},
 		{"forbidden", verdict(grpcadapter.Forbid), twice, codes.PermissionDenied, "REPLAY_REFUSED", "-1", 0},
 		{"hidden", verdict(grpcadapter.Hide), twice, codes.NotFound, "", "", 0},
+		{"hidden from another request", verdict(grpcadapter.Hide),
+			func(_ *world, s *site) answer { s.send("k", "pay"); return s.send("k", "other") }, codes.NotFound, "", "", 0},
+		{"hidden in flight", verdict(grpcadapter.Hide), func(w *world, s *site) answer { return w.beside(s, "slow", "slow") },
+			codes.NotFound, "", "", 0},
+		{"hidden from another request in flight", verdict(grpcadapter.Hide), func(w *world, s *site) answer { return w.beside(s, "slow", "other") },
+			codes.NotFound, "", "", 0},
+		{"hidden after a failure", verdict(grpcadapter.Hide), func(_ *world, s *site) answer { s.send("k", "fail"); return s.send("k", "fail") },
+			codes.NotFound, "", "", 0},
+		{"hidden, and unreadable", verdict(grpcadapter.Hide), func(w *world, s *site) answer {
+			s.send("k", "pay")
+			w.redis.Set(w.redis.Keys()[0], "secret junk")
+			return s.send("k", "pay")
+		}, codes.NotFound, "", "", 0},
 		{"allowed", verdict(grpcadapter.Allow), twice, codes.OK, "", "", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

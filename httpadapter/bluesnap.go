@@ -41,6 +41,9 @@ func (BlueSnap) Stores(status int) bool { return storesByDefault(status) }
 // Render returns the outcome's error in the form that the request asks for. Statuses are the defaults, which for the
 // two that the vendor's page names, 422 and 409, are its own.
 func (BlueSnap) Render(o Outcome, info Info) Rendering {
+	if o == ReplayHidden {
+		return notFound()
+	}
 	e := bluesnapText(o, info)
 	e.Description = cmp.Or(info.Message, e.Description)
 	list := bluesnapErrors{Message: []bluesnapError{e}}

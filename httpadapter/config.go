@@ -85,7 +85,10 @@ type Config struct {
 	// TTLFunc, if not nil, is asked first; 0 leaves it to the class.
 	TTLFunc func(status int, header http.Header) time.Duration `env:"-"`
 
-	// Authorize, if not nil, is asked before a stored answer is given.
+	// Authorize, if not nil, says whether the one who asks may learn anything of a key that has been
+	// used: its answer, that another request has it, that it is in flight, or that its outcome is
+	// unknown. It is asked once, before all of these and before another attempt; not about a free key,
+	// whose handler decides for itself. The request's body has been read. See replay.Request.
 	Authorize func(*http.Request) Authorization `env:"-"`
 
 	// Reconcile decides for the engine's AskReconcile policy. With replay.Answered, what it wrote
@@ -136,13 +139,13 @@ func (p *StorePolicy) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// An Authorization says whether a stored answer may be given to the one who asks.
+// An Authorization says whether the one who asks may learn anything of a key that has been used.
 type Authorization uint8
 
 const (
-	Allow  Authorization = iota // give it
-	Forbid                      // 403
-	Hide                        // 404
+	Allow  Authorization = iota
+	Forbid               // 403, whatever the key's state
+	Hide                 // 404, with nothing that tells it from any other: see Dialect.Render
 )
 
 const (

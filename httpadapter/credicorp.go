@@ -36,6 +36,9 @@ func (Credicorp) Stores(status int) bool { return storesByDefault(status) }
 
 // Render returns the outcome's error, indented by two spaces as on the vendor's page.
 func (Credicorp) Render(o Outcome, info Info) Rendering {
+	if o == ReplayHidden {
+		return notFound()
+	}
 	status := o.Status()
 	if o == Mismatch {
 		status = http.StatusConflict // told from the one in progress by its code, and by Retry-After

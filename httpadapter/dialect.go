@@ -24,8 +24,8 @@ const (
 	ReplayUnavailable                    // ran once, and its answer was too large to keep
 	Unavailable                          // the store can't be reached
 	Unreadable                           // the value under the key is none of ours
-	ReplayRefused                        // the hook that authorises replays said no
-	ReplayHidden                         // it said that the caller must not even learn of it
+	ReplayRefused                        // Config.Authorize said Forbid of a key that has been used
+	ReplayHidden                         // it said Hide: the caller must not even learn of the key
 	BodyIncomplete                       // the request's body broke off
 	Unscoped                             // nobody knows whose key it is
 )
@@ -111,7 +111,9 @@ type Dialect interface {
 	Syntax() KeySyntax
 
 	// Render returns the answer to an outcome. It must have one for every outcome, later ones included: where it has no
-	// words, its own shape with [Outcome.Status].
+	// words, its own shape with [Outcome.Status]. ReplayHidden is the one that must not tell of idempotency: its Info has
+	// the Request alone, its answer gets no header of ours, and a dialect answers as its API does where there is nothing.
+	// The ready-made ones answer as http.NotFound does.
 	Render(Outcome, Info) Rendering
 
 	// Marker returns the header that marks a replay. The name must not depend on the key: no record keeps it.
@@ -124,7 +126,7 @@ type Dialect interface {
 
 // A Rendering is an error answer, but for the headers that are the same in all dialects: Retry-After, x-should-retry,
 // Cache-Control, X-Content-Type-Options and Content-Length are written by the adapter, whatever Header has, and its Link
-// is added.
+// is added. Of these, ReplayHidden has Content-Length alone.
 type Rendering struct {
 	Status      int         // zero means the outcome's default
 	ContentType string      // of Body
@@ -134,8 +136,9 @@ type Rendering struct {
 
 // writeError answers with a dialect's words for an outcome. Errors are never stored, neither by us nor by caches.
 func writeError(w http.ResponseWriter, d Dialect, o Outcome, info Info) {
-	if o == ReplayHidden {
-		info.DocURL = "" // a page on idempotency would tell what is hidden
+	hidden := o == ReplayHidden
+	if hidden {
+		info = Info{Request: info.Request} // all else is about a key
 	}
 	answer := d.Render(o, info)
 	h := w.Header()
@@ -147,10 +150,12 @@ func writeError(w http.ResponseWriter, d Dialect, o Outcome, info Info) {
 	if h.Get("Content-Encoding") != "" {
 		h.Del("Content-Length") // a compressor around us has announced itself: the length will be another
 	}
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Should-Retry", strconv.FormatBool(o.Retryable()))
-	h.Del("Retry-After")
+	if !hidden {
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Should-Retry", strconv.FormatBool(o.Retryable()))
+		h.Del("Retry-After")
+	}
 	if o.Retryable() {
 		h.Set("Retry-After", strconv.Itoa(retryAfterSeconds(info.RetryAfter)))
 	}
@@ -163,6 +168,16 @@ func writeError(w http.ResponseWriter, d Dialect, o Outcome, info Info) {
 	}
 	w.WriteHeader(status)
 	w.Write(answer.Body) // an error means that the client has gone
+}
+
+// notFound is the answer of http.NotFound, which any server in Go gives for any path that it has not.
+func notFound() Rendering {
+	return Rendering{
+		Status:      http.StatusNotFound,
+		ContentType: "text/plain; charset=utf-8",
+		Header:      http.Header{"X-Content-Type-Options": {"nosniff"}},
+		Body:        []byte("404 page not found\n"),
+	}
 }
 
 // retryAfterSeconds rounds up, so that nobody comes back before the lease has ended. Zero would invite a busy loop, and

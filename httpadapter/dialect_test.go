@@ -84,8 +84,8 @@ func TestWriteErrorCommonHeaders(t *testing.T) {
 				"Link":                   {`<https://api.example/docs#idempotency>; rel="describedby"; type="text/html"`},
 			}
 			if o == ReplayHidden { // which is not to tell of idempotency
-				info.DocURL = ""
-				delete(want, "Link")
+				info = Info{}
+				want = http.Header{"Content-Type": {"text/tea"}, "Content-Length": {"6"}}
 			}
 			if o == InProgress || o == Unavailable {
 				want["Retry-After"] = []string{"2"}
@@ -97,6 +97,22 @@ func TestWriteErrorCommonHeaders(t *testing.T) {
 				t.Errorf("rendered %v, %+v", d.outcome, d.info)
 			}
 		})
+	}
+}
+
+// Who gets a hidden key's 404 could have got it from http.NotFound, whatever the dialect.
+func TestHiddenSaysNothing(t *testing.T) {
+	want := httptest.NewRecorder()
+	http.NotFound(want, nil)
+	for _, g := range goldens {
+		info := goldenInfo(g.dialect, ReplayHidden)
+		info.DocURL, info.Message, info.RequestID = "https://api.example/docs", "of the key", "r1"
+		got := httptest.NewRecorder()
+		writeError(got, g.dialect, ReplayHidden, info)
+		got.Header().Del("Content-Length") // which net/http adds to the other
+		if got.Code != want.Code || got.Body.String() != want.Body.String() || !reflect.DeepEqual(got.Header(), want.Header()) {
+			t.Errorf("%s: got %d %v %s", g.dir, got.Code, got.Header(), got.Body)
+		}
 	}
 }
 

@@ -137,6 +137,9 @@ func TestDialectRules(t *testing.T) {
 		for o := Outcome(0); int(o) <= len(outcomes); o++ {
 			info := goldenInfo(g.dialect, o)
 			info.Request.Header.Set("Accept", g.accept)
+			if o == ReplayHidden { // says nothing of ours: TestHiddenSaysNothing
+				continue
+			}
 			own := g.dialect.Render(o, info)
 			info.Message = `Nö: <&> "mit Komma", so`
 			reworded := g.dialect.Render(o, info)

@@ -94,7 +94,7 @@ func (*replayedBody) Close() error { return nil }
 // work runs the handler and says what becomes of its answer.
 func (x *exchange) work(ctx context.Context) (replay.Answer, error) {
 	x.identity.form = nil // a handler may take long, and seldom is it asked for again
-	if o, ok := replay.ShadowFrom(ctx); ok {
+	if o, ok := replay.ShadowFrom(ctx); ok && x.verdict != Hide {
 		x.w.Header()[shadowHeader] = []string{string(o)}
 	}
 	x.record()

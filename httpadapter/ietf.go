@@ -27,6 +27,9 @@ func (IETF) Stores(status int) bool { return storesByDefault(status) }
 // Render returns the outcome's problem. As in the draft's examples its language is declared, unless the message is the
 // operator's.
 func (IETF) Render(o Outcome, info Info) Rendering {
+	if o == ReplayHidden {
+		return notFound()
+	}
 	title, detail := draftText(o, info)
 	answer := renderProblem(o, cmp.Or(info.DocURL, draftURL), title, cmp.Or(info.Message, detail))
 	if info.Message == "" {

@@ -39,6 +39,9 @@ func (Problem) Stores(status int) bool { return storesByDefault(status) }
 
 // Render returns the outcome's problem. Titles belong to the code; details may be reworded.
 func (p Problem) Render(o Outcome, info Info) Rendering {
+	if o == ReplayHidden {
+		return notFound()
+	}
 	title, detail := problemText(o, info)
 	return renderProblem(o, cmp.Or(p.TypeBase, defaultTypeBase)+o.String(), title, cmp.Or(info.Message, detail))
 }
@@ -105,10 +108,8 @@ func problemText(o Outcome, info Info) (title, detail string) {
 				"into it."
 	case ReplayRefused:
 		return "The answer to this Idempotency-Key is not available to this caller",
-			"The request with this key was answered before, and its answer may not be shown to this caller. It was not " +
-				"carried out again."
-	case ReplayHidden:
-		return "Not found", "There is nothing here for this caller. The request was not carried out."
+			"This key has been used before, and what became of it may not be shown to this caller. This request was not " +
+				"carried out."
 	case BodyIncomplete:
 		return "Request body is incomplete",
 			"The body ended before it was complete. The request was not carried out, and its key is not used up."

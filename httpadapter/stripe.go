@@ -37,6 +37,9 @@ func (Stripe) Stores(int) bool { return true }
 
 // Render returns the outcome's error. The two that the vendor words repeat the key, which is valid by then.
 func (Stripe) Render(o Outcome, info Info) Rendering {
+	if o == ReplayHidden {
+		return notFound()
+	}
 	status := o.Status()
 	var body stripeError
 	e := &body.Error

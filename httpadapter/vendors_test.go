@@ -52,6 +52,9 @@ func TestDocURLAndRequestID(t *testing.T) {
 
 func TestStripeShouldRetry(t *testing.T) {
 	for name, o := range allOutcomes {
+		if o == ReplayHidden { // is not to tell of keys
+			continue
+		}
 		want := map[bool]string{true: "true", false: "false"}[o == InProgress || o == Unavailable]
 		if got := (Stripe{}).Render(o, Info{}).Header["Stripe-Should-Retry"]; len(got) != 1 || got[0] != want {
 			t.Errorf("%s: got %q, want %s", name, got, want)

@@ -71,8 +71,11 @@ type Request struct {
 	// is another request than any with a fingerprint.
 	Fingerprint string
 
-	// Authorize may refuse a replay, so that someone who has lost the right to ask does not get
-	// the stored answer. Nil allows all. It is not called before the work itself.
+	// Authorize says whether the caller may learn anything of a key that has been used: an error
+	// refuses with ErrRefused, whatever the state of the key. It is asked once, before all that the
+	// state could tell or cause: a replay, a comparison, a wait, a takeover, Reconcile. It is not asked
+	// about a free key, whose work decides for itself. Nil allows all. With it, waiting and taking over
+	// cost one round trip more.
 	Authorize func(context.Context) error
 
 	// Reconcile decides when an earlier attempt failed or died and Config.OnAbandoned is

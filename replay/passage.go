@@ -21,8 +21,11 @@ type passage struct {
 	start  time.Time
 	event  Event
 
-	answered bool           // Redis has said something of the key
-	working  attemptContext // the work's
+	answered   bool  // Redis has said something of the key
+	authorized bool  // Authorize has been asked,
+	refused    error // and said so
+
+	working attemptContext // the work's
 }
 
 // do follows the state table: ask for the key, then run, replay or refuse. It tells Trace on every
@@ -79,44 +82,61 @@ func (p *passage) tell(ctx context.Context) {
 	}
 }
 
+// acquire asks for the key. Where Authorize has a say, a first question neither waits nor takes over:
+// a caller who is refused must not learn by a delay that the key is held, nor be the next attempt.
 func (p *passage) acquire(ctx context.Context) (*lock.Lease, error) {
-	lease, err := p.ask(ctx)
-	if p.knownOtherwise(err) {
-		p.answered = true
-		return p.ask(ctx)
+	asks := p.req.Authorize != nil
+	lease, err := p.ask(ctx, asks)
+	known, open := p.openTo(err)
+	switch {
+	case p.authorize(ctx, err) != nil, !open:
+		return lease, err
+	case p.compare(known) != nil, known == p.req.Fingerprint && !asks:
+		return lease, err // nothing would come of asking again
 	}
-	return lease, err
+	p.answered = true
+	// Redis compares fingerprints as they stand: ask by the one that the key has this request by.
+	p.req.Fingerprint = known
+	return p.ask(ctx, false)
 }
 
-func (p *passage) ask(ctx context.Context) (*lock.Lease, error) {
+func (p *passage) ask(ctx context.Context, onlyLook bool) (*lock.Lease, error) {
 	terms := lock.Terms{
 		Fingerprint:    p.req.Fingerprint,
-		LeaveAbandoned: p.req.OnAbandoned == RefuseUnknown,
+		LeaveAbandoned: p.req.OnAbandoned == RefuseUnknown || onlyLook,
 		Wait:           p.req.Wait,
 		Detached:       true, // the lease must outlive a caller who hangs up: the answer is stored yet
 	}
-	if p.req.Wait <= 0 || p.engine.cfg.Shadow {
+	if p.req.Wait <= 0 || p.engine.cfg.Shadow || onlyLook {
 		return p.engine.locker.TryAcquire(ctx, p.key, terms)
 	}
 	return p.engine.locker.Acquire(ctx, p.key, terms)
 }
 
-// knownOtherwise takes on the fingerprint that a key has this request by, if it is another than ours:
-// Redis compares fingerprints as they stand.
-func (p *passage) knownOtherwise(err error) bool {
-	var known string
+// openTo returns the fingerprint of a claim that this request could wait for, or take over from.
+func (p *passage) openTo(err error) (fingerprint string, open bool) {
 	if held, ok := errors.AsType[*lock.HeldError](err); ok && p.req.Wait > 0 {
-		known = held.Claim.Fingerprint
-	} else if left, ok := errors.AsType[*lock.AbandonedError](err); ok && p.req.OnAbandoned != RefuseUnknown {
-		known = left.Claim.Fingerprint
-	} else {
-		return false // nothing would come of asking again
+		return held.Claim.Fingerprint, true
 	}
-	if known == p.req.Fingerprint || p.compare(known) != nil {
-		return false
+	if left, ok := errors.AsType[*lock.AbandonedError](err); ok && p.req.OnAbandoned != RefuseUnknown {
+		return left.Claim.Fingerprint, true
 	}
-	p.req.Fingerprint = known
-	return true
+	return "", false
+}
+
+// authorize asks Request.Authorize, once, before anything is said or done that depends on the state of
+// the key. There is none to hide while the key is free, or as long as Redis has said nothing of it.
+func (p *passage) authorize(ctx context.Context, err error) error {
+	used := errors.Is(err, lock.ErrHeld) || errors.Is(err, lock.ErrAbandoned) || errors.Is(err, lock.ErrDone) || errors.Is(err, lock.ErrCorrupt)
+	if p.req.Authorize == nil || p.authorized || !used {
+		return p.refused
+	}
+	p.authorized = true
+	p.event.Outcome = Refused // if it panics, too
+	if err := p.req.Authorize(ctx); err != nil {
+		p.refused = fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return p.refused
 }
 
 // compare returns nil if a key's fingerprint is of this request, and otherwise ErrMismatch, or
@@ -142,8 +162,11 @@ func (p *passage) compare(known string) error {
 // standing says what a request gets that was not granted its key: the one place where a state of
 // the key becomes an answer.
 func (p *passage) standing(ctx context.Context, err error) (Result, error) {
+	if refused := p.authorize(ctx, err); refused != nil {
+		return p.refuse(Refused, refused)
+	}
 	if done, ok := errors.AsType[*lock.DoneError](err); ok {
-		return p.replay(ctx, done.Value)
+		return p.replay(done.Value)
 	}
 	if held, ok := errors.AsType[*lock.HeldError](err); ok && !errors.Is(err, lock.ErrUnavailable) {
 		// Mismatch comes before in flight: another request never succeeds by waiting.
@@ -192,19 +215,13 @@ func (p *passage) unreadable(err error) (Result, error) {
 }
 
 // replay answers with a record.
-func (p *passage) replay(ctx context.Context, value string) (Result, error) {
+func (p *passage) replay(value string) (Result, error) {
 	record, err := p.codec.Open(p.key, value)
 	if err != nil {
 		return p.unreadable(err)
 	}
 	if err := p.compare(record.Fingerprint); err != nil {
 		return p.refuse(outcomeOf(err), err)
-	}
-	if p.req.Authorize != nil {
-		p.event.Outcome = Refused // if it panics, too
-		if err := p.req.Authorize(ctx); err != nil {
-			return p.refuse(Refused, fmt.Errorf("%w: %w", ErrRefused, err))
-		}
 	}
 	if record.Tombstone {
 		return p.refuse(NotKept, ErrNotKept)

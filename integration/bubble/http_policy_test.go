@@ -184,33 +184,3 @@ func TestRetentionOverHTTP(t *testing.T) {
 		})
 	}
 }
-
-func TestAuthorizeOverHTTP(t *testing.T) {
-	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
-		verdict := httpadapter.Forbid
-		asked := 0
-		s := newSite(t, f, writes(201, "created"), setup{http: func(c *httpadapter.Config) {
-			c.Authorize = func(r *http.Request) httpadapter.Authorization {
-				asked++
-				if r.Header.Get("X-Account") != rawScope {
-					t.Error("it does not get the request")
-				}
-				return verdict
-			}
-		}})
-		fresh := s.post("order")
-		fresh.isFresh(t, 201, "created")
-		s.post("another").isProblem(t, 422, "reused", "")
-		if asked != 0 {
-			t.Errorf("asked %d times before there was a replay", asked)
-		}
-		s.post("order").isProblem(t, 403, "replay-refused", "")
-		verdict = httpadapter.Hide
-		s.post("order").isProblem(t, 404, "not-found", "")
-		verdict = 99
-		s.post("order").isProblem(t, 403, "replay-refused", "")
-		verdict = httpadapter.Allow
-		s.post("order").replays(t, fresh)
-		s.ran(1)
-	})
-}

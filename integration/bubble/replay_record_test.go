@@ -211,68 +211,6 @@ func TestSealedRecordsAreReplayed(t *testing.T) {
 	})
 }
 
-func TestAuthorizeRefusesAReplay(t *testing.T) {
-	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
-		d := newDesk(t, f)
-		asked := 0
-		forbidden := errors.New("no longer yours")
-		answer := forbidden
-		req := request()
-		req.Authorize = func(ctx context.Context) error {
-			asked++
-			if ctx.Value(ctxKey{}) != "kept" {
-				t.Error("it is not asked with the caller's context")
-			}
-			return answer
-		}
-		ctx := context.WithValue(bg, ctxKey{}, "kept")
-
-		d.ask(ctx, req, fails(errDown))
-		end := d.hang(req, "done")
-		d.ask(ctx, req, says("no")).wasRefused(t, replay.ErrInFlight, replay.InFlight)
-		end().wasRun(t, "done", 2)
-		mismatch := another()
-		mismatch.Authorize = req.Authorize
-		d.ask(ctx, mismatch, says("no")).wasRefused(t, replay.ErrMismatch, replay.Mismatch)
-		if asked != 0 {
-			t.Errorf("asked %d times, and nothing was to be replayed", asked)
-		}
-
-		r := d.ask(ctx, req, says("no"))
-		r.wasRefused(t, replay.ErrRefused, replay.Refused)
-		r.is(t, forbidden)
-		answer = nil
-		d.ask(ctx, req, says("no")).wasReplayed(t, "done")
-		if asked != 2 {
-			t.Errorf("asked %d times for two replays", asked)
-		}
-	})
-}
-
-// Whether an answer was too large to keep is not for everyone to know either.
-func TestAuthorizeRefusesATombstone(t *testing.T) {
-	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
-		d := newDesk(t, f)
-		d.ask(bg, request(), func(context.Context) (replay.Answer, error) { return replay.Answer{Verdict: replay.Tombstone}, nil })
-		req := request()
-		req.Authorize = func(context.Context) error { return errDown }
-		d.ask(bg, req, says("no")).wasRefused(t, replay.ErrRefused, replay.Refused)
-	})
-}
-
-func TestAuthorizePanics(t *testing.T) {
-	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
-		d := newDesk(t, f)
-		d.ask(bg, request(), says("done"))
-		req := request()
-		req.Authorize = func(context.Context) error { panic("authorize") }
-		r, p := d.panics(bg, req, says("no"))
-		if r.ran || p != "authorize" || r.event.Outcome != replay.Refused {
-			t.Errorf("got %v, %+v", p, r)
-		}
-	})
-}
-
 func TestBadFingerprint(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		d := newDesk(t, f)

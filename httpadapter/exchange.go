@@ -46,10 +46,8 @@ func (x *exchange) readBody() (fault Outcome) {
 	} else {
 		body = http.MaxBytesReader(x.w, x.r.Body, limit)
 	}
-	var b bytes.Buffer
-	b.Grow(int(max(length, 0)) + bytes.MinRead) // so that it need not grow again
-	_, err := b.ReadFrom(body)
-	x.body = b.Bytes()
+	var err error
+	x.body, err = readAll(body, length)
 	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
 	switch {
 	case tooLarge, int64(len(x.body)) > limit:

@@ -1,0 +1,5 @@
+//go:build race
+
+package httpadapter
+
+func init() { raceDetector = true }

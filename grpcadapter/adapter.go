@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/reprise-go/reprise/httpadapter"
 	"github.com/reprise-go/reprise/replay"
@@ -100,6 +104,23 @@ func (a *Adapter) stores(code codes.Code) bool {
 		return true
 	}
 	return fateOf(code) == final
+}
+
+// saysAgain reports whether an error says that the same call may be sent again, by google.rpc.RetryInfo or by gRPC's own
+// pushback (gRFC A6). It is no result, and under no policy is it stored.
+func saysAgain(st *status.Status, trailer metadata.MD) bool {
+	if st.Code() == codes.OK {
+		return false
+	}
+	if values := trailer.Get(pushbackKey); len(values) == 1 {
+		if _, err := strconv.ParseUint(values[0], 10, 31); err == nil {
+			return true
+		}
+	}
+	return slices.ContainsFunc(st.Details(), func(detail any) bool {
+		_, ok := detail.(*errdetails.RetryInfo)
+		return ok
+	})
 }
 
 // retention is how long an answer is stored; 0 leaves it to the engine.

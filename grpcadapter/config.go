@@ -56,7 +56,9 @@ type Config struct {
 	// OnStoreDown is what happens while Redis can't be asked. Zero means as the engine says.
 	OnStoreDown replay.StoreDownPolicy `env:"GRPC_ON_STORE_DOWN"`
 
-	// Stores is which answers are stored. Zero means StoreFinal.
+	// Stores is which answers are stored. Zero means StoreFinal. An error that says "again", by
+	// google.rpc.RetryInfo or grpc-retry-pushback-ms, is no result and is stored under no policy,
+	// StoresFunc's included.
 	Stores StorePolicy `env:"GRPC_STORES"`
 
 	// StoresFunc, if not nil, decides instead.

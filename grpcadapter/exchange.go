@@ -60,7 +60,7 @@ func (x *exchange) recorded() replay.Answer {
 	cfg := &x.adapter.cfg
 	x.stream.end()
 	st := statusOf(x.err)
-	if x.keep = x.adapter.stores(st.Code()); !x.keep {
+	if x.keep = x.adapter.stores(st.Code()) && !saysAgain(st, x.stream.trailer); !x.keep {
 		// OK that isn't wanted is no failure, though it did something: whoever says so by StoresFunc
 		// wants each such call to be a first.
 		if x.err != nil && fateOf(st.Code()) == unsure {

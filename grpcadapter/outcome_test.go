@@ -126,6 +126,15 @@ func work(_ context.Context, r *testgrpc.SimpleRequest) (*testgrpc.SimpleRespons
 	return say("done")
 }
 
+// saysAgain is an error with google.rpc.RetryInfo, as a service behind the handler has it.
+func saysAgain(c codes.Code) error {
+	st, err := status.New(c, "").WithDetails(&errdetails.RetryInfo{})
+	if err != nil {
+		panic(err)
+	}
+	return st.Err()
+}
+
 // beside sends two calls under one key, the second while the first runs.
 func (w *world) beside(s *site, first, second string) answer {
 	go s.send("k", first)
@@ -168,6 +177,9 @@ func TestCodes(t *testing.T) {
 		{err: context.DeadlineExceeded, second: stored, setup: setup{cfg: grpcadapter.Config{Stores: grpcadapter.StoreAll}}},
 		{err: plain(codes.NotFound), second: released, setup: setup{cfg: grpcadapter.Config{Stores: grpcadapter.StoreSuccess}}},
 		{err: nil, second: stored, setup: setup{cfg: grpcadapter.Config{Stores: grpcadapter.StoreSuccess}}},
+		{err: saysAgain(codes.FailedPrecondition), second: released},
+		{err: saysAgain(codes.Aborted), second: released, setup: setup{cfg: grpcadapter.Config{Stores: grpcadapter.StoreAll}}},
+		{err: saysAgain(codes.Unavailable), second: abandoned, setup: setup{cfg: grpcadapter.Config{StoresFunc: func(codes.Code) bool { return true }}}},
 		{err: nil, second: released, setup: setup{cfg: grpcadapter.Config{StoresFunc: func(c codes.Code) bool { return c != codes.OK }}}},
 	} {
 		t.Run(fmt.Sprint(status.Code(tt.err), " ", tt.second), func(t *testing.T) {

@@ -106,12 +106,14 @@ var notKept = []string{
 	"via", "alt-svc", "date", "age", "server-timing", "retry-after", "ratelimit*", "x-ratelimit-*",
 	"set-cookie", "www-authenticate", "authentication-info", "clear-site-data",
 	"traceparent", "tracestate", "x-request-id", "request-id", "access-control-*",
+	"x-should-retry", "stripe-should-retry", "retry-after-ms",
 }
 
 // KeepsByDefault reports whether records keep metadata of a key, in lower case: all but via,
 // alt-svc, date, age, server-timing, retry-after, ratelimit*, x-ratelimit-*, set-cookie,
 // www-authenticate, authentication-info, clear-site-data, traceparent, tracestate, x-request-id,
-// request-id and access-control-*, which hold for one answer.
+// request-id, access-control-*, x-should-retry, stripe-should-retry and retry-after-ms, which hold for
+// one answer.
 func KeepsByDefault(key string) bool { return !listed(notKept, key) }
 
 func listed(list []string, key string) bool {

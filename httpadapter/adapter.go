@@ -154,6 +154,27 @@ func (a *Adapter) stores(status int, h http.Header) bool {
 	return a.cfg.Dialect.Stores(status)
 }
 
+// saysAgain reports whether an answer says that the same request may be sent again: by Retry-After or a vendor's word for it
+// on a 4xx or 5xx, or as a service behind the handler says, in any dialect, that it has the key in progress or can't look.
+// It is no result, and under no policy is it stored: retries would be told "again" until it expires, long after the reason
+// has gone.
+func saysAgain(status int, h http.Header, body []byte) bool {
+	if status < 400 {
+		return false
+	}
+	for _, name := range []string{"Retry-After", "Retry-After-Ms"} {
+		if h.Get(name) != "" {
+			return true
+		}
+	}
+	for _, name := range []string{"X-Should-Retry", "Stripe-Should-Retry"} {
+		if h.Get(name) == "true" {
+			return true
+		}
+	}
+	return recognise(status, h.Get("Content-Type"), body).Retryable()
+}
+
 // retention is how long an answer is stored; 0 leaves it to the engine.
 func (a *Adapter) retention(status int, h http.Header) time.Duration {
 	if a.cfg.TTLFunc != nil {

@@ -70,7 +70,10 @@ type Config struct {
 	// (RFC 7240 §4.3), in place of Wait. Zero means that Prefer is not heeded; at most 1 h.
 	PreferWait time.Duration `env:"HTTP_PREFER_WAIT"`
 
-	// Stores is which answers are stored. Zero means as the dialect says.
+	// Stores is which answers are stored. Zero means as the dialect says. What says "again" is no result
+	// and is stored under no policy, StoresFunc's included: a 4xx or 5xx with Retry-After, Retry-After-Ms,
+	// X-Should-Retry: true or Stripe-Should-Retry: true, or one by which another service says, in the
+	// words of any dialect, that the key is in progress there or that it can't look.
 	Stores StorePolicy `env:"HTTP_STORES"`
 
 	// StoresFunc, if not nil, decides instead, from the status and the headers.
@@ -96,8 +99,8 @@ type Config struct {
 	Reconcile func(http.ResponseWriter, *http.Request) replay.Decision `env:"-"`
 
 	// AllowHeaders and DenyHeaders are response headers that records keep or leave out, beyond the
-	// built-in list; "X-Internal-*" stands for all that begin so. No list lets a replay's markers in,
-	// whichever dialect's: Idempotency-Replayed, Idempotent-Replayed and Idempotency-Key.
+	// built-in list, HeadersLeftOut; "X-Internal-*" stands for all that begin so. No list lets a replay's
+	// markers in, whichever dialect's: Idempotency-Replayed, Idempotent-Replayed and Idempotency-Key.
 	AllowHeaders []string `env:"HTTP_ALLOW_HEADERS" want:"header names that aren't made anew for each answer, or beginnings with an asterisk after them, each once, separated by commas"`
 	DenyHeaders  []string `env:"HTTP_DENY_HEADERS" want:"header names, or beginnings with an asterisk after them, each once, separated by commas"`
 

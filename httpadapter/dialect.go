@@ -124,6 +124,14 @@ type Dialect interface {
 	Stores(status int) bool
 }
 
+// A ReplayDialect is a [Dialect] that has more to say of a replay than its marker. [Stripe] is one.
+type ReplayDialect interface {
+	Dialect
+
+	// MarkReplay adds to the header of a replay, beside the marker. It must not set what a record keeps.
+	MarkReplay(status int, header http.Header)
+}
+
 // A Rendering is an error answer, but for the headers that are the same in all dialects: Retry-After, x-should-retry,
 // Cache-Control, X-Content-Type-Options and Content-Length are written by the adapter, whatever Header has, and its Link
 // is added. Of these, ReplayHidden has Content-Length alone.

@@ -114,7 +114,7 @@ func (x *exchange) recorded() replay.Answer {
 		panic(http.ErrAbortHandler)
 	}
 	status, header := x.fresh.Status, x.recorder.header
-	x.keep = x.adapter.stores(status, header)
+	x.keep = x.adapter.stores(status, header) && !saysAgain(status, header, x.fresh.Body)
 	switch {
 	case !x.keep && status < 500:
 		// The handler declined before it did anything: a retry is a first request.
@@ -199,6 +199,9 @@ func (x *exchange) answer(result replay.Result, err error) {
 	if another {
 		name, value := x.adapter.cfg.Dialect.Marker(x.key)
 		x.w.Header()[http.CanonicalHeaderKey(name)] = []string{value}
+		if d, ok := x.adapter.cfg.Dialect.(ReplayDialect); ok {
+			d.MarkReplay(stored.Status, x.w.Header())
+		}
 	}
 	stored.write(x.w)
 }

@@ -9,9 +9,11 @@ import (
 )
 
 // madeAnew are the response headers that no list can let into a record: they belong to one connection (RFC 9110
-// §7.6.1), or net/http makes them for each answer, where a stale Content-Length would cut the body short.
+// §7.6.1), or net/http makes them for each answer, where a stale Content-Length would cut the body short, or they tell
+// generated SDKs whether to send the request again, which of a stored answer is for the dialect to say.
 var madeAnew = []string{
 	"Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length",
+	"X-Should-Retry", "Stripe-Should-Retry", "Retry-After-Ms",
 }
 
 // notKept are the response headers that a record leaves out unless the allow list names them: they hold for one answer
@@ -23,6 +25,19 @@ var notKept = []string{
 	"Set-Cookie", "WWW-Authenticate", "Authentication-Info", "Clear-Site-Data",
 	"Traceparent", "Tracestate", "X-Request-Id", "Request-Id",
 	"Access-Control-*",
+}
+
+// HeadersLeftOut returns the response headers that records leave out, sorted; a trailing asterisk stands for any ending.
+// A handler's are in the first answer only, and a replay has its own or none. Config.AllowHeaders lets in all but those of
+// the connection, those that say whether to send the request again, and those by which the adapter marks its answers;
+// Config.DenyHeaders takes further names.
+func HeadersLeftOut() []string {
+	names := slices.Concat(madeAnew, notKept, markers(nil))
+	for i, name := range names {
+		names[i] = http.CanonicalHeaderKey(name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // A headerFilter decides which headers of an answer its record keeps. For one name, the first of these that has it

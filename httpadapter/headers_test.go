@@ -24,6 +24,7 @@ func filter(t testing.TB, allow, deny []string) *headerFilter {
 var (
 	contractNames = []string{"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "date", "age",
 		"content-length", "set-cookie", "www-authenticate", "authentication-info", "retry-after", "server-timing", "alt-svc",
+		"x-should-retry", "stripe-should-retry", "retry-after-ms",
 		"via", "clear-site-data", "traceparent", "tracestate", "x-request-id", "request-id",
 		"idempotency-replayed", "idempotent-replayed", "idempotency-key", "idempotency-stored"}
 	contractPrefixes = []string{"proxy-", "ratelimit", "x-ratelimit-", "access-control-"}
@@ -95,7 +96,7 @@ func TestKeep(t *testing.T) {
 			h: http.Header{"Via": {"x"}, "Content-Length": {"1"}, "Te": {"1"}, "Trailer": {"X"}, "Transfer-Encoding": {"chunked"},
 				"Idempotency-Replayed": {"true"}, "Idempotent-Replayed": {"true"}, "Idempotency-Key": {"k"},
 				"Idempotency-Stored": {"false"}, "Connection": {"X-Hop"}, "X-Hop": {"1"},
-				"Keep-Alive": {"1"}, "Upgrade": {"h2c"}},
+				"Keep-Alive": {"1"}, "Upgrade": {"h2c"}, "X-Should-Retry": {"false"}, "Stripe-Should-Retry": {"false"}, "Retry-After-Ms": {"5"}},
 			want: http.Header{"Via": {"x"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -106,6 +107,31 @@ func TestKeep(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The exported list has all that the contract names and no more, each of them left out, and is the caller's own.
+func TestHeadersLeftOut(t *testing.T) {
+	list := HeadersLeftOut()
+	want := slices.Clone(contractNames)
+	for _, prefix := range contractPrefixes {
+		want = append(want, prefix+"*")
+	}
+	want = append(want, "idempotency-shadow")
+	slices.Sort(want)
+	if got := strings.Fields(strings.ToLower(strings.Join(list, " "))); !slices.Equal(got, want) || !slices.IsSorted(list) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	f := filter(t, nil, nil)
+	for _, entry := range list {
+		name := strings.Replace(entry, "*", "x", 1)
+		if f.keep(http.Header{name: {"v"}}) != nil {
+			t.Errorf("%s is kept", entry)
+		}
+	}
+	list[0] = "changed"
+	if HeadersLeftOut()[0] == "changed" {
+		t.Error("it is shared")
 	}
 }
 

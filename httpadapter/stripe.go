@@ -32,6 +32,14 @@ func (Stripe) Syntax() KeySyntax { return stripeKeys }
 // Marker returns Idempotent-Replayed: true.
 func (Stripe) Marker(string) (name, value string) { return "Idempotent-Replayed", "true" }
 
+// MarkReplay says Stripe-Should-Retry: false of a stored 409 or 5xx, which the vendor's SDKs would send again: they would
+// get the same until the record expires.
+func (Stripe) MarkReplay(status int, header http.Header) {
+	if status == http.StatusConflict || status >= 500 {
+		header.Set("Stripe-Should-Retry", "false")
+	}
+}
+
 // Stores reports true: the vendor keeps the first answer "regardless of whether it succeeds or fails", 500 included.
 func (Stripe) Stores(int) bool { return true }
 

@@ -96,6 +96,7 @@ func (x *exchange) work(ctx context.Context) (replay.Answer, error) {
 		x.w.Header()[shadowHeader] = []string{string(o)}
 	}
 	x.record()
+	defer x.recorder.end()
 	x.next.ServeHTTP(&x.recorder, x.request(ctx))
 	return x.recorded(), nil
 }
@@ -139,6 +140,7 @@ func (x *exchange) recorded() replay.Answer {
 // reconcile lets Config.Reconcile decide, and takes what it wrote for the answer if it says so.
 func (x *exchange) reconcile(ctx context.Context) (replay.Decision, replay.Answer, error) {
 	x.record()
+	defer x.recorder.end()
 	decision := x.adapter.cfg.Reconcile(&x.recorder, x.request(ctx))
 	if decision == replay.Answered {
 		return decision, x.recorded(), nil
@@ -146,7 +148,6 @@ func (x *exchange) reconcile(ctx context.Context) (replay.Decision, replay.Answe
 	if x.recorder.passing {
 		panic(http.ErrAbortHandler) // what the client has got is no answer
 	}
-	x.recorder.discard()
 	x.ran = false
 	return decision, replay.Answer{}, nil
 }
@@ -169,9 +170,6 @@ func (x *exchange) answer(result replay.Result, err error) {
 			panic(http.ErrAbortHandler)
 		}
 		return
-	}
-	if x.ran {
-		x.recorder.discard()
 	}
 	if err == nil && !result.Replayed {
 		switch {

@@ -16,13 +16,18 @@ import (
 // A recorder is the ResponseWriter of a handler under a key. It holds the answer back until it is
 // stored, unless the handler flushes or the answer outgrows the limit: then the answer passes
 // through, and is recorded for as long as it fits.
+//
+// The handler has a header map of its own. What is in it counts when it writes the status, as with
+// net/http; after that only trailers do. A goroutine that it leaves behind can go on changing the map:
+// the one that is sent is w's, which the handler never sees.
 type recorder struct {
 	w     http.ResponseWriter
 	limit int64
 	marks bool        // an answer that outgrew the limit says so
-	outer http.Header // what was set before the handler ran; nil if nothing was
+	outer http.Header // what was set before the handler ran
 
 	mu      sync.Mutex  // a goroutine that the handler leaves behind may write, and is refused
+	own     http.Header // the handler's
 	header  http.Header // what the handler had set when it wrote the status
 	status  int         // 0 until then
 	length  int64       // Content-Length as the handler announced it, or -1
@@ -36,20 +41,20 @@ type recorder struct {
 }
 
 func (c *recorder) begin(w http.ResponseWriter, limit int64, marks bool) {
-	*c = recorder{w: w, limit: limit, marks: marks}
-	if h := w.Header(); len(h) > 0 {
-		c.outer = h.Clone() // values too: a handler may change them in place
+	*c = recorder{w: w, limit: limit, marks: marks, outer: w.Header()}
+	if c.own = c.outer.Clone(); c.own == nil { // values too: a handler may change them in place
+		c.own = http.Header{}
 	}
 }
 
-// Header is the underlying map, so that the handler sees, and can remove, what outer handlers set.
+// Header begins as what outer handlers set, so that the handler sees that and can remove it.
 func (c *recorder) Header() http.Header {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.over {
 		return http.Header{}
 	}
-	return c.w.Header()
+	return c.own
 }
 
 // WriteHeader keeps the status, and the headers as they are now.
@@ -64,17 +69,19 @@ func (c *recorder) writeHeader(status int) {
 		return
 	}
 	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
-		c.w.WriteHeader(status) // informational: passed on, never stored
+		// Informational: passed on with the headers as they are now, never stored.
+		h := c.w.Header()
+		before := maps.Clone(h)
+		replace(h, c.own.Clone())
+		c.w.WriteHeader(status)
+		replace(h, before)
 		return
 	}
 	if status < 100 || status > 999 {
 		panic(fmt.Sprintf("httpadapter: invalid WriteHeader code %v", status)) // as net/http does
 	}
 	c.status = status
-	c.header = c.w.Header().Clone()
-	if c.header == nil {
-		c.header = http.Header{}
-	}
+	c.header = c.own.Clone()
 	c.length = -1
 	if announced := c.header.Get("Content-Length"); announced != "" {
 		if n, err := strconv.ParseInt(announced, 10, 64); err == nil {
@@ -142,10 +149,9 @@ func (c *recorder) pass(next []byte) {
 	if _, typed := c.header["Content-Type"]; !typed {
 		c.header["Content-Type"] = nil // nor may net/http find one in a replay, which has the body at once
 	}
-	late := maps.Clone(c.w.Header()) // may hold trailers
-	c.restore(c.header)
+	c.outer = maps.Clone(c.outer)
+	replace(c.w.Header(), c.header)
 	c.w.WriteHeader(c.status)
-	c.restore(late)
 	if len(c.body) > 0 {
 		c.w.Write(c.body)
 	}
@@ -209,7 +215,21 @@ func (c *recorder) finish() response {
 		c.sniff(nil)
 	}
 	trailer := c.trailer()
-	return response{Status: c.status, Header: c.own(), Body: c.body, Trailer: trailer}
+	if c.passing {
+		// By this prefix they are told from headers wherever the map is read once more, as by http.TimeoutHandler.
+		h := c.w.Header()
+		for name, values := range trailer {
+			h[http.TrailerPrefix+name] = values
+		}
+	}
+	return response{Status: c.status, Header: c.difference(), Body: c.body, Trailer: trailer}
+}
+
+// end refuses whatever a goroutine that the handler has left behind, by a panic perhaps, writes from now on.
+func (c *recorder) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
 }
 
 // short reports whether the answer is less than was announced.
@@ -243,8 +263,7 @@ func (c *recorder) trailer() http.Header {
 		}
 		t[name] = append(t[name], values...)
 	}
-	h := c.w.Header()
-	for key, values := range h {
+	for key, values := range c.own {
 		if name, ok := strings.CutPrefix(key, http.TrailerPrefix); ok {
 			add(http.CanonicalHeaderKey(name), values)
 			delete(c.header, key)
@@ -253,7 +272,7 @@ func (c *recorder) trailer() http.Header {
 	for _, list := range c.header["Trailer"] {
 		for name := range strings.SplitSeq(list, ",") {
 			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
-			if values := h[name]; len(values) > 0 {
+			if values := c.own[name]; len(values) > 0 {
 				add(name, values)
 			}
 		}
@@ -264,30 +283,27 @@ func (c *recorder) trailer() http.Header {
 	return t
 }
 
-// own returns what of the header the handler set itself, a name that it took away without values.
-// What outer handlers set they will set again for a replay, for their own reasons and with their own
-// values.
-func (c *recorder) own() http.Header {
-	own := c.header
-	if c.outer != nil {
-		own = maps.Clone(own)
+// difference returns what of the header the handler set itself, a name that it took away without
+// values. What outer handlers set they will set again for a replay, for their own reasons and with
+// their own values.
+func (c *recorder) difference() http.Header {
+	set := c.header
+	if len(c.outer) > 0 {
+		set = maps.Clone(set)
 	}
 	for name, before := range c.outer {
-		if values, ok := own[name]; !ok {
-			own[name] = nil
+		if values, ok := set[name]; !ok {
+			set[name] = nil
 		} else if slices.Equal(before, values) {
-			delete(own, name)
+			delete(set, name)
 		}
 	}
-	delete(own, "Trailer") // those that have values are announced, and no others
-	return own
+	delete(set, "Trailer") // those that have values are announced, and no others
+	return set
 }
 
-// discard takes back all that the handler set, for an answer that is not its own.
-func (c *recorder) discard() { c.restore(c.outer) }
-
-func (c *recorder) restore(to http.Header) {
-	h := c.w.Header()
+// replace makes h the same as by.
+func replace(h, by http.Header) {
 	clear(h)
-	maps.Copy(h, to)
+	maps.Copy(h, by)
 }

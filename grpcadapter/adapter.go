@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -24,6 +25,7 @@ type Adapter struct {
 	engine *replay.Engine
 	shadow bool // the engine only observes, and so do we
 	cfg    Config
+	nested sync.Once // it has been logged that another is around
 }
 
 // New makes an Adapter. It fails with every fault of cfg at once, a missing Scope among them.
@@ -45,7 +47,9 @@ func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
 
 // UnaryServerInterceptor runs each handler once for a key, and answers retries with what it
 // answered. It belongs inside authentication, rate limits and whatever turns panics into errors:
-// later in the list of grpc.ChainUnaryInterceptor. Streams are none of its business.
+// later in the list of grpc.ChainUnaryInterceptor. Streams are none of its business. Inside another
+// adapter of the same engine, for the same scope and key, it lets calls pass, and says so once in the
+// log: the outer one has the key, so its settings count.
 func (a *Adapter) UnaryServerInterceptor() grpc.UnaryServerInterceptor { return a.serve }
 
 // serve is the way of one call: key and scope, fingerprint, engine, answer.
@@ -68,6 +72,13 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	scope, err := a.cfg.Scope(ctx)
 	if err != nil {
 		return x.turnAway(unscoped, "")
+	}
+	if a.engine.Holds(ctx, scope, key) {
+		// An adapter around this one has the key, and guards what runs in here.
+		a.nested.Do(func() {
+			a.cfg.Logger.Warn("grpcadapter: an adapter inside another with the same engine, scope and key lets calls pass; the outer one's settings count")
+		})
+		return next(ctx, req)
 	}
 	told, err := fingerprint(info.FullMethod, req)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/reprise-go/reprise/replay"
@@ -20,6 +21,7 @@ type Adapter struct {
 	cfg    Config
 	filter *headerFilter
 	prints *fingerprinter
+	nested sync.Once // it has been logged that another is around
 }
 
 // New makes an Adapter. It fails with every fault of cfg at once, a missing Scope among them.
@@ -68,7 +70,9 @@ func (a *Adapter) Route(change func(*Config)) (*Adapter, error) {
 	return New(a.engine, cfg)
 }
 
-// Handler runs next once for each key, and answers retries with what next answered.
+// Handler runs next once for each key, and answers retries with what next answered. Inside another adapter of the same
+// engine, for the same scope and key, it lets requests pass, and says so once in the log: the outer one has the key, so
+// its settings count. A route with settings of its own must not stand in a group with an adapter.
 func (a *Adapter) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, next) })
 }
@@ -94,6 +98,14 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	scope, err := a.cfg.Scope(r)
 	if err != nil {
 		x.turnAway(Unscoped, "")
+		return
+	}
+	if a.engine.Holds(r.Context(), scope, x.key) {
+		// An adapter around this one, as of a group around a route, has the key. It guards what runs in here.
+		a.nested.Do(func() {
+			a.cfg.Logger.Warn("httpadapter: an adapter inside another with the same engine, scope and key lets requests pass; the outer one's settings count")
+		})
+		next.ServeHTTP(w, r)
 		return
 	}
 	if fault := x.readBody(); fault != 0 {

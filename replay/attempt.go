@@ -44,10 +44,32 @@ type (
 	shadowKey  struct{}
 )
 
+// Holds reports whether ctx is that of work which e runs under this very key, and which holds it yet. To
+// ask for the key again in there would be to wait for one's own end: Do returns ErrInFlight at once.
+func (e *Engine) Holds(ctx context.Context, scope, key string) bool {
+	return ctx.Value(attemptKey{}) != nil && e.holds(ctx, e.key(scope, key))
+}
+
+func (e *Engine) holds(ctx context.Context, key string) bool {
+	for { // outwards, from work within work
+		a, ok := ctx.Value(attemptKey{}).(*attemptContext)
+		if !ok {
+			return false
+		}
+		if a.engine == e && a.key == key {
+			state := a.attempt.State()
+			return state == lock.Live || state == lock.Suspended
+		}
+		ctx = a.Context
+	}
+}
+
 // attemptContext is a lease's context that carries its attempt.
 type attemptContext struct {
 	context.Context
 	attempt Attempt
+	engine  *Engine
+	key     string // in Redis
 }
 
 func (a *attemptContext) Value(key any) any {
@@ -57,6 +79,7 @@ func (a *attemptContext) Value(key any) any {
 	return a.Context.Value(key)
 }
 
-func attemptOf(lease *lock.Lease) attemptContext {
-	return attemptContext{lease.Context(), Attempt{Number: lease.Attempt(), Fence: lease.Fence(), lease: lease}}
+func (p *passage) attemptOf(lease *lock.Lease) attemptContext {
+	attempt := Attempt{Number: lease.Attempt(), Fence: lease.Fence(), lease: lease}
+	return attemptContext{lease.Context(), attempt, p.engine, p.key}
 }

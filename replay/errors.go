@@ -37,9 +37,13 @@ type InFlightError struct {
 	Left    time.Duration
 	Attempt int  // the holder's
 	Lost    bool // it is our own lease that the holder took over; our answer is not stored
+	Nested  bool // the holder is the very work that asks: see Engine.Holds
 }
 
 func (e *InFlightError) Error() string {
+	if e.Nested {
+		return fmt.Sprintf("%v: the key is held by the work that asks for it", ErrInFlight)
+	}
 	if e.Lost {
 		return fmt.Sprintf("%v: lease lost to attempt %d", ErrInFlight, e.Attempt)
 	}

@@ -42,7 +42,7 @@ func (p *passage) hold(ctx context.Context, lease *lock.Lease) (Result, error) {
 func (p *passage) perform(ctx context.Context, lease *lock.Lease) (answer Answer, replied bool, err error) {
 	begun := time.Now()
 	defer func() { p.event.Work = time.Since(begun) }()
-	p.working = attemptOf(lease)
+	p.working = p.attemptOf(lease)
 	working := context.Context(&p.working)
 	if p.engine.cfg.OnHangup == Stop {
 		stoppable, cancel := context.WithCancelCause(working)

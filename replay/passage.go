@@ -62,6 +62,8 @@ func (p *passage) do(ctx context.Context) (Result, error) {
 	return p.runUnguarded(ctx)
 }
 
+var errNested = errors.New("replay: nested")
+
 // neverAnswered reports whether Redis gave no answer about this key at all, through a fault of Redis or
 // of the network. Only then may the work run unguarded.
 //
@@ -85,6 +87,9 @@ func (p *passage) tell(ctx context.Context) {
 // acquire asks for the key. Where Authorize has a say, a first question neither waits nor takes over:
 // a caller who is refused must not learn by a delay that the key is held, nor be the next attempt.
 func (p *passage) acquire(ctx context.Context) (*lock.Lease, error) {
+	if p.engine.holds(ctx, p.key) {
+		return nil, errNested
+	}
 	asks := p.req.Authorize != nil
 	lease, err := p.ask(ctx, asks)
 	known, open := p.openTo(err)
@@ -185,6 +190,10 @@ func (p *passage) standing(ctx context.Context, err error) (Result, error) {
 		// Only a late finisher gets here: another took over and failed in its turn, and a retry
 		// runs again.
 		return p.refuse(InFlight, &InFlightError{Attempt: left.Claim.Attempt, Lost: true})
+	}
+	if errors.Is(err, errNested) {
+		p.engine.cfg.Logger.Error("replay: work asks for the key that it holds itself", "key", p.key)
+		return p.refuse(InFlight, &InFlightError{Nested: true})
 	}
 	if errors.Is(err, lock.ErrCorrupt) {
 		return p.unreadable(err)

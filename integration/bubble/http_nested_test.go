@@ -1,0 +1,113 @@
+package bubble_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/integration/bubble"
+	"github.com/reprise-go/reprise/replay"
+)
+
+// nests puts further adapters, made by Route, inside a site's own.
+func nests(s **site, handler http.HandlerFunc, changes ...func(*httpadapter.Config)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		h := http.Handler(handler)
+		for _, change := range changes {
+			inner, err := (*s).adapter.Route(change)
+			if err != nil {
+				(*s).t.Fatal(err)
+			}
+			h = inner.Handler(h)
+		}
+		h.ServeHTTP(w, r)
+	}
+}
+
+// A group and a route, each with an adapter: the outer one guards the key, the inner one passes and says so.
+func TestAdapterInsideAnAdapter(t *testing.T) {
+	same := func(*httpadapter.Config) {}
+	elsewhere := func(c *httpadapter.Config) { c.Scope = func(*http.Request) (string, error) { return "elsewhere", nil } }
+	for name, changes := range map[string][]func(*httpadapter.Config){
+		"twice": {same}, "three times": {same, same}, "with another scope between": {same, elsewhere},
+	} {
+		for _, shadowed := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", shadow ", shadowed), func(t *testing.T) {
+				bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+					var s *site
+					runs := 0
+					s = newSite(t, f, nests(&s, func(w http.ResponseWriter, r *http.Request) {
+						runs++
+						body := make([]byte, 100)
+						n, _ := r.Body.Read(body)
+						writes(201, string(body[:n]))(w, r)
+					}, changes...), setup{replay: func(c *replay.Config) { c.Wait, c.Shadow = time.Minute, shadowed }})
+					fresh := s.post("order")
+					if fresh.isFresh(t, 201, "order"); fresh.took > time.Second {
+						t.Errorf("it waited %v for itself", fresh.took)
+					}
+					if !shadowed {
+						s.post("order").replays(t, fresh)
+						if runs != 1 {
+							t.Errorf("ran %d times", runs)
+						}
+					}
+					if n := strings.Count(s.log.String(), "an adapter inside another"); n != len(changes) && name != "with another scope between" || n == 0 {
+						t.Errorf("logged %d times:\n%s", n, s.log)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Under another key or in another scope an adapter inside is not the outer one's.
+func TestAdapterInsideAnAdapterOfAnotherScope(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		var s *site
+		s = newSite(t, f, nests(&s, writes(201, "created"), func(c *httpadapter.Config) { c.Scope = httpadapter.GlobalScope }))
+		s.post("order").isFresh(t, 201, "created")
+		if n := len(f.Redis.Keys()); n != 2 {
+			t.Errorf("%d keys", n)
+		}
+	})
+}
+
+// Work that asks its engine for its own key learns so at once, without a question to Redis; once the work is over, its
+// context is like any other.
+func TestWorkAsksForItsOwnKey(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		d := newDesk(t, f, waiting(time.Minute))
+		var after context.Context
+		d.ask(bg, request(), func(ctx context.Context) (replay.Answer, error) {
+			after = context.WithoutCancel(ctx)
+			d.Trips()
+			r := d.ask(ctx, request(), says("no"))
+			r.wasRefused(t, replay.ErrInFlight, replay.InFlight)
+			if e := r.inFlight(t); !e.Nested || e.Lost || r.took > 0 || !strings.Contains(r.err.Error(), "held by the work that asks") {
+				t.Errorf("got %+v: %v", r, r.err)
+			}
+			trips(t, d)
+			if !strings.Contains(d.log.String(), "asks for the key that it holds itself") {
+				t.Errorf("logged %s", d.log)
+			}
+			other := request()
+			other.Key = "another-key"
+			d.ask(ctx, other, func(ctx context.Context) (replay.Answer, error) {
+				if !d.engine.Holds(ctx, rawScope, rawKey) || !d.engine.Holds(ctx, rawScope, "another-key") || d.engine.Holds(ctx, "", rawKey) {
+					t.Error("work within work doesn't know its keys")
+				}
+				return replay.Answer{Value: "inner"}, nil
+			}).wasRun(t, "inner", 1)
+			return replay.Answer{Value: "done"}, nil
+		}).wasRun(t, "done", 1)
+		if d.engine.Holds(after, rawScope, rawKey) || d.engine.Holds(bg, rawScope, rawKey) {
+			t.Error("it is held after its end")
+		}
+		d.ask(after, request(), says("no")).wasReplayed(t, "done")
+	})
+}

@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -320,15 +319,6 @@ func TestMismatchCostsNoMore(t *testing.T) {
 			}
 		}
 	}
-}
-
-// allocated returns how many bytes f allocates, and how often.
-func allocated(f func()) (bytes, times uint64) {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc, after.Mallocs - before.Mallocs
 }
 
 func TestFingerprintForeign(t *testing.T) {

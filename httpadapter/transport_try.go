@@ -98,13 +98,9 @@ func (c *call) receive(a *answer, cancel context.CancelCauseFunc) error {
 		resp.Body = &stream{resp.Body, resp.Body, cancel}
 		return nil
 	}
-	// A short answer need not grow its buffer again. Beyond that, room follows what has been received and
-	// never what is announced, for a server can announce MaxResponse and send nothing.
-	var b bytes.Buffer
-	b.Grow(int(min(max(resp.ContentLength, 0), firstRoom)) + bytes.MinRead)
-	n, err := b.ReadFrom(io.LimitReader(resp.Body, c.MaxResponse+1))
-	if err == nil && n > c.MaxResponse {
-		resp.Body = &stream{io.MultiReader(&b, resp.Body), resp.Body, cancel}
+	body, err := readAll(io.LimitReader(resp.Body, c.MaxResponse+1), resp.ContentLength)
+	if err == nil && int64(len(body)) > c.MaxResponse {
+		resp.Body = &stream{io.MultiReader(bytes.NewReader(body), resp.Body), resp.Body, cancel}
 		return nil
 	}
 	_ = resp.Body.Close()
@@ -112,13 +108,10 @@ func (c *call) receive(a *answer, cancel context.CancelCauseFunc) error {
 		return err
 	}
 	cancel(nil)
-	a.body = b.Bytes()[:n:n] // never nil: room was made
+	a.body = body[:len(body):len(body)] // never nil
 	resp.Body = io.NopCloser(bytes.NewReader(a.body))
 	return nil
 }
-
-// firstRoom bounds in bytes the room that is made for an answer before any of it has come.
-const firstRoom = 16 << 10
 
 func isEventStream(h http.Header) bool {
 	media, _, _ := mime.ParseMediaType(h.Get("Content-Type"))

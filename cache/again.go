@@ -39,7 +39,7 @@ var types sync.Map // traits by reflect.Type
 // is within itself is not sure: its values may be nested without end.
 func isSure(t reflect.Type, above []reflect.Type) bool {
 	switch {
-	case t == nil, t == timeType:
+	case t == nil, t == timeType, t == reflect.PointerTo(timeType):
 		return true
 	case slices.Contains(above, t), hasOwnEncoding(t):
 		return false
@@ -61,7 +61,7 @@ func isSure(t reflect.Type, above []reflect.Type) bool {
 			switch {
 			case name == "-" && options == "":
 				continue
-			case f.Anonymous, f.Name == "_msgpack", options != "":
+			case f.Anonymous, f.Name == "_msgpack", options != "" && options != "omitempty":
 				return false
 			case !f.IsExported():
 				continue

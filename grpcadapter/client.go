@@ -154,7 +154,7 @@ func (c *caller) call(ctx context.Context, method string, req, reply any, conn *
 			return nil
 		}
 		hint, again := advice(status.Convert(err), header, trailer)
-		if !again || try == c.cfg.MaxTries || ctx.Err() != nil {
+		if !again || try == c.cfg.MaxTries {
 			return callError(err, key, try)
 		}
 		if over := pause(ctx, max(hint, jitter.N(bound))); over != nil {

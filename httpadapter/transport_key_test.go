@@ -114,3 +114,48 @@ func TestBadRequestsAreNotSent(t *testing.T) {
 		})
 	}
 }
+
+// Whatever a request has under the key's name: it is sent as it is, or nothing is sent.
+func FuzzKeyIsNeverAltered(f *testing.F) {
+	f.Add("Idempotency-Key", "a", "idempotency-key", "b", "c", false)
+	f.Add("Idempotency-Key", "", "Idempotency-Key", "b", "", true)
+	f.Add("IDEMPOTENCY-KEY", "a", "X", "", "c", false)
+	f.Add("Idempotency-Key", " \t", "X", "", "c", true)
+	f.Add("Idempotency-Key", `"a";x=1`, "X", "", "c", true)
+	f.Add("Idempotency-Key", "a, b", "X", "\x00", "c", false)
+	f.Add("X", "", "Y", "", "a\nb", false)
+	f.Add("X", "", "Y", "", `two "words`, true)
+	f.Fuzz(func(t *testing.T, name1, value1, name2, value2, given string, quoted bool) {
+		r := order(WithKey(t.Context(), given), "order")
+		r.Header[name1] = append(r.Header[name1], value1)
+		r.Header[name2] = append(r.Header[name2], value2)
+		under := func(h http.Header) (all []string) {
+			for name, values := range h {
+				if http.CanonicalHeaderKey(name) == "Idempotency-Key" {
+					all = append(all, values...)
+				}
+			}
+			return all
+		}
+		carried := under(r.Header)
+		s := &stage{scenes: []scene{created}}
+		resp, err := (&Transport{Base: s, Quoted: quoted}).RoundTrip(r)
+		if err != nil {
+			if len(s.tries) > 0 || errors.Is(err, ErrOutcomeUnknown) {
+				t.Errorf("%v after %d tries", err, len(s.tries))
+			}
+			return
+		}
+		sent, key := under(s.tries[0].Header), ReplyOf(resp).Key
+		switch {
+		case len(sent) != 1 || len(carried) > 0 && sent[0] != carried[0] || len(carried) > 1:
+			t.Errorf("carried %q, sent %q", carried, sent)
+		case len(carried) == 0 && given != "" && key != given:
+			t.Errorf("given %q, told of %q", given, key)
+		}
+		// A server that takes both forms of keys, as far as it can take this one, finds the key that the caller is told of.
+		if got, err := Lenient.Parse(sent); err == nil && got != key {
+			t.Errorf("sent %q, which is %q, told of %q", sent, got, key)
+		}
+	})
+}

@@ -183,6 +183,7 @@ func TestBodyThatWasReadBefore(t *testing.T) {
 		"all of it":             {some(5), nil},
 		"and beyond":            {some(99), nil},
 		"after Expect":          {some(3), []func(*http.Request){header("Expect", "100-continue")}},
+		"all, behind another":   {func(r *http.Request) { r.Body = struct{ io.ReadCloser }{r.Body}; some(5)(r) }, nil},
 		"as a form":             {asForm, []func(*http.Request){form}},
 		"as a form, in chunks":  {asForm, []func(*http.Request){form, chunked}},
 		"as a form, and capped": {func(r *http.Request) { r.Body = http.MaxBytesReader(nil, r.Body, 99); asForm(r) }, []func(*http.Request){form}},
@@ -217,24 +218,34 @@ func zip(text string) string {
 	return b.String()
 }
 
-// unzip does as gin-contrib/gzip and Echo's Decompress do: ContentLength stays as it was.
+// unzip does as Echo's Decompress does: ContentLength and all fields stay as they were.
 func unzip(r *http.Request) {
 	if z, err := gzip.NewReader(r.Body); err == nil {
 		r.Body = z
 	}
 }
 
+// unzipClean does as gin-contrib/gzip does, which takes the fields away.
+func unzipClean(r *http.Request) {
+	unzip(r)
+	r.Header.Del("Content-Encoding")
+	r.Header.Del("Content-Length")
+}
+
 // A handler around us that decompresses the body makes it longer than Content-Length says, or, if it is a small one,
 // shorter.
 func TestBodyThatIsDecompressedOutside(t *testing.T) {
-	for protocol, setting := range map[string]setup{"HTTP/1": {}, "HTTP/2": http2} {
-		t.Run(protocol, func(t *testing.T) {
+	for name, settings := range map[string][]setup{
+		"HTTP/1": {outside(unzip)}, "HTTP/2": {outside(unzip), http2}, "without its fields": {outside(unzipClean)},
+	} {
+		t.Run(name, func(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
-				s := newSite(t, f, echo, capped(50_000), setting, outside(unzip))
+				s := newSite(t, f, echo, append(settings, capped(50_000))...)
+				zipped := header("Content-Encoding", "gzip")
 				body := strings.Repeat("long ", 1000)
-				s.post(zip(body)).isFresh(t, 200, "5000 <nil> 5000 [] map[]")
-				s.post(zip(body+"end")).isProblem(t, 422, "reused", "") // all of it is in the fingerprint
-				s.post(zip(strings.Repeat(body, 11)), key("bomb")).isProblem(t, 413, "body-too-large", "")
+				s.post(zip(body), zipped).isFresh(t, 200, "5000 <nil> 5000 [] map[]")
+				s.post(zip(body+"end"), zipped).isProblem(t, 422, "reused", "") // all of it is in the fingerprint
+				s.post(zip(strings.Repeat(body, 11)), zipped, key("bomb")).isProblem(t, 413, "body-too-large", "")
 				s.ran(1)
 				const small = `{"amount":100,"currency":"eur"}`
 				for i, text := range []string{small, "x", ""} {
@@ -242,9 +253,9 @@ func TestBodyThatIsDecompressedOutside(t *testing.T) {
 					if len(zip(text)) <= len(text) {
 						t.Errorf("%q is no shorter", text)
 					}
-					s.post(zip(text), k).isFresh(t, 200, want)
-					s.post(zip(text), k).isReplay(t, 200, want)
-					s.post(zip(text+"!"), k).isProblem(t, 422, "reused", "")
+					s.post(zip(text), zipped, k).isFresh(t, 200, want)
+					s.post(zip(text), zipped, k).isReplay(t, 200, want)
+					s.post(zip(text+"!"), zipped, k).isProblem(t, 422, "reused", "")
 				}
 				s.ran(4)
 			})

@@ -27,8 +27,7 @@ fi
 
 elapsed() { printf '%dm%02ds' $((SECONDS / 60)) $((SECONDS % 60)); }
 
-# steps are names; a step is done by the function that bears its name, or else it
-# is that module's or package's tests.
+# run STEP, which is the name of one of these, or of a package of integration.
 run() {
 	case $1 in
 	image) image ;;
@@ -64,10 +63,13 @@ packages() {
 		sed 's|^github.com/reprise-go/reprise/||; s| .*||'
 }
 
+# In variables, so that a list that could not be made ends it all.
+plain=$(packages -v)
+docker=$(packages)
 case $target in
-test)         steps=(image vet root grpcadapter examples $(packages -v) $(packages) sim) ;;
-test-quick)   steps=(vet root grpcadapter examples $(packages -v)) ;;
-test-cluster) steps=(image $(packages)) REPRISE_REQUIRE_DOCKER=1 ;;
+test)         steps=(image vet root grpcadapter examples $plain $docker sim) ;;
+test-quick)   steps=(vet root grpcadapter examples $plain) ;;
+test-cluster) steps=(image $docker) REPRISE_REQUIRE_DOCKER=1 ;;
 *)            echo "usage: $0 [quick|cluster]" >&2; exit 2 ;;
 esac
 

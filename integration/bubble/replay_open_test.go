@@ -164,3 +164,21 @@ func TestUnguardedIsNotForAGrant(t *testing.T) {
 		d.log.wants(t, "requests are refused", "too few replicas confirmed", 1)
 	})
 }
+
+// A long answer expired while it was fetched, and the key was taken again: that Redis goes away when it is
+// asked once more doesn't unsay what it has said.
+func TestUnguardedKnowsOfAnAnswerThatExpired(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		newDesk(t, f).ask(bg, request(), says(noise(100<<10))).wasRun(t, noise(100<<10), 1)
+		var end func() reply
+		d := newDesk(t, f, unguarded)
+		d.On("begin", bubble.Meanwhile(func() {
+			f.Redis.FlushAll()
+			end = newDesk(t, f).hang(request(), "done")
+		}))
+		d.OnNext(100, "begin", bubble.LoseCommand)
+		d.ask(bg, request(), says("again")).wasRefused(t, replay.ErrUnavailable, replay.Unavailable)
+		d.Heal()
+		end().wasRun(t, "done", 1)
+	})
+}

@@ -39,7 +39,8 @@
 // compression goes outside too, so that each client gets the encoding that it accepts. Recovery from
 // panics goes outside and must let [http.ErrAbortHandler] through: by it an answer is broken off
 // that is not the one to be replayed. What renders errors goes inside, or a replay would lack what it
-// adds; and a ResponseWriter around the adapter must send its header at WriteHeader, as net/http's does.
+// adds. An adapter inside another of the same engine lets requests pass. docs/middleware.md says of each middleware where
+// it belongs and what happens on the other side.
 //
 // # Dialects
 //
@@ -77,8 +78,10 @@
 // unconfirmed. One that is shorter than its own Content-Length is broken off, as
 // net/http does, and counts as failed. Hijack is refused.
 //
-// Each request under a key holds at most MaxBody + MaxResponse bytes, and up to twice MaxResponse
-// more while the answer is encoded and on its way to Redis, or from there; one that waits holds its
-// body. What passes through past the cap, by Write, Flush or ReadFrom, is held nowhere. A record is
-// held to all this when it is read, whoever wrote it: to MaxResponse, and to the headers that records keep.
+// Each request under a key holds its body and its answer, at most MaxBody + MaxResponse bytes, and up to
+// twice MaxResponse more while the answer is encoded and on its way to Redis, or from there; one that
+// waits holds its body. Memory follows the bytes that come and never those that are announced: up to
+// twice what has come, and 4 KiB before any has. What passes through past the cap, by Write, Flush or
+// ReadFrom, is held nowhere. A record is held to all this when it is read, whoever wrote it: to
+// MaxResponse, and to the headers that records keep.
 package httpadapter

@@ -345,3 +345,35 @@ func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r
 type errReader struct{}
 
 func (errReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// A proxy that forwards the key has net/http send a POST without a body twice when a reused connection breaks: so it is dropped.
+func TestReverseProxyThatForwardsTheKey(t *testing.T) {
+	for forwards, want := range map[bool]int{true: 2, false: 1} {
+		bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+			var orders atomic.Int32
+			l := bubble.NewPipes()
+			upstream := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == "POST" && orders.Add(1) == 1 {
+					panic(http.ErrAbortHandler) // it has been done, and the connection breaks
+				}
+			})}
+			go func() { _ = upstream.Serve(l) }()
+			transport := &http.Transport{DialContext: l.Dial}
+			defer upstream.Close()
+			defer transport.CloseIdleConnections()
+			proxy := &httputil.ReverseProxy{Transport: transport, ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(pr *httputil.ProxyRequest) {
+				pr.SetURL(&url.URL{Scheme: "http", Host: "upstream.test"})
+				if !forwards {
+					pr.Out.Header.Del("Idempotency-Key")
+				}
+			}}
+			s := newSite(t, f, proxy.ServeHTTP)
+			s.post("", method("GET")) // leaves a connection to be used again
+			synctest.Wait()
+			s.post("")
+			if got := int(orders.Load()); got != want {
+				t.Errorf("forwards the key %v: the upstream did it %d times, want %d", forwards, got, want)
+			}
+		})
+	}
+}

@@ -171,7 +171,11 @@ func FuzzCanonical(f *testing.F) {
 	r := request("POST", "/", "application/json")
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, p := range []*fingerprinter{plain, omitting} {
+			before := string(body)
 			once, canonical := p.content(r, body)
+			if string(body) != before {
+				t.Errorf("%q became %q under our hands", before, body)
+			}
 			if again, _ := p.content(r, once.text); string(again.text) != string(once.text) {
 				t.Errorf("%q becomes %q, and that %q", body, once.text, again.text)
 			}

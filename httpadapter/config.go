@@ -208,7 +208,7 @@ func (c Config) Validate() error {
 	c = c.WithDefaults()
 	var f envconf.Faults
 	f.Check(c.Dialect != nil, "DialectName", c.DialectName, dialectNames(), "")
-	checkEach(&f, "Methods", c.Methods, isUnsafeMethod, nil, "methods in upper case other than GET, HEAD, OPTIONS and TRACE, each once")
+	checkEach(&f, "Methods", c.Methods, isUnsafeMethod, nil, wantMethods)
 	checkEach(&f, "Headers", c.Headers, isRequestHeader, http.CanonicalHeaderKey, wantRequestHeaders)
 	f.Check(c.MaxBody > 0 && c.MaxBody <= maxLimit, "MaxBody", c.MaxBody, "1 to 268435456 bytes", "")
 	f.Check(c.MaxResponse > 0 && c.MaxResponse <= maxLimit, "MaxResponse", c.MaxResponse, "1 to 268435456 bytes", "")
@@ -272,11 +272,11 @@ func checkEach(f *envconf.Faults, name string, list []string, valid func(string)
 }
 
 func isUnsafeMethod(m string) bool {
-	safe := slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace}, m)
-	return isToken(m) && m == strings.ToUpper(m) && !safe
+	return isToken(m) && m == strings.ToUpper(m) && !slices.Contains(safeMethods, m)
 }
 
 const (
+	wantMethods        = "methods in upper case other than GET, HEAD, OPTIONS and TRACE, each once"
 	wantRequestHeaders = "names of request headers other than Host and those of one connection, each once"
 	wantAllow          = "header names that aren't made anew for each answer, or beginnings with an asterisk after them, each once"
 	wantDeny           = "header names, or beginnings with an asterisk after them, each once"

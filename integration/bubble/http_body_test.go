@@ -191,7 +191,7 @@ func TestBodyThatWasReadBefore(t *testing.T) {
 		for protocol, setting := range map[string]setup{"HTTP/1": {}, "HTTP/2": http2} {
 			t.Run(name+" "+protocol, func(t *testing.T) {
 				bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
-					s := newSite(t, f, echo, setting, outside(tt.read))
+					s := newSite(t, f, echo, setting, doingBefore(tt.read))
 					s.post("a=b&c", tt.edit...).isProblem(t, 400, "body-incomplete", "")
 					s.ran(0)
 				})
@@ -200,8 +200,8 @@ func TestBodyThatWasReadBefore(t *testing.T) {
 	}
 }
 
-// outside does something with each request before the adapter gets it.
-func outside(do func(*http.Request)) setup {
+// doingBefore does something with each request before the adapter gets it.
+func doingBefore(do func(*http.Request)) setup {
 	return setup{around: func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			do(r)
@@ -236,7 +236,7 @@ func unzipClean(r *http.Request) {
 // shorter.
 func TestBodyThatIsDecompressedOutside(t *testing.T) {
 	for name, settings := range map[string][]setup{
-		"HTTP/1": {outside(unzip)}, "HTTP/2": {outside(unzip), http2}, "without its fields": {outside(unzipClean)},
+		"HTTP/1": {doingBefore(unzip)}, "HTTP/2": {doingBefore(unzip), http2}, "without its fields": {doingBefore(unzipClean)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
@@ -266,7 +266,7 @@ func TestBodyThatIsDecompressedOutside(t *testing.T) {
 // One that breaks off is incomplete, whoever reads it.
 func TestCompressedBodyThatBreaksOff(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
-		s := newSite(t, f, echo, outside(unzip))
+		s := newSite(t, f, echo, doingBefore(unzip))
 		whole := zip("an order")
 		for _, n := range []int{len(whole) - 1, len(whole) - 8, 12} {
 			s.post(whole[:n]).isProblem(t, 400, "body-incomplete", "")

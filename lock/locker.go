@@ -100,9 +100,11 @@ func (l *Locker) tryAcquire(ctx context.Context, key string, terms Terms) (*Leas
 		t := &trip{Context: ctx, locker: l, terms: terms, key: key, token: newToken()}
 		asked := time.Now()
 		if t.reply, t.err = l.begin(t); t.err != nil {
-			// It may have left our claim behind. The caller is not kept waiting for that to be
-			// undone: Redis is slow, or away.
-			go l.handBack(t, t.key, t.token)
+			if !errors.Is(t.err, errUnsent) {
+				// It may have left our claim behind. The caller is not kept waiting for that to be
+				// undone: Redis is slow, or away.
+				go l.handBack(t, t.key, t.token)
+			}
 			return nil, failed("acquire", t.err)
 		}
 		if t.reply.status != ok {
@@ -190,15 +192,11 @@ func (l *Locker) begin(t *trip) (reply, error) {
 
 var yes, no any = "1", "0"
 
-// renew runs the renew script as part of a batch.
-func (l *Locker) renew(b *batch, key, token string) (reply, error) {
-	r, err := b.run(renewScript, append(renewScript.args(key), token, l.leaseMS, l.rememberMS))
-	if err == nil && r.status == ok {
-		if short := l.server.unconfirmed(r); short != nil {
-			return r, fmt.Errorf("%w: %w", ErrUnavailable, short)
-		}
-	}
-	return r, err
+// batch is a script for many leases. Its got is for the caller to add.
+func (l *Locker) batch(sc *script, leases []*Lease) *batch {
+	return &batch{server: &l.server, script: sc, timeout: l.cfg.Timeout, size: len(leases), args: func(i int) []any {
+		return append(sc.args(leases[i].keyArg), leases[i].ownerArg, l.leaseMS, l.rememberMS)
+	}}
 }
 
 // commit runs the commit script.

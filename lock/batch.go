@@ -159,7 +159,7 @@ func (b *batch) redirect(ctx context.Context, keys []int, answers []answer, agai
 // pipeline sends some keys' scripts in one turn at the node. The errors of its answers are go-redis's.
 func (b *batch) pipeline(ctx context.Context, at destination, keys []int) ([]answer, error) {
 	send := func() ([]answer, error) {
-		turn, err := b.server.turns.take(ctx, b.server.addressOf(at.node), true, nil)
+		turn, err := b.server.turns.take(ctx, at.node, true, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -40,7 +40,7 @@ func newServer(client redis.UniversalClient, cfg Config) (server, error) {
 	if v := reflect.ValueOf(client); client == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 		return server{}, errors.New("lock: client: got nil, want a *redis.Client or *redis.ClusterClient")
 	}
-	s := server{client: client, inline: inlineLimit, reloaded: new(atomic.Int64), turns: newTurns(client), peers: new(sync.Map)}
+	s := server{client: client, inline: inlineLimit, reloaded: new(atomic.Int64), turns: newTurns(), peers: new(sync.Map)}
 	switch c := client.(type) {
 	case *redis.Client:
 		s.obedient = c.Options().ContextTimeoutEnabled

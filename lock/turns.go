@@ -21,10 +21,8 @@ import (
 //   - What keeps or ends a lease goes before what would begin one.
 //   - A caller who has gone leaves the queue.
 type turns struct {
-	size int // connections to each node; 0 if that isn't known: nobody waits then
-
 	mu    sync.Mutex
-	nodes map[string]*queue // by address, "" if there is but one
+	nodes map[string]*queue // by address
 	most  int               // of nodes, before those that are idle are dropped
 }
 
@@ -40,37 +38,27 @@ var errUnsent = errors.New("not sent")
 // manyNodes is more than a cluster usually has, over all addresses that its nodes move to.
 const manyNodes = 64
 
-func newTurns(client redis.UniversalClient) *turns {
-	t := &turns{nodes: map[string]*queue{}, most: manyNodes}
-	switch c := client.(type) {
-	case *redis.Client:
-		t.size = connectionsOf(c.Options().PoolSize, c.Options().MaxActiveConns)
-	case *redis.ClusterClient:
-		t.size = connectionsOf(c.Options().PoolSize, c.Options().MaxActiveConns)
-	}
-	return t
-}
-
-func connectionsOf(poolSize, maxActive int) int {
-	if maxActive > 0 {
-		return min(poolSize, maxActive)
-	}
-	return poolSize
-}
+func newTurns() *turns { return &turns{nodes: map[string]*queue{}, most: manyNodes} }
 
 // take waits for a turn at a node until the deadline of ctx, or until left is closed. The queue that
 // it returns is for give. The error is an ErrUnavailable that says that the pool is full, unless it
 // was the caller who left.
-func (t *turns) take(ctx context.Context, node string, urgent bool, left <-chan struct{}) (*queue, error) {
-	if t.size == 0 {
-		return nil, nil
+func (t *turns) take(ctx context.Context, node redis.UniversalClient, urgent bool, left <-chan struct{}) (*queue, error) {
+	client, ok := node.(*redis.Client)
+	if !ok {
+		return nil, nil // of another kind, whose connections we know nothing of
+	}
+	o := client.Options()
+	size := o.PoolSize
+	if o.MaxActiveConns > 0 {
+		size = min(size, o.MaxActiveConns)
 	}
 	t.mu.Lock()
-	q := t.nodes[node]
+	q := t.nodes[o.Addr]
 	if q == nil {
-		q = t.add(node)
+		q = t.add(o.Addr)
 	}
-	if q.busy < t.size {
+	if q.busy < size {
 		q.busy++
 		t.mu.Unlock()
 		return q, nil
@@ -95,7 +83,7 @@ func (t *turns) take(ctx context.Context, node string, urgent bool, left <-chan 
 		return q, nil
 	case <-left:
 	case <-over:
-		err = fmt.Errorf("%w: %w: %w of %d connections", ErrUnavailable, errUnsent, redis.ErrPoolTimeout, t.size)
+		err = fmt.Errorf("%w: %w: %w (%d connections)", ErrUnavailable, errUnsent, redis.ErrPoolTimeout, size)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -147,7 +135,7 @@ func (t *turns) add(node string) *queue {
 
 // turn waits for a turn to send a script, as turns.take does.
 func (s *server) turn(ctx context.Context, sc *script, key string) (*queue, error) {
-	node, err := s.address(ctx, key)
+	node, err := s.primary(ctx, key)
 	if err != nil {
 		return nil, nil // sending it finds the same fault, and is better at describing it
 	}
@@ -161,24 +149,4 @@ func (s *server) turn(ctx context.Context, sc *script, key string) (*queue, erro
 		err = fmt.Errorf("%w: %w", errUnsent, context.Cause(caller))
 	}
 	return q, err
-}
-
-// address is that of the node that serves a key, "" if there is but one.
-func (s *server) address(ctx context.Context, key string) (string, error) {
-	if s.cluster == nil {
-		return "", nil
-	}
-	node, err := s.primary(ctx, key)
-	if err != nil {
-		return "", err
-	}
-	return s.addressOf(node), nil
-}
-
-// addressOf is address for a node that is known.
-func (s *server) addressOf(node redis.UniversalClient) string {
-	if c, ok := node.(*redis.Client); ok && s.cluster != nil {
-		return c.Options().Addr
-	}
-	return ""
 }

@@ -49,7 +49,8 @@ func TestTopologyIsAskedForWhenANodeIsAway(t *testing.T) {
 
 		f.Up()
 		time.Sleep(5 * time.Second)
-		if _, err := l.TryAcquire(t.Context(), "other", anyone); err != nil {
+		// One of the many may have got "other" after all.
+		if _, err := l.TryAcquire(t.Context(), "third", anyone); err != nil {
 			t.Error(err)
 		}
 	})

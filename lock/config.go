@@ -45,6 +45,11 @@ type Config struct {
 	// held. Zero means 10,000. Each keeps a goroutine, and what its caller keeps.
 	MaxWaiters int `env:"LOCK_MAX_WAITERS"`
 
+	// MaxWaitersPerScope is how many of them may be of one Terms.Scope, so that one tenant can't take
+	// waiting away from all. Zero means a tenth of MaxWaiters, or 1 if that is less; at most MaxWaiters,
+	// for a service with one scope. Waiters without a scope are bounded by MaxWaiters alone.
+	MaxWaitersPerScope int `env:"LOCK_MAX_WAITERS_PER_SCOPE"`
+
 	// Strict makes New and Check fail for settings of the client and of Redis that weaken the
 	// promise. They log a warning otherwise.
 	Strict bool `env:"LOCK_STRICT"`
@@ -95,6 +100,9 @@ func (c Config) WithDefaults() Config {
 	if c.MaxWaiters == 0 {
 		c.MaxWaiters = defaultWaiters
 	}
+	if c.MaxWaitersPerScope == 0 {
+		c.MaxWaitersPerScope = max(1, c.MaxWaiters/10)
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -122,11 +130,13 @@ func (c Config) Validate() error {
 	faults.Check(c.AckWithin == 0 || c.AckWithin >= time.Millisecond && c.AckWithin <= d.Timeout/2,
 		"AckWithin", c.AckWithin, "1ms to half of Timeout", "Timeout")
 	faults.Check(c.MaxWaiters >= 0, "MaxWaiters", c.MaxWaiters, "at least 1", "")
+	faults.Check(c.MaxWaitersPerScope == 0 || c.MaxWaitersPerScope > 0 && c.MaxWaitersPerScope <= d.MaxWaiters,
+		"MaxWaitersPerScope", c.MaxWaitersPerScope, "1 to MaxWaiters", "MaxWaiters")
 	return faults.Err()
 }
 
 // FromEnv reads the variables LOCK_TTL, LOCK_RENEW, LOCK_MAX_HOLD, LOCK_REMEMBER, LOCK_TIMEOUT,
-// LOCK_ACKS, LOCK_ACK_WITHIN, LOCK_MAX_WAITERS and LOCK_STRICT, each behind prefix (by custom "REPRISE_"), from environ, which has the form of
+// LOCK_ACKS, LOCK_ACK_WITHIN, LOCK_MAX_WAITERS, LOCK_MAX_WAITERS_PER_SCOPE and LOCK_STRICT, each behind prefix (by custom "REPRISE_"), from environ, which has the form of
 // os.Environ(). It returns every fault at once.
 func FromEnv(prefix string, environ []string) (Config, error) {
 	var c Config

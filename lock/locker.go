@@ -64,6 +64,10 @@ type Terms struct {
 	// LeaveAbandoned: don't take over from a holder that failed; return an *AbandonedError.
 	LeaveAbandoned bool
 
+	// Scope is whom the caller asks for, such as a tenant. It bounds only how many may wait: see
+	// Config.MaxWaitersPerScope.
+	Scope string
+
 	// Wait bounds how long Acquire waits for another holder. Zero means until its context ends.
 	Wait time.Duration
 

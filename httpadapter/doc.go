@@ -22,8 +22,9 @@
 // A duplicate can wait for the answer instead of getting 409 at once: as long as Config.Wait or the
 // engine says, or as the client asks by Prefer: wait=N within Config.PreferWait. All who wait for one
 // key on one machine share a subscription, by which its commit wakes them, and the one question that
-// follows; nobody asks Redis meanwhile. More than lock.Config.MaxWaiters get their 409 at once. A
-// server that shuts down should send them away, or it would wait for them in its turn:
+// follows; meanwhile Redis is asked once in 5 s. More than lock.Config.MaxWaiters, or MaxWaitersPerScope
+// in one scope, get their 409 at once. A server that shuts down should send them away, or it would wait
+// for them in its turn:
 //
 //	server.RegisterOnShutdown(engine.StopWaiting)
 //

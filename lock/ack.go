@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -23,8 +22,6 @@ import (
 type acked struct {
 	want   int
 	within any // ms, boxed once
-
-	peers sync.Map // address → *redis.Client: the nodes that redirects have named
 }
 
 // newAcked returns nil if no replica has to confirm.
@@ -87,14 +84,14 @@ func (s *server) confirm(ctx context.Context, sc *script, args []any) (reply, er
 			return reply{}, s.fault(err) // which its client has tried again
 		case isMoved:
 			s.cluster.ReloadState(ctx)
-			node = s.acked.peer(ctx, s.cluster, moved)
+			node = s.peer(ctx, moved)
 		case isAsk:
-			node = s.acked.peer(ctx, s.cluster, ask)
+			node = s.peer(ctx, ask)
 			asking = true
 		case passing(err):
 			s.reload(err)
 			if errors.Is(err, redis.ErrClosed) {
-				s.acked.peers.Clear() // the cluster's client has closed some that it has no use for
+				s.peers.Clear() // the cluster's client has closed some that it has no use for
 			}
 			node = nil
 			if !pause(ctx, firstPause<<try) {
@@ -111,15 +108,15 @@ func (s *server) confirm(ctx context.Context, sc *script, args []any) (reply, er
 const firstPause = 8 * time.Millisecond
 
 // peer is the client of the node that a redirect names, or nil if the cluster lists no such primary.
-func (a *acked) peer(ctx context.Context, cluster *redis.ClusterClient, addr string) redis.UniversalClient {
-	if node, known := a.peers.Load(addr); known {
+func (s *server) peer(ctx context.Context, addr string) redis.UniversalClient {
+	if node, known := s.peers.Load(addr); known {
 		return node.(redis.UniversalClient)
 	}
-	_ = cluster.ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error { // reloads the topology
-		a.peers.Store(c.Options().Addr, c)
+	_ = s.cluster.ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error { // reloads the topology
+		s.peers.Store(c.Options().Addr, c)
 		return nil
 	})
-	node, _ := a.peers.Load(addr)
+	node, _ := s.peers.Load(addr)
 	c, _ := node.(redis.UniversalClient)
 	return c
 }

@@ -11,13 +11,14 @@ import (
 
 // Acquire waits for key until ctx ends, or for terms.Wait. It returns as TryAcquire does, but while
 // another holder of the same fingerprint holds the key it waits: woken by that holder's commit,
-// release or abandon where Redis has sharded channels (7.0 and later), and otherwise asking again
-// after 10 ms, then ever more rarely up to every 250 ms, and whenever the holder's lease would run
-// out. Waiters for a quorum lock always ask. Of all in a process who wait for the same thing, the one who
+// release or abandon where Redis has sharded channels (7.0 and later) that can be published on, and
+// otherwise asking again after 10 ms, then ever more rarely up to every 250 ms, and whenever the holder's
+// lease would run out. Who is to be woken asks, too, after 1 s, then ever more rarely up to every 5 s: the
+// holder may lack the right to publish, and a message may get lost. Waiters for a quorum lock always ask. Of all in a process who wait for the same thing, the one who
 // came first asks for all.
 //
 // A holder of another fingerprint is not waited for: what it leaves behind is not for us. Nor does
-// anybody wait beyond Config.MaxWaiters, or after StopWaiting.
+// anybody wait beyond Config.MaxWaiters or MaxWaitersPerScope, or after StopWaiting.
 //
 // When the wait is over, the error is the *HeldError found last, joined with ctx's cause if it was
 // ctx that ended, and with ErrUnavailable if Redis went away meanwhile.
@@ -27,7 +28,7 @@ func (l *Locker) Acquire(ctx context.Context, key string, terms Terms) (*Lease, 
 	if last == nil {
 		return lease, err
 	}
-	m, ok := l.crowds.join(key, terms, l.cfg.MaxWaiters)
+	m, ok := l.crowds.join(key, terms, l.cfg)
 	if !ok {
 		return nil, last
 	}
@@ -52,7 +53,7 @@ func (l *Locker) Acquire(ctx context.Context, key string, terms Terms) (*Lease, 
 func (l *Locker) acquireForAll(ctx, waiting context.Context, m *member, key string, terms Terms, last *HeldError) (*Lease, error) {
 	wake := m.watch(&l.waker, key)
 	heir := m.heir
-	for poll := pollFirst; waiting.Err() == nil; {
+	for poll, rest := pollFirst, restFirst; waiting.Err() == nil; {
 		pause := last.Left + time.Millisecond // the claim is dead when no time is left
 		switch {
 		case heir:
@@ -61,6 +62,9 @@ func (l *Locker) acquireForAll(ctx, waiting context.Context, m *member, key stri
 		case !wake.live():
 			pause = min(pause, poll/2+jitter.N(poll/2))
 			poll = min(2*poll, pollMost)
+		default:
+			pause = min(pause, rest/2+jitter.N(rest/2))
+			rest = min(2*rest, restMost)
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -116,9 +120,11 @@ func waitable(err error, terms Terms) *HeldError {
 // that shuts down. Leases and TryAcquire are not concerned.
 func (l *Locker) StopWaiting() { l.crowds.close() }
 
-// How often a waiter without a channel asks. Half of each pause is random, so that waiters of one
-// key don't ask in step.
+// How often a waiter asks, without a channel and with one. Half of each pause is random, so that waiters
+// of one key don't ask in step.
 const (
 	pollFirst = 10 * time.Millisecond
 	pollMost  = 250 * time.Millisecond
+	restFirst = time.Second
+	restMost  = 5 * time.Second
 )

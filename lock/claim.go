@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -25,7 +24,11 @@ const maxFingerprint = 128
 
 const noFingerprint = "-"
 
-// parseClaim reads a claim; ok is false for any other text. It allocates nothing.
+// maxFence is as far as Lua's numbers, which are float64, count exactly: microseconds until 2255.
+const maxFence = 1<<53 - 1
+
+// parseClaim reads a claim; ok is false for any other text. It knows exactly what parse in
+// script/claim.lua knows for one: where Lua grants and Go reads, they must not differ. It allocates nothing.
 func parseClaim(s string) (c Claim, ok bool) {
 	rest, ok := strings.CutPrefix(s, "L1 ")
 	if !ok {
@@ -36,10 +39,10 @@ func parseClaim(s string) (c Claim, ok bool) {
 	remember, rest, _ := strings.Cut(rest, " ")
 	fingerprint, owner, _ := strings.Cut(rest, " ")
 
-	n, err1 := strconv.ParseUint(attempt, 10, 31)
-	f, err2 := strconv.ParseUint(fence, 10, 63)
-	ms, err3 := strconv.ParseUint(remember, 10, 63)
-	if err1 != nil || err2 != nil || err3 != nil || n == 0 || ms > uint64(maxDuration.Milliseconds()) ||
+	n, ok1 := number(attempt, 9)
+	f, ok2 := number(fence, 16)
+	ms, ok3 := number(remember, 12)
+	if !ok1 || !ok2 || !ok3 || attempt[0] == '0' || f > maxFence || ms > maxDuration.Milliseconds() ||
 		!isFingerprint(fingerprint) || fingerprint == "" || !isToken(owner) {
 		return Claim{}, false
 	}
@@ -48,11 +51,25 @@ func parseClaim(s string) (c Claim, ok bool) {
 	}
 	return Claim{
 		Attempt:     int(n),
-		Fence:       int64(f),
+		Fence:       f,
 		Remember:    time.Duration(ms) * time.Millisecond,
 		Fingerprint: fingerprint,
 		Owner:       owner,
 	}, true
+}
+
+// number reads a decimal number of so many digits at most.
+func number(s string, digits int) (n int64, ok bool) {
+	if s == "" || len(s) > digits {
+		return 0, false
+	}
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = 10*n + int64(s[i]-'0')
+	}
+	return n, true
 }
 
 // newToken returns an owner token. 16 bytes, so that no two claims of a fleet ever share one.
@@ -65,7 +82,7 @@ func newToken() string {
 }
 
 func isToken(s string) bool {
-	if s == "" || len(s) > 64 {
+	if len(s) != 32 {
 		return false
 	}
 	for i := range len(s) {

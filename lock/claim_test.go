@@ -30,8 +30,10 @@ func TestParseClaimRefusesAnythingElse(t *testing.T) {
 		"L2 1 1700000000000000 86400000 - " + owner,                          // a format to come
 		"L1 0 1700000000000000 86400000 - " + owner,                          // attempts count from 1
 		"L1 -1 1700000000000000 86400000 - " + owner,                         //
-		"L1 2147483648 1700000000000000 86400000 - " + owner,                 //
-		"L1 1 9223372036854775808 86400000 - " + owner,                       //
+		"L1 01 1700000000000000 86400000 - " + owner,                         //
+		"L1 1000000000 1700000000000000 86400000 - " + owner,                 //
+		"L1 1 9007199254740992 86400000 - " + owner,                          // more than Lua counts exactly
+		"L1 1 17000000000000000 86400000 - " + owner,                         //
 		"L1 1 1.7e15 86400000 - " + owner,                                    // what Lua's tostring would write
 		"L1 1 1700000000000000 315360000001 - " + owner,                      // more than ten years
 		"L1 1 1700000000000000 18446744073709551615 - " + owner,              //
@@ -42,7 +44,8 @@ func TestParseClaimRefusesAnythingElse(t *testing.T) {
 		"L1 1 1700000000000000 86400000 - ",                                  // no owner
 		"L1 1 1700000000000000 86400000 -",                                   //
 		"L1 1 1700000000000000 86400000 - " + strings.ToUpper(owner),         //
-		"L1 1 1700000000000000 86400000 - " + strings.Repeat("a", 65),        //
+		"L1 1 1700000000000000 86400000 - " + strings.Repeat("a", 33),        //
+		"L1 1 1700000000000000 86400000 - " + strings.Repeat("a", 31),        //
 		"L1 1 1700000000000000 86400000 - two owners",                        //
 		plain + " ", plain + "\n", " " + plain, strings.Replace(plain, " ", "  ", 1), "l" + plain[1:],
 	} {

@@ -48,6 +48,11 @@ type Config struct {
 	// held. Zero means 10,000. Each keeps a goroutine, and what its caller keeps.
 	MaxWaiters int `env:"LOCK_MAX_WAITERS"`
 
+	// MaxWaitersPerScope is how many of them may be of one Terms.Scope, so that one tenant can't take
+	// waiting away from all. Zero means a tenth of MaxWaiters, or 1 if that is less; at most MaxWaiters,
+	// for a service with one scope. Waiters without a scope are bounded by MaxWaiters alone.
+	MaxWaitersPerScope int `env:"LOCK_MAX_WAITERS_PER_SCOPE"`
+
 	// MaxValue is how long in bytes a value under a key can be: a longer one is not committed, and is
 	// ErrCorrupt to others, who don't fetch it to find that out. Zero means 16 MiB; 1 KiB to 512 MiB,
 	// which is what Redis takes. An engine of package replay sets it to the longest record.
@@ -108,6 +113,9 @@ func (c Config) WithDefaults() Config {
 	if c.MaxWaiters == 0 {
 		c.MaxWaiters = defaultWaiters
 	}
+	if c.MaxWaitersPerScope == 0 {
+		c.MaxWaitersPerScope = max(1, c.MaxWaiters/10)
+	}
 	if c.MaxValue == 0 {
 		c.MaxValue = defaultValue
 	}
@@ -138,12 +146,14 @@ func (c Config) Validate() error {
 	faults.Check(c.AckWithin == 0 || c.AckWithin >= time.Millisecond && c.AckWithin <= d.Timeout/2,
 		"AckWithin", c.AckWithin, "1ms to half of Timeout", "Timeout")
 	faults.Check(c.MaxWaiters >= 0, "MaxWaiters", c.MaxWaiters, "at least 1", "")
+	faults.Check(c.MaxWaitersPerScope == 0 || c.MaxWaitersPerScope > 0 && c.MaxWaitersPerScope <= d.MaxWaiters,
+		"MaxWaitersPerScope", c.MaxWaitersPerScope, "1 to MaxWaiters", "MaxWaiters")
 	faults.Check(c.MaxValue == 0 || c.MaxValue >= minValue && c.MaxValue <= maxValue, "MaxValue", c.MaxValue, "1024 to 536870912 bytes", "")
 	return faults.Err()
 }
 
 // FromEnv reads the variables LOCK_TTL, LOCK_RENEW, LOCK_MAX_HOLD, LOCK_REMEMBER, LOCK_TIMEOUT,
-// LOCK_ACKS, LOCK_ACK_WITHIN, LOCK_MAX_WAITERS, LOCK_MAX_VALUE and LOCK_STRICT, each behind prefix (by custom "REPRISE_"), from environ, which has the form of
+// LOCK_ACKS, LOCK_ACK_WITHIN, LOCK_MAX_WAITERS, LOCK_MAX_WAITERS_PER_SCOPE, LOCK_MAX_VALUE and LOCK_STRICT, each behind prefix (by custom "REPRISE_"), from environ, which has the form of
 // os.Environ(). It returns every fault at once.
 func FromEnv(prefix string, environ []string) (Config, error) {
 	var c Config

@@ -17,13 +17,13 @@ func TestConfigWithDefaults(t *testing.T) {
 		cfg, want lock.Config
 	}{
 		{"zero", lock.Config{}, lock.Config{TTL: 15 * time.Second, Renew: 5 * time.Second, MaxHold: 10 * time.Minute,
-			Remember: 24 * time.Hour, Timeout: 2 * time.Second, AckWithin: 500 * time.Millisecond, MaxWaiters: 10_000, MaxValue: 16 << 20}},
+			Remember: 24 * time.Hour, Timeout: 2 * time.Second, AckWithin: 500 * time.Millisecond, MaxWaiters: 10_000, MaxWaitersPerScope: 1000, MaxValue: 16 << 20}},
 		{"short lease", lock.Config{TTL: 300 * time.Millisecond}, lock.Config{TTL: 300 * time.Millisecond,
-			Renew: 100 * time.Millisecond, MaxHold: 10 * time.Minute, Remember: 24 * time.Hour, Timeout: 100 * time.Millisecond, AckWithin: 50 * time.Millisecond, MaxWaiters: 10_000, MaxValue: 16 << 20}},
+			Renew: 100 * time.Millisecond, MaxHold: 10 * time.Minute, Remember: 24 * time.Hour, Timeout: 100 * time.Millisecond, AckWithin: 50 * time.Millisecond, MaxWaiters: 10_000, MaxWaitersPerScope: 1000, MaxValue: 16 << 20}},
 		{"long lease", lock.Config{TTL: 48 * time.Hour}, lock.Config{TTL: 48 * time.Hour, Renew: 16 * time.Hour,
-			MaxHold: 48 * time.Hour, Remember: 48 * time.Hour, Timeout: 2 * time.Second, AckWithin: 500 * time.Millisecond, MaxWaiters: 10_000, MaxValue: 16 << 20}},
-		{"all set", lock.Config{TTL: 7, Renew: 6, MaxHold: 5, Remember: 4, Timeout: 3, Acks: 2, AckWithin: 1, MaxWaiters: 8, MaxValue: 9},
-			lock.Config{TTL: 7, Renew: 6, MaxHold: 5, Remember: 4, Timeout: 3, Acks: 2, AckWithin: 1, MaxWaiters: 8, MaxValue: 9}},
+			MaxHold: 48 * time.Hour, Remember: 48 * time.Hour, Timeout: 2 * time.Second, AckWithin: 500 * time.Millisecond, MaxWaiters: 10_000, MaxWaitersPerScope: 1000, MaxValue: 16 << 20}},
+		{"all set", lock.Config{TTL: 7, Renew: 6, MaxHold: 5, Remember: 4, Timeout: 3, Acks: 2, AckWithin: 1, MaxWaiters: 8, MaxWaitersPerScope: 2, MaxValue: 9},
+			lock.Config{TTL: 7, Renew: 6, MaxHold: 5, Remember: 4, Timeout: 3, Acks: 2, AckWithin: 1, MaxWaiters: 8, MaxWaitersPerScope: 2, MaxValue: 9}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := tc.cfg.WithDefaults()
@@ -66,7 +66,7 @@ func TestConfigValidate(t *testing.T) {
 		},
 		{
 			name: "negative and beyond",
-			cfg:  lock.Config{Renew: -1, MaxHold: -1, Remember: 87601 * time.Hour, Timeout: -1, Acks: -1, AckWithin: 1, MaxWaiters: -1, MaxValue: 1023},
+			cfg:  lock.Config{Renew: -1, MaxHold: -1, Remember: 87601 * time.Hour, Timeout: -1, Acks: -1, AckWithin: 1, MaxWaiters: -1, MaxWaitersPerScope: -1, MaxValue: 1023},
 			faults: []string{
 				`Renew: got "-1ns", want more than 0 and less than half of TTL (see TTL)`,
 				`MaxHold: got "-1ns", want at least TTL (see TTL)`,
@@ -75,6 +75,7 @@ func TestConfigValidate(t *testing.T) {
 				`Acks: got "-1", want 0 to 100`,
 				`AckWithin: got "1ns", want 1ms to half of Timeout (see Timeout)`,
 				`MaxWaiters: got "-1", want at least 1`,
+				`MaxWaitersPerScope: got "-1", want 1 to MaxWaiters (see MaxWaiters)`,
 				`MaxValue: got "1023", want 1024 to 536870912 bytes`,
 			},
 		},
@@ -99,10 +100,10 @@ func TestFromEnv(t *testing.T) {
 		{
 			name: "everything set",
 			environ: []string{"X_LOCK_TTL=20s", "X_LOCK_RENEW=6s", "X_LOCK_MAX_HOLD=1h", "X_LOCK_REMEMBER=48h", "X_LOCK_TIMEOUT=500ms",
-				"X_LOCK_ACKS=1", "X_LOCK_ACK_WITHIN=100ms", "X_LOCK_MAX_WAITERS=5", "X_LOCK_MAX_VALUE=1MiB",
+				"X_LOCK_ACKS=1", "X_LOCK_ACK_WITHIN=100ms", "X_LOCK_MAX_WAITERS=5", "X_LOCK_MAX_WAITERS_PER_SCOPE=4", "X_LOCK_MAX_VALUE=1MiB",
 				"LOCK_TTL=1s", "Y_LOCK_TTL=junk"},
 			want: lock.Config{TTL: 20 * time.Second, Renew: 6 * time.Second, MaxHold: time.Hour, Remember: 48 * time.Hour,
-				Timeout: 500 * time.Millisecond, Acks: 1, AckWithin: 100 * time.Millisecond, MaxWaiters: 5, MaxValue: 1 << 20},
+				Timeout: 500 * time.Millisecond, Acks: 1, AckWithin: 100 * time.Millisecond, MaxWaiters: 5, MaxWaitersPerScope: 4, MaxValue: 1 << 20},
 		},
 		{
 			name:    "faults of syntax and of rules, at once",

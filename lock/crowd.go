@@ -15,7 +15,9 @@ type crowds struct {
 	mu   sync.Mutex
 	byID map[crowdID]*crowd
 	size int // of all together
-	came int // so many have joined so far
+
+	scopes map[string]int // how many wait in each scope; no entry for none
+	came   int            // so many have joined so far
 }
 
 // crowdID is what an answer depends on.
@@ -37,6 +39,7 @@ type crowd struct {
 type member struct {
 	in     *crowds
 	id     crowdID
+	scope  string
 	crowd  *crowd
 	number int  // of all who have joined
 	heir   bool // others had come before
@@ -48,15 +51,19 @@ type member struct {
 func (c *crowds) init() {
 	c.open, c.close = context.WithCancel(context.Background())
 	c.byID = map[crowdID]*crowd{}
+	c.scopes = map[string]int{}
 }
 
-// join fails if most wait already.
-func (c *crowds) join(key string, terms Terms, most int) (*member, bool) {
+// join fails if as many wait already as may, in all or in the scope.
+func (c *crowds) join(key string, terms Terms, cfg Config) (*member, bool) {
 	id := crowdID{key, terms.Fingerprint, terms.LeaveAbandoned}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.size >= most {
+	if c.size >= cfg.MaxWaiters || terms.Scope != "" && c.scopes[terms.Scope] >= cfg.MaxWaitersPerScope {
 		return nil, false
+	}
+	if terms.Scope != "" {
+		c.scopes[terms.Scope]++
 	}
 	of := c.byID[id]
 	if of == nil {
@@ -66,7 +73,7 @@ func (c *crowds) join(key string, terms Terms, most int) (*member, bool) {
 	c.size++
 	c.came++
 	of.size++
-	m := &member{in: c, id: id, crowd: of, number: c.came, first: make(chan struct{}), told: make(chan error, 1)}
+	m := &member{in: c, id: id, scope: terms.Scope, crowd: of, number: c.came, first: make(chan struct{}), told: make(chan error, 1)}
 	of.queue = append(of.queue, m)
 	m.heir = of.size > 1 // of those who have been told, too: the hint that they were woken by is spent
 	if of.queue[0] == m {
@@ -87,6 +94,11 @@ func (m *member) leave() {
 		}
 	}
 	c.size--
+	if m.scope != "" {
+		if c.scopes[m.scope]--; c.scopes[m.scope] == 0 {
+			delete(c.scopes, m.scope)
+		}
+	}
 	if of.size--; of.size == 0 {
 		delete(c.byID, m.id)
 		if of.wake != nil {

@@ -68,6 +68,10 @@ type Terms struct {
 	// LeaveAbandoned: don't take over from a holder that failed; return an *AbandonedError.
 	LeaveAbandoned bool
 
+	// Scope is whom the caller asks for, such as a tenant. It bounds only how many may wait: see
+	// Config.MaxWaitersPerScope.
+	Scope string
+
 	// Wait bounds how long Acquire waits for another holder. Zero means until its context ends.
 	Wait time.Duration
 
@@ -105,9 +109,11 @@ func (l *Locker) tryAcquire(ctx context.Context, key string, terms Terms) (*Leas
 		t := &trip{Context: ctx, locker: l, terms: terms, key: key, token: newToken()}
 		asked := time.Now()
 		if t.reply, t.err = l.begin(t); t.err != nil {
-			// It may have left our claim behind. The caller is not kept waiting for that to be
-			// undone: Redis is slow, or away.
-			go l.handBack(t, t.key, t.token)
+			if !errors.Is(t.err, errUnsent) {
+				// It may have left our claim behind. The caller is not kept waiting for that to be
+				// undone: Redis is slow, or away.
+				go l.handBack(t, t.key, t.token)
+			}
 			if expired != nil {
 				return nil, failed("acquire", fmt.Errorf("%w: %w", t.err, expired))
 			}
@@ -197,15 +203,11 @@ func (l *Locker) begin(t *trip) (reply, error) {
 
 var yes, no any = "1", "0"
 
-// renew runs the renew script as part of a batch, for a lease of so many milliseconds.
-func (l *Locker) renew(b *batch, key, token string, lease any) (reply, error) {
-	r, err := b.run(renewScript, append(renewScript.args(key), token, lease, l.rememberMS))
-	if err == nil && r.status == ok {
-		if short := l.server.unconfirmed(r); short != nil {
-			return r, fmt.Errorf("%w: %w", ErrUnavailable, short)
-		}
-	}
-	return r, err
+// batch is a script for many leases. Its got is for the caller to add.
+func (l *Locker) batch(sc *script, leases []*Lease) *batch {
+	return &batch{server: &l.server, script: sc, timeout: l.cfg.Timeout, size: len(leases), args: func(i int) []any {
+		return append(sc.args(leases[i].keyArg), leases[i].ownerArg, leases[i].extension(), l.rememberMS)
+	}}
 }
 
 // commit runs the commit script.

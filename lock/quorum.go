@@ -90,7 +90,9 @@ func (l *Locker) tryQuorum(ctx context.Context, key string, terms Terms) (*Lease
 	var err error
 	switch {
 	case !won:
-		err = l.refusal(b, key, votes)
+		if err = l.refusal(b, key, votes); errors.Is(err, errUnsent) && ctx.Err() != nil {
+			err = context.Cause(ctx) // it was the caller who left the queue
+		}
 	case ctx.Err() != nil:
 		// Won for a caller who left while the answers were on their way.
 		err = context.Cause(ctx)
@@ -154,9 +156,9 @@ func (l *Locker) undoAll(b *ballot) {
 }
 
 // undo gives back what one deployment has granted, or may have: nobody has worked under it. One that
-// said no need not be asked again.
+// said no, or was never asked, need not be asked again.
 func (l *Locker) undo(b *ballot, member int, v vote) {
-	if !v.no() {
+	if !v.no() && !errors.Is(v.err, errUnsent) {
 		l.members[member].handBack(b, b.key, b.token)
 	}
 }

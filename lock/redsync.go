@@ -17,7 +17,8 @@ import (
 // finds it won. Redsync would ask from a goroutine of its own, whose two switches cost as much as a
 // third of a round trip (measured on loopback: a replay takes 1.7 times the bare script's time that
 // way and 1.05 this way), and after a "no" it would send a script to clean up: a second round trip for
-// each conflict and replay.
+// each conflict and replay. Renewals are asked for before, too, many in a pipeline, and go through redsync
+// one after the other when their answers are in.
 //
 // Redsync's interface has no room for what the scripts answer, and its errors can't tell a
 // conflict from a timeout. Both travel on the context instead, in a trip.
@@ -34,8 +35,7 @@ type trip struct {
 	token  any
 
 	end   *ending // release or abandon
-	batch *batch  // renew: the pipeline to join,
-	lease any     // and for how long, ms
+	asked bool    // renew: Redis has been asked, and reply is what it answered
 
 	reply reply // what Redis answered,
 	err   error // or why it did not
@@ -75,14 +75,13 @@ type conn trip
 // SetNX reports the grant that the trip has brought.
 func (c *conn) SetNX(string, string, time.Duration) (bool, error) { return c.reply.status == ok, nil }
 
-// Eval runs renew, release or abandon, whichever the trip is for. Redsync also calls it to clean
-// up after a grant that came too late to use.
+// Eval reports the renewal that the trip has brought, or runs release or abandon. Redsync also calls
+// it to clean up after a grant that came too late to use.
 func (c *conn) Eval(_ *rsredis.Script, keysAndArgs ...any) (any, error) {
 	t := (*trip)(c)
 	key, token := keysAndArgs[0].(string), keysAndArgs[1].(string)
 	switch {
-	case t.batch != nil:
-		t.reply, t.err = t.locker.renew(t.batch, key, token, t.lease)
+	case t.asked:
 	case t.end != nil:
 		t.reply, t.err = t.locker.end(t.bounded, *t.end, key)
 	default:

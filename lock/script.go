@@ -136,21 +136,31 @@ func parseReply(v any) (reply, error) {
 			return reply{status: ok, value: v}, nil
 		}
 	case []any:
-		var r reply
-		if len(v) > 0 {
-			n, _ := v[0].(int64)
-			r.status = status(n)
+		if len(v) < 2 {
+			break
 		}
-		sized := false
-		if len(v) > 1 {
-			r.value, _ = v[1].(string)
-			r.size, sized = v[1].(int64)
+		n, _ := v[0].(int64)
+		r := reply{status: status(n)}
+		var isText, isSize bool
+		if r.value, isText = v[1].(string); !isText {
+			r.size, isSize = v[1].(int64)
 		}
-		if len(v) > 2 {
-			r.left, _ = v[2].(int64)
-		}
-		if r.status >= held && r.status <= doneLong && sized == (r.status == doneLong) {
-			return r, nil
+		switch r.status {
+		case held:
+			if len(v) == 3 {
+				r.left, _ = v[2].(int64)
+			}
+			if isText && r.left > 0 {
+				return r, nil
+			}
+		case abandoned, done:
+			if isText && len(v) == 2 {
+				return r, nil
+			}
+		case doneLong:
+			if isSize && len(v) == 2 {
+				return r, nil
+			}
 		}
 	}
 	return reply{}, fmt.Errorf("unexpected reply of type %T", v)

@@ -23,6 +23,8 @@ type server struct {
 	inline   int64                // longest value that begin brings along, bytes
 	reloaded *atomic.Int64        // when the topology was last reloaded, Unix nanoseconds
 	acked    *acked               // nil: no replica is asked
+	turns    *turns
+	peers    *sync.Map // address → *redis.Client: the cluster's nodes that redirects have named
 }
 
 // inlineLimit is where fetching a value apart overtakes carrying it through Lua. Measured on
@@ -37,7 +39,7 @@ func newServer(client redis.UniversalClient, cfg Config) (server, error) {
 	if v := reflect.ValueOf(client); client == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 		return server{}, errors.New("lock: client: got nil, want a *redis.Client or *redis.ClusterClient")
 	}
-	s := server{client: client, inline: min(inlineLimit, cfg.MaxValue), reloaded: new(atomic.Int64)}
+	s := server{client: client, inline: min(inlineLimit, cfg.MaxValue), reloaded: new(atomic.Int64), turns: newTurns(), peers: new(sync.Map)}
 	switch c := client.(type) {
 	case *redis.Client:
 		s.obedient = c.Options().ContextTimeoutEnabled
@@ -75,65 +77,20 @@ func (s *server) run(ctx context.Context, sc *script, args []any, grantee *Locke
 }
 
 func (s *server) send(ctx context.Context, sc *script, args []any) (reply, error) {
+	turn, err := s.turn(ctx, sc, args[3].(string))
+	if err != nil {
+		return reply{}, err
+	}
+	defer s.turns.give(turn)
 	if s.acked != nil && sc.holds {
 		return s.confirm(ctx, sc, args)
 	}
 	cmd := sc.command(ctx, args)
-	err := s.client.Process(ctx, cmd)
-	if unknownScript(err) {
+	if err = s.client.Process(ctx, cmd); unknownScript(err) {
 		cmd = sc.loading(ctx, args)
 		err = s.client.Process(ctx, cmd)
 	}
 	return s.result(cmd, err)
-}
-
-// sendAll sends a batch of scripts, to each node its own in one pipeline, and books what came of each.
-// A ClusterClient could split it by node as well, but not without the command table, which it asks of
-// any node: one that hangs, of whatever slots, would hold all renewals up. The client of a cluster's
-// node sends nothing again by itself, so what a broken connection has lost is sent once more.
-func (s *server) sendAll(ctx context.Context, all []*renewal) {
-	s.sendOnce(ctx, all)
-	if s.cluster == nil {
-		return
-	}
-	var again []*renewal
-	for _, r := range all {
-		if err := r.cmd.Err(); passing(err) && ctx.Err() == nil {
-			s.reload(err)
-			r.cmd.SetErr(nil)
-			again = append(again, r)
-		}
-	}
-	s.sendOnce(ctx, again)
-}
-
-func (s *server) sendOnce(ctx context.Context, all []*renewal) {
-	nodes := map[redis.UniversalClient][]*renewal{}
-	for _, r := range all {
-		node, err := s.primary(ctx, r.cmd.Args()[3].(string))
-		if err != nil {
-			r.cmd.SetErr(err)
-			continue
-		}
-		nodes[node] = append(nodes[node], r)
-	}
-	var wg sync.WaitGroup
-	for node, its := range nodes {
-		wg.Go(func() {
-			cmds := make([]redis.Cmder, len(its))
-			for i, r := range its {
-				cmds[i] = r.cmd
-			}
-			acks, err := s.pipeline(ctx, node, false, cmds...)
-			for _, r := range its {
-				r.acks = acks
-				if r.cmd.Err() == nil && err != nil {
-					r.cmd.SetErr(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
 }
 
 // pipeline sends scripts to a node, and WAIT behind them in acked mode. Each script has its own error;
@@ -141,9 +98,13 @@ func (s *server) sendOnce(ctx context.Context, all []*renewal) {
 func (s *server) pipeline(ctx context.Context, node redis.UniversalClient, asking bool, scripts ...redis.Cmder) (acks int64, err error) {
 	pipe := node.Pipeline()
 	if asking {
-		pipe.Do(ctx, "asking")
+		for _, script := range scripts {
+			pipe.Do(ctx, "asking") // holds for one command
+			_ = pipe.Process(ctx, script)
+		}
+	} else {
+		_ = pipe.BatchProcess(ctx, scripts...)
 	}
-	_ = pipe.BatchProcess(ctx, scripts...)
 	if s.acked == nil {
 		_, _ = pipe.Exec(ctx)
 		return 0, nil

@@ -15,6 +15,11 @@ import (
 // sharded channel named like the key. All waiters of a process share one connection per Redis
 // node, and all waiters of a key one subscription. Every event is only a hint to look again: what
 // holds is what begin answers.
+//
+// A waiter rests only on a channel that somebody can publish on. SSUBSCRIBE may be allowed where
+// SPUBLISH is not, and the scripts swallow that refusal, so each connection proves its node's channels
+// once, by publishing on one of them and hearing it. That says nothing about a holder elsewhere who has
+// other rights, nor about a message that gets lost, so whoever rests looks all the same now and then.
 type waker struct {
 	client  redis.UniversalClient
 	cluster *redis.ClusterClient // nil for other clients
@@ -27,8 +32,12 @@ type waker struct {
 const (
 	// lingerFor keeps an idle connection, because waiters come in bursts.
 	lingerFor = 5 * time.Second
-	// askAgain is how long a server's refusal of SSUBSCRIBE is believed.
+	// askAgain is how long a server's refusal of SSUBSCRIBE or SPUBLISH is believed.
 	askAgain = time.Minute
+	// probe is what a connection publishes to itself. Nothing has happened to the key.
+	probe = "?"
+	// proveWithin bounds one probe, and is the pause before the next.
+	proveWithin = time.Second
 )
 
 func (w *waker) init(client redis.UniversalClient) {
@@ -49,7 +58,7 @@ type watch struct {
 func (w *watch) broken() bool { return w.listener == nil || w.listener.ended.Load() }
 
 // live tells whether events can be relied on, so that there is no need to poll.
-func (w *watch) live() bool { return w.subbed.Load() }
+func (w *watch) live() bool { return w.subbed.Load() && w.listener.proved.Load() }
 
 // ring never blocks: one pending hint is as good as many.
 func (w *watch) ring() {
@@ -114,12 +123,14 @@ type listener struct {
 	node   redis.UniversalClient
 	pubsub *redis.PubSub
 
-	ended atomic.Bool // the connection broke, or was refused
+	ended  atomic.Bool // the connection broke, or was refused
+	proved atomic.Bool // a message has come over it
 
 	mu      sync.Mutex
 	keys    map[string]map[*watch]struct{}
 	inPlace map[string]struct{} // subscriptions that Redis has confirmed, and that we have not ended
 	changed chan struct{}       // keys has changed
+	proving bool                // a goroutine is at it
 }
 
 func newListener(w *waker, node redis.UniversalClient) *listener {
@@ -234,12 +245,54 @@ func (l *listener) read() {
 		case *redis.Subscription:
 			if event.Kind == "ssubscribe" {
 				l.tell(event.Channel, true)
+				l.prove()
 			} else {
 				l.tell(event.Channel, false)
 			}
 		case *redis.Message:
-			l.tell(event.Channel, true)
+			l.proved.Store(true)
+			if event.Payload != probe {
+				l.tell(event.Channel, true)
+			}
 		}
+	}
+}
+
+// prove has the connection proved, unless it is or somebody is at it.
+func (l *listener) prove() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.proving || l.proved.Load() {
+		return
+	}
+	l.proving = true
+	go l.publish()
+}
+
+// publish publishes to ourselves until it is heard, or refused, or nobody waits.
+func (l *listener) publish() {
+	for pause := proveWithin; ; pause = min(2*pause, askAgain) {
+		l.mu.Lock()
+		channel, found := "", false
+		for channel = range l.inPlace {
+			found = true
+			break
+		}
+		if !found || l.proved.Load() || l.ended.Load() {
+			l.proving = false
+			l.mu.Unlock()
+			return
+		}
+		l.mu.Unlock()
+		ctx, cancel := context.WithTimeout(context.Background(), proveWithin)
+		err := l.node.SPublish(ctx, channel, probe).Err()
+		cancel()
+		if refused(err) {
+			l.waker.forget(l, true)
+			_ = l.pubsub.Close() // which read sees
+			return
+		}
+		time.Sleep(pause)
 	}
 }
 

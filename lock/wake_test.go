@@ -11,6 +11,7 @@ func TestWatchOfAStandingSubscription(t *testing.T) {
 	var w waker
 	w.init(redis.NewClient(&redis.Options{}))
 	l := &listener{waker: &w, keys: map[string]map[*watch]struct{}{}, inPlace: map[string]struct{}{}, changed: make(chan struct{}, 1)}
+	l.proved.Store(true)
 	watching := func() *watch {
 		v := &watch{c: make(chan struct{}, 1), key: "k", listener: l}
 		l.add(v)

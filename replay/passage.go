@@ -108,6 +108,7 @@ func (p *passage) acquire(ctx context.Context) (*lock.Lease, error) {
 func (p *passage) ask(ctx context.Context, onlyLook bool) (*lock.Lease, error) {
 	terms := lock.Terms{
 		Fingerprint:    p.req.Fingerprint,
+		Scope:          p.req.Scope,
 		LeaveAbandoned: p.req.OnAbandoned == RefuseUnknown || onlyLook,
 		Wait:           p.req.Wait,
 		Detached:       true, // the lease must outlive a caller who hangs up: the answer is stored yet

@@ -181,7 +181,7 @@ func TestAckedKnowsNoScripts(t *testing.T) {
 			flush()
 			time.Sleep(ttl/3 + time.Second)
 			live(t, lease)
-			a.WantTrips("renew+WAIT", "renew+WAIT", "load renew+WAIT")
+			a.WantTrips("renew+WAIT", "load renew+WAIT")
 			flush()
 			commit(t, lease, lock.StoredNow)
 			a.WantTrips("commit+WAIT", "load commit+WAIT")
@@ -310,7 +310,7 @@ func TestAckedFollowsRedirects(t *testing.T) {
 					t.Errorf("dialed %v, want %v", dialed, want)
 				}
 				mu.Unlock()
-				if want := map[string]int{"MOVED": 0, "ASK": 2}[kind]; int(asked.Load()) != want { // a renewal is sent to the key's node again
+				if want := map[string]int{"MOVED": 0, "ASK": 3}[kind]; int(asked.Load()) != want {
 					t.Errorf("%d ASKING, want %d", asked.Load(), want)
 				}
 

@@ -3,6 +3,7 @@ package bubble
 import (
 	"context"
 	"fmt"
+	"net"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -48,7 +49,8 @@ func TestTopologyIsAskedForWhenANodeIsAway(t *testing.T) {
 
 		f.Up()
 		time.Sleep(5 * time.Second)
-		if _, err := l.TryAcquire(t.Context(), "other", anyone); err != nil {
+		// One of the many may have got "other" after all.
+		if _, err := l.TryAcquire(t.Context(), "third", anyone); err != nil {
 			t.Error(err)
 		}
 	})
@@ -98,4 +100,55 @@ func TestClusterClientRenewsInPipelines(t *testing.T) {
 			live(t, lease)
 		}
 	})
+}
+
+// A node that hangs delays the renewals of its own keys and no others, whether or not the client minds
+// its context.
+func TestNodeThatHangsDelaysItsOwnRenewalsOnly(t *testing.T) {
+	for _, obedient := range []bool{true, false} {
+		t.Run(fmt.Sprint(obedient), func(t *testing.T) {
+			Run(t, func(t *testing.T, f *Fleet) {
+				other := f.Machine() // its link leads to the second node
+				a := f.ClusterMachine(func(o *redis.ClusterOptions) {
+					o.ContextTimeoutEnabled = obedient
+					dial := o.Dialer
+					o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+						if addr == "other:6379" {
+							return other.dial(ctx, network, addr)
+						}
+						return dial(ctx, network, addr)
+					}
+					o.ClusterSlots = func(context.Context) ([]redis.ClusterSlot, error) {
+						return []redis.ClusterSlot{
+							{Start: 0, End: 8191, Nodes: []redis.ClusterNode{{Addr: "redis:6379"}}}, // that of "k"
+							{Start: 8192, End: 16383, Nodes: []redis.ClusterNode{{Addr: "other:6379"}}},
+						}, nil
+					}
+				})
+				l := a.Locker(lock.Config{})
+				lease := grant(t, l, anyone)
+				far, err := l.TryAcquire(t.Context(), "a", anyone)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n := times(other.Trips(), "begin"); n != 1 {
+					t.Fatalf("%d of the keys are on the second node, want 1", n)
+				}
+				a.Trips()
+				other.Freeze()
+				time.Sleep(2*ttl/3 + 100*time.Millisecond)
+				if n := times(a.Trips(), "renew"); n != 2 {
+					t.Errorf("%d renewals in %v beside a node that hangs, want 2", n, 2*ttl/3)
+				}
+				live(t, lease)
+				if far.State() != lock.Suspended {
+					t.Errorf("state %d on the node that hangs, want Suspended", far.State())
+				}
+				time.Sleep(ttl / 3)
+				ended(t, far, lock.ErrLost)
+				live(t, lease)
+				other.Thaw()
+			})
+		})
+	}
 }

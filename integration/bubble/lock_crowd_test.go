@@ -3,6 +3,7 @@ package bubble
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -49,9 +50,8 @@ func TestCrowdAsksOnce(t *testing.T) {
 			if n := times(trips, "SSUBSCRIBE"); n != 1 {
 				t.Errorf("%d subscriptions", n)
 			}
-			// For all together: one look whenever the lease as it was last seen has run out, and where there is no
-			// channel, one in 125 to 250 ms.
-			if n := times(trips, "begin") - waiters; channels && n > 10 || !channels && n > 60_000/125+100 {
+			// For all together: one look in 2.5 to 5 s, and where there is no channel, one in 125 to 250 ms.
+			if n := times(trips, "begin") - waiters; channels && n > 60/2.5+10 || !channels && n > 60_000/125+100 {
 				t.Errorf("asked %d times in a minute", n)
 			}
 			commit(t, first, lock.StoredNow)
@@ -233,7 +233,7 @@ func TestCrowdListensAgain(t *testing.T) {
 		time.Sleep(time.Second)
 		m.Trips()
 		time.Sleep(10 * time.Second)
-		if n := times(m.Trips(), "begin"); n > 2 {
+		if n := times(m.Trips(), "begin"); n > 7 {
 			t.Errorf("asked %d times in 10 s, with a channel to be had", n)
 		}
 		_, _, _ = long()
@@ -284,6 +284,58 @@ func TestCrowdIsBounded(t *testing.T) {
 		commit(t, first, lock.StoredNow)
 		for _, err := range next() {
 			is(t, err, lock.ErrDone)
+		}
+	})
+}
+
+// Nor do more than MaxWaitersPerScope of one scope, whatever keys they wait for; others wait all the same.
+func TestWaitersOfAScopeAreBounded(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		elsewhere := f.Machine().Locker(lock.Config{})
+		l := f.Machine(wide).Locker(lock.Config{MaxWaiters: 6, MaxWaitersPerScope: 2})
+		var held []*lock.Lease
+		for i := range 3 {
+			lease, err := elsewhere.TryAcquire(t.Context(), fmt.Sprint(i), anyone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			held = append(held, lease)
+		}
+		for range 2 { // what a scope has used up is free again
+			var wg sync.WaitGroup
+			wait := func(i int, scope string, want error) {
+				wg.Go(func() {
+					_, err := l.Acquire(t.Context(), fmt.Sprint(i), lock.Terms{Scope: scope})
+					is(t, err, want)
+				})
+				synctest.Wait()
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			for i := range 2 {
+				wg.Go(func() {
+					_, err := l.Acquire(ctx, fmt.Sprint(i), lock.Terms{Scope: "greedy"})
+					is(t, err, context.Canceled, lock.ErrHeld)
+				})
+			}
+			synctest.Wait()
+			start := time.Now()
+			_, err := l.Acquire(t.Context(), "2", lock.Terms{Scope: "greedy"})
+			if held, _ := errors.AsType[*lock.HeldError](err); held == nil || time.Since(start) > time.Second {
+				t.Errorf("got %v after %v, want the holder at once", err, time.Since(start))
+			}
+			commits := held[2]
+			wait(2, "other", lock.ErrDone)
+			wait(2, "", lock.ErrDone)
+			wait(2, "", lock.ErrDone)
+			wait(2, "", lock.ErrDone)      // six in all
+			wait(2, "other", lock.ErrHeld) // at once
+			commit(t, commits, lock.StoredNow)
+			cancel()
+			wg.Wait()
+			f.Redis.Del("2")
+			if held[2], err = elsewhere.TryAcquire(t.Context(), "2", anyone); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }

@@ -2,10 +2,14 @@ package bubble
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/alicebob/miniredis/v2/server"
 
 	"github.com/reprise-go/reprise/lock"
 )
@@ -93,6 +97,128 @@ func TestIdleChannelIsClosed(t *testing.T) {
 		time.Sleep(6 * time.Second)
 		if without := f.Redis.CurrentConnectionCount(); without != with-1 {
 			t.Errorf("%d connections, want %d", without, with-1)
+		}
+	})
+}
+
+// forbid refuses SPUBLISH of that payload, as an ACL does or a server on which it has another name.
+func forbid(f *Fleet, payload, message string) {
+	f.Before(func(p *server.Peer, cmd string, args ...string) bool {
+		if cmd != "SPUBLISH" || payload != "" && args[1] != payload {
+			return false
+		}
+		p.WriteError(message)
+		return true
+	})
+}
+
+// A waiter doesn't rest on a channel that nobody can publish on, though it may subscribe to it. The
+// refusal is remembered.
+func TestChannelThatCannotBePublishedOnIsNoChannel(t *testing.T) {
+	for name, message := range map[string]string{
+		"ACL":            "NOPERM this user has no permissions to run the 'spublish' command",
+		"rename-command": "ERR unknown command 'spublish', with args beginning with: ",
+	} {
+		t.Run(name, func(t *testing.T) {
+			Run(t, func(t *testing.T, f *Fleet) {
+				f.Channels()
+				forbid(f, "", message)
+				a, b := f.Machine(), f.Machine()
+				l := b.Locker(lock.Config{})
+				lease := grant(t, a.Locker(lock.Config{}), anyone)
+				for range 5 {
+					result := waiting(t, t.Context(), l, anyone)
+					time.Sleep(time.Second)
+					if err := lease.Release(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					next, err, took := result()
+					attempt(t, next, err, 1)
+					if took > time.Second+250*time.Millisecond {
+						t.Errorf("it took %v", took)
+					}
+					lease = next
+				}
+				trips := b.Trips()
+				if subscribed, published := times(trips, "SSUBSCRIBE"), times(trips, "SPUBLISH"); subscribed != 1 || published != 1 {
+					t.Errorf("subscribed %d times and published %d times, want once each", subscribed, published)
+				}
+			})
+		})
+	}
+}
+
+// One proof does for all who wait, and rings nobody.
+func TestChannelIsProvedOnce(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		f.Channels()
+		a, b := f.Machine(), f.Machine()
+		l := b.Locker(lock.Config{})
+		holder := a.Locker(lock.Config{})
+		for i := range 10 {
+			lease, err := holder.TryAcquire(t.Context(), fmt.Sprint(i), anyone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				if _, err := l.Acquire(t.Context(), fmt.Sprint(i), anyone); !errors.Is(err, lock.ErrDone) {
+					t.Error(err)
+				}
+			}()
+			time.Sleep(400 * time.Millisecond) // by then all of them rest
+			before := times(b.Trips(), "SPUBLISH")
+			if want := 1 - min(i, 1); before != want {
+				t.Errorf("waiter %d: published %d times, want %d", i, before, want)
+			}
+			commit(t, lease, lock.StoredNow)
+			<-done
+		}
+	})
+}
+
+// A proof that gets lost is tried again; until it is heard, waiters ask.
+func TestProofIsTriedAgain(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		f.Channels()
+		a, b := f.Machine(), f.Machine()
+		b.OnNext(2, "SPUBLISH", Unheard)
+		lease := grant(t, a.Locker(lock.Config{}), anyone)
+		result := waiting(t, t.Context(), b.Locker(lock.Config{}), anyone)
+		time.Sleep(time.Second)
+		if n := times(b.Trips(), "begin"); n < 5 {
+			t.Errorf("it asked %d times, as if it would be told", n)
+		}
+		time.Sleep(14 * time.Second)
+		b.Trips()
+		time.Sleep(4 * time.Second)
+		if n := times(b.Trips(), "begin"); n > 3 {
+			t.Errorf("it asked %d times in 4 s, with a channel to be had", n)
+		}
+		commit(t, lease, lock.StoredNow)
+		_, err, _ := result()
+		is(t, err, lock.ErrDone)
+	})
+}
+
+// The holder may have other rights than the waiter: what it can't tell is found all the same.
+func TestWaiterLooksNowAndThen(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		f.Channels()
+		forbid(f, "1", "NOPERM this user has no permissions to run the 'spublish' command") // of the scripts'
+		a, b := f.Machine(), f.Machine()
+		for age := time.Second; age < time.Minute; age *= 4 {
+			lease := grant(t, a.Locker(lock.Config{}), anyone)
+			result := waiting(t, t.Context(), b.Locker(lock.Config{}), anyone)
+			time.Sleep(age)
+			commit(t, lease, lock.StoredNow)
+			_, err, took := result()
+			is(t, err, lock.ErrDone)
+			if took > 2*age+time.Second || took > age+5*time.Second {
+				t.Errorf("what happened after %v was found after %v", age, took)
+			}
+			f.Redis.Del(key)
 		}
 	})
 }

@@ -147,3 +147,32 @@ func TestAllWhoWaitGetTheSameAnswer(t *testing.T) {
 		}
 	})
 }
+
+// One tenant can't take waiting away from all: its requests beyond Config.Lock.MaxWaitersPerScope are
+// told at once that the key is in flight, and another tenant's wait.
+func TestScopesWaitApart(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		greedy, another, modest := request(), request(), request()
+		another.Key = "another key"
+		modest.Scope = "another scope"
+		holder := newDesk(t, f)
+		for _, req := range []replay.Request{greedy, another, modest} {
+			end := holder.hang(req, "done")
+			defer end()
+		}
+		d := newDesk(t, f, waiting(time.Minute), func(c *replay.Config) { c.Lock.MaxWaitersPerScope = 1 })
+		first := d.start(bg, greedy, says("no"))
+		synctest.Wait()
+		r := d.ask(bg, another, says("no"))
+		r.wasRefused(t, replay.ErrInFlight, replay.InFlight)
+		if r.took > time.Second {
+			t.Errorf("told after %v, want at once", r.took)
+		}
+		r = d.ask(bg, modest, says("no"))
+		r.wasRefused(t, replay.ErrInFlight, replay.InFlight)
+		if r.took < time.Minute {
+			t.Errorf("another scope waited %v, want a minute", r.took)
+		}
+		first()
+	})
+}

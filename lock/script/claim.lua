@@ -15,11 +15,13 @@ local function ours(value, token)
 end
 
 -- parse takes a claim apart. It knows nothing else for one, not even by its size: what it takes
--- for a claim may be granted over.
+-- for a claim may be granted over. parseClaim in Go knows the same: a fence as far as numbers count
+-- exactly here, ten years of remember.
 local function parse(value)
   local attempt, fence, remember, fingerprint, owner =
     value:match('^L1 ([1-9]%d*) (%d+) (%d+) ([!-~]+) ([0-9a-f]+)$')
-  if owner and #attempt < 10 and #fence < 17 and #remember < 13 and #fingerprint <= 128 and #owner == 32 then
+  if owner and #attempt < 10 and #fence < 17 and tonumber(fence) <= 9007199254740991
+    and #remember < 13 and tonumber(remember) <= 315360000000 and #fingerprint <= 128 and #owner == 32 then
     return remember, attempt, fence, fingerprint
   end
 end
@@ -52,7 +54,7 @@ local function touch()
 end
 
 -- wake tells those who wait for the key. pcall, because Redis before 7 has no SPUBLISH and an
--- ACL may forbid it: they poll then.
+-- ACL may forbid it: they find that out by themselves, and poll then.
 local function wake()
   redis.pcall('SPUBLISH', KEYS[1], '1')
 end

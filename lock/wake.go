@@ -3,6 +3,8 @@ package lock
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -273,19 +275,15 @@ func (l *listener) prove() {
 func (l *listener) publish() {
 	for pause := proveWithin; ; pause = min(2*pause, askAgain) {
 		l.mu.Lock()
-		channel, found := "", false
-		for channel = range l.inPlace {
-			found = true
-			break
-		}
-		if !found || l.proved.Load() || l.ended.Load() {
+		channels := slices.Sorted(maps.Keys(l.inPlace)) // which is no matter, as long as it is the same each time
+		if len(channels) == 0 || l.proved.Load() || l.ended.Load() {
 			l.proving = false
 			l.mu.Unlock()
 			return
 		}
 		l.mu.Unlock()
 		ctx, cancel := context.WithTimeout(context.Background(), proveWithin)
-		err := l.node.SPublish(ctx, channel, probe).Err()
+		err := l.node.SPublish(ctx, channels[0], probe).Err()
 		cancel()
 		if refused(err) {
 			l.waker.forget(l, true)

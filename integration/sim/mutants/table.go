@@ -43,7 +43,7 @@ var mutants = []mutant{
 		"if short := l.locker.server.unconfirmed(r); short != nil {", "if short := l.locker.server.unconfirmed(r); false {\n\t\t_ = short"},
 	{"the client doesn't mind that its lease is another's", "lock/renew.go",
 		"r.book(l, extended, until, foreign, a.err)",
-		"r.book(l, extended || foreign, time.Now().Add(r.locker.cfg.TTL), false, a.err)"},
+		"if foreign {\n\t\t\t\textended, until, foreign = true, time.Now().Add(r.locker.cfg.TTL), false\n\t\t\t}\n\t\t\tr.book(l, extended, until, foreign, a.err)"},
 	{"a lost lease doesn't end the context", "lock/renew.go",
 		"if s == Lost {\n\t\tl.cancel(ErrLost)\n\t}", ""},
 	{"a lease counts from when its grant was heard of", "lock/locker.go",

@@ -111,7 +111,9 @@ func (x *exchange) recorded() replay.Answer {
 	x.fresh = x.recorder.finish()
 	if x.recorder.short() {
 		// Less than its Content-Length: as from net/http, the client gets a broken connection, and
-		// no retry gets half an answer for a whole one.
+		// no retry gets half an answer for a whole one. The length makes sure of the former where a
+		// recovery around us keeps the panic to itself.
+		x.w.Header()["Content-Length"] = x.recorder.header["Content-Length"]
 		panic(http.ErrAbortHandler)
 	}
 	status, header := x.fresh.Status, x.recorder.header

@@ -32,10 +32,10 @@ func (Stripe) Syntax() KeySyntax { return stripeKeys }
 // Marker returns Idempotent-Replayed: true.
 func (Stripe) Marker(string) (name, value string) { return "Idempotent-Replayed", "true" }
 
-// MarkReplay says Stripe-Should-Retry: false of a stored 409 or 5xx, which the vendor's SDKs would send again: they would
+// MarkReplay says Stripe-Should-Retry: false of a stored 5xx, which the vendor's SDKs would send again: they would
 // get the same until the record expires.
 func (Stripe) MarkReplay(status int, header http.Header) {
-	if status == http.StatusConflict || status >= 500 {
+	if status >= 500 {
 		header.Set("Stripe-Should-Retry", "false")
 	}
 }

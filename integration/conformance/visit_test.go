@@ -138,6 +138,9 @@ func (v *visit) replays(step string, got, first answer, key string) {
 	}
 	v.one(step, got.header, v.marker, strings.ReplaceAll(v.value, "{KEY}", key))
 	v.length(step, got)
+	if v.marker == "Idempotent-Replayed" && got.status >= 500 { // Stripe's SDKs would send it again
+		v.one(step, got.header, "Stripe-Should-Retry", "false")
+	}
 	names := maps.Clone(first.header)
 	maps.Copy(names, got.header)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
@@ -155,6 +158,7 @@ var notKept = []string{
 	"Connection", "Keep-Alive", "Proxy-*", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Date", "Age", "Content-Length",
 	"Set-Cookie", "Www-Authenticate", "Authentication-Info", "Retry-After", "Ratelimit*", "X-Ratelimit-*", "Server-Timing",
 	"Alt-Svc", "Via", "Clear-Site-Data", "Traceparent", "Tracestate", "X-Request-Id", "Request-Id", "Access-Control-*",
+	"X-Should-Retry", "Stripe-Should-Retry", "Retry-After-Ms",
 }
 
 func kept(name string) bool {

@@ -146,15 +146,17 @@ func (e *exam) node(ctx context.Context, c redis.UniversalClient, where string) 
 			break
 		}
 	}
-	if tried == unanswered {
+	switch tried {
+	case unanswered:
 		return
-	}
-	if tried == someRefused { // what it has left behind is in the way
+	case elsewhere: // all that the prefix allows: requests find their way, and channels don't
+		channels = false
+	case someRefused: // what it has left behind is in the way
 		if key, _ = e.keyAt(ctx, c, name, next); key == "" {
 			return
 		}
 	}
-	e.request(ctx, c, where, key, tried == allAnswered, channels)
+	e.request(ctx, c, where, key, tried != someRefused, channels)
 }
 
 // keyAt finds a name that the node serves, beginning at a number, and returns the number after it.

@@ -185,8 +185,34 @@ func TestCheckIsBounded(t *testing.T) {
 	}
 }
 
-// Some primary may serve no key of a prefix that is bound to a slot, and one that the cluster's client
-// has no answer from is amiss.
+// A key whose slot is on its way to another node says nothing of this one: another is taken.
+func TestCheckTakesAKeyThatStays(t *testing.T) {
+	for _, redirect := range []string{"ASK 1 redis:6379", "MOVED 1 redis:6379", "TRYAGAIN Multiple keys request during rehashing of slot"} {
+		Run(t, func(t *testing.T, f *Fleet) {
+			f.Channels()
+			f.tellsInfo("cluster")
+			var keys []string
+			f.Before(func(p *server.Peer, cmd string, args ...string) bool {
+				if cmd == "EVAL" {
+					keys = append(keys, args[2])
+				}
+				if cmd == "SET" && strings.HasSuffix(args[0], "-0") {
+					p.WriteError(redirect)
+					return true
+				}
+				return false
+			})
+			a := f.ClusterMachine(func(o *redis.ClusterOptions) { o.DisableRoutingPolicies = true })
+			if err := a.Locker(lock.Config{Strict: true}).Check(t.Context(), "app:"); err != nil {
+				t.Error(err)
+			}
+			if keys = slices.Compact(keys); len(keys) != 1 || !strings.HasSuffix(keys[0], "-1") {
+				t.Errorf("it tried %q", keys)
+			}
+		})
+	}
+}
+
 func TestCheckOfNoCluster(t *testing.T) {
 	Run(t, func(t *testing.T, f *Fleet) {
 		f.tellsInfo("standalone")

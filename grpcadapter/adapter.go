@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/internal/ratelog"
 	"github.com/reprise-go/reprise/replay"
 )
 
@@ -25,7 +26,7 @@ type Adapter struct {
 	engine *replay.Engine
 	shadow bool // the engine only observes, and so do we
 	cfg    Config
-	nested sync.Once // it has been logged that another is around
+	log    *ratelog.Log
 }
 
 // New makes an Adapter. It fails with every fault of cfg at once, a missing Scope among them.
@@ -42,13 +43,14 @@ func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
 	if err := errors.Join(append(faults, cfg.Validate())...); err != nil {
 		return nil, fmt.Errorf("grpcadapter: %w", err)
 	}
-	return &Adapter{engine: engine, shadow: engine.Config().Shadow, cfg: cfg.WithDefaults()}, nil
+	cfg = cfg.WithDefaults()
+	return &Adapter{engine: engine, shadow: engine.Config().Shadow, cfg: cfg, log: ratelog.New(cfg.Logger)}, nil
 }
 
 // UnaryServerInterceptor runs each handler once for a key, and answers retries with what it
 // answered. It belongs inside authentication, rate limits and whatever turns panics into errors:
 // later in the list of grpc.ChainUnaryInterceptor. Streams are none of its business. Inside another
-// adapter of the same engine, for the same scope and key, it lets calls pass, and says so once in the
+// adapter of the same engine, for the same scope and key, it lets calls pass, and says so in the
 // log: the outer one has the key, so its settings count.
 func (a *Adapter) UnaryServerInterceptor() grpc.UnaryServerInterceptor { return a.serve }
 
@@ -75,15 +77,13 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	}
 	if a.engine.Holds(ctx, scope, key) {
 		// An adapter around this one has the key, and guards what runs in here.
-		a.nested.Do(func() {
-			a.cfg.Logger.Warn("grpcadapter: an adapter inside another with the same engine, scope and key lets calls pass; the outer one's settings count")
-		})
+		a.log.Write(slog.LevelWarn, "grpcadapter: calls pass an adapter inside another; the outer one's settings count", "the same engine, scope and key")
 		return next(ctx, req)
 	}
 	told, err := fingerprint(info.FullMethod, req)
 	if err != nil {
 		// Letting it pass would leave it unprotected, unnoticed.
-		a.cfg.Logger.Error("grpcadapter: a request can't be told from others", "method", info.FullMethod, "err", err)
+		a.log.Write(slog.LevelError, "grpcadapter: a call is answered INTERNAL", "a request can't be told from others", slog.String("method", info.FullMethod), slog.Any("err", err))
 		return x.turnAway(unknown, "")
 	}
 	request := replay.Request{Scope: scope, Key: key, Fingerprint: told, OnStoreDown: a.cfg.OnStoreDown, Bounds: a.cfg.bounds()}

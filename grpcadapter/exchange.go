@@ -3,6 +3,7 @@ package grpcadapter
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"google.golang.org/grpc"
@@ -71,7 +72,7 @@ func (x *exchange) recorded() replay.Answer {
 	answer := replay.Answer{Retention: x.adapter.retention(st.Code()), Value: &x.kept}
 	if err := x.kept.fill(x.reply, st, cfg.Types); err != nil {
 		// It has been done, and must not be done again because its answer is odd.
-		cfg.Logger.Error("grpcadapter: an answer can't be kept", "method", x.info.FullMethod, "err", err)
+		x.adapter.log.Write(slog.LevelError, "grpcadapter: an answer can't be kept", "it can't be encoded", slog.String("method", x.info.FullMethod), slog.Any("err", err))
 		answer.Verdict = replay.Tombstone
 	} else if int64(len(x.kept.Body)) > cfg.MaxResponse {
 		// The client gets it whole, and a retry learns that it ran.
@@ -188,7 +189,7 @@ func (x *exchange) fail(err error) error {
 		// The caller has gone before anything ran, or an interceptor around us has set a deadline.
 		return status.FromContextError(x.ctx.Err()).Err()
 	}
-	x.adapter.cfg.Logger.Error("grpcadapter: unexpected error", "method", x.info.FullMethod, "err", err)
+	x.adapter.log.Write(slog.LevelError, "grpcadapter: a call is answered INTERNAL", "unexpected error", slog.String("method", x.info.FullMethod), slog.Any("err", err))
 	return x.refuse(unknown, "", 0)
 }
 

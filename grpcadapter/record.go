@@ -3,6 +3,7 @@ package grpcadapter
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 
 	spb "google.golang.org/genproto/googleapis/rpc/status"
@@ -78,14 +79,14 @@ func (x *exchange) open(result replay.Result) (r record, reply any, failure, err
 	cfg := &x.adapter.cfg
 	err = result.Decode(&r)
 	if errors.Is(err, cache.ErrTooLarge) || err == nil && int64(len(r.Body)) > cfg.MaxResponse {
-		cfg.Logger.Error("grpcadapter: a record is larger than MaxResponse allows for", "method", x.info.FullMethod, "bytes", len(r.Body), "err", err)
+		x.adapter.log.Write(slog.LevelError, "grpcadapter: a record can't be given", "larger than MaxResponse allows for", slog.String("method", x.info.FullMethod), slog.Any("err", err))
 		return record{}, nil, nil, replay.ErrNotKept
 	}
 	if err == nil {
 		reply, failure, err = r.answer(cfg.Types)
 	}
 	if err != nil {
-		cfg.Logger.Error("grpcadapter: a record is not an answer to give", "method", x.info.FullMethod, "err", err)
+		x.adapter.log.Write(slog.LevelError, "grpcadapter: a record can't be given", "not an answer", slog.String("method", x.info.FullMethod), slog.Any("err", err))
 		return record{}, nil, nil, cache.ErrCorrupt
 	}
 	r.Header, r.Trailer = keep(r.Header, cfg.KeepsMetadata), keep(r.Trailer, cfg.KeepsMetadata)

@@ -4,11 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
+	"github.com/reprise-go/reprise/internal/ratelog"
 	"github.com/reprise-go/reprise/replay"
 )
 
@@ -21,7 +22,7 @@ type Adapter struct {
 	cfg    Config
 	filter *headerFilter
 	prints *fingerprinter
-	nested sync.Once // it has been logged that another is around
+	log    *ratelog.Log
 }
 
 // New makes an Adapter. It fails with every fault of cfg at once, a missing Scope among them.
@@ -53,6 +54,7 @@ func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
 		cfg:    cfg,
 		filter: filter,
 		prints: newFingerprinter(cfg.Fingerprint),
+		log:    ratelog.New(cfg.Logger),
 	}, nil
 }
 
@@ -71,7 +73,7 @@ func (a *Adapter) Route(change func(*Config)) (*Adapter, error) {
 }
 
 // Handler runs next once for each key, and answers retries with what next answered. Inside another adapter of the same
-// engine, for the same scope and key, it lets requests pass, and says so once in the log: the outer one has the key, so
+// engine, for the same scope and key, it lets requests pass, and says so in the log: the outer one has the key, so
 // its settings count. A route with settings of its own must not stand in a group with an adapter.
 func (a *Adapter) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, next) })
@@ -102,9 +104,7 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	}
 	if a.engine.Holds(r.Context(), scope, x.key) {
 		// An adapter around this one, as of a group around a route, has the key. It guards what runs in here.
-		a.nested.Do(func() {
-			a.cfg.Logger.Warn("httpadapter: an adapter inside another with the same engine, scope and key lets requests pass; the outer one's settings count")
-		})
+		a.log.Write(slog.LevelWarn, "httpadapter: requests pass an adapter inside another; the outer one's settings count", "the same engine, scope and key")
 		next.ServeHTTP(w, r)
 		return
 	}
@@ -112,7 +112,7 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 		x.turnAway(fault, "")
 		return
 	}
-	x.identity = a.prints.of(r, x.body)
+	x.identity.find(a.prints, r, x.body)
 	req := replay.Request{
 		Scope:       scope,
 		Key:         x.key,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -20,7 +21,7 @@ type exchange struct {
 	next        http.Handler
 	key, header string
 	body        []byte
-	identity    *identity
+	identity    identity
 	verdict     Authorization
 
 	again    replayedBody // for the handler to read
@@ -233,7 +234,7 @@ func (x *exchange) fail(err error) {
 		// still listens must not take silence for a 200.
 		x.refuse(Unavailable, "", hint)
 	default:
-		x.adapter.cfg.Logger.Error("httpadapter: unexpected error", "err", err)
+		x.adapter.log.Write(slog.LevelError, "httpadapter: a request is answered 500", "unexpected error", slog.Any("err", err))
 		x.refuse(0, "", 0)
 	}
 }

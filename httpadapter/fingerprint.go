@@ -157,8 +157,8 @@ type identity struct {
 	form      *content // nil before it is asked for, and when it has been let go
 }
 
-func (f *fingerprinter) of(r *http.Request, body []byte) *identity {
-	id := &identity{prints: f, r: r, body: body}
+func (id *identity) find(f *fingerprinter, r *http.Request, body []byte) {
+	*id = identity{prints: f, r: r, body: body}
 	m := &f.makers[0]
 	head := fingerprintVersion + ":"
 	if m.name != "" {
@@ -170,7 +170,6 @@ func (f *fingerprinter) of(r *http.Request, body []byte) *identity {
 		id.own = id.ownBy(m)
 		id.text += "." + f.fields + ":" + id.own
 	}
-	return id
 }
 
 func (id *identity) String() string { return id.text }

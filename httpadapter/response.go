@@ -3,6 +3,7 @@ package httpadapter
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -40,13 +41,13 @@ func (x *exchange) open(result replay.Result) (p response, err error) {
 	cfg := &x.adapter.cfg
 	switch err := result.Decode(&p); {
 	case errors.Is(err, cache.ErrTooLarge), err == nil && int64(len(p.Body)) > cfg.MaxResponse:
-		cfg.Logger.Error("httpadapter: a record is larger than MaxResponse allows for", "bytes", len(p.Body), "err", err)
+		x.adapter.log.Write(slog.LevelError, "httpadapter: a record can't be given", "larger than MaxResponse allows for", slog.Any("err", err))
 		return response{}, replay.ErrNotKept
 	case err == nil && (p.Status < 200 || p.Status > 999):
 		err = fmt.Errorf("status %d", p.Status)
 		fallthrough
 	case err != nil:
-		cfg.Logger.Error("httpadapter: a record is not an HTTP answer", "err", err)
+		x.adapter.log.Write(slog.LevelError, "httpadapter: a record can't be given", "not an HTTP answer", slog.Any("err", err))
 		return response{}, cache.ErrCorrupt
 	}
 	p.Header = x.adapter.filter.keep(p.Header)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/reprise-go/reprise/internal/envconf"
@@ -137,10 +136,7 @@ func (t *Transport) withDefaults() Transport {
 func (t *Transport) Validate() error {
 	c := t.withDefaults()
 	var f envconf.Faults
-	for _, m := range c.Methods {
-		f.Check(isToken(m) && m == strings.ToUpper(m) && !slices.Contains(safeMethods, m), "Methods", m,
-			"methods in upper case other than GET, HEAD, OPTIONS and TRACE", "")
-	}
+	checkEach(&f, "Methods", c.Methods, isUnsafeMethod, nil, wantMethods)
 	f.Check(isToken(c.Header), "Header", c.Header, "a header name", "")
 	f.Check(c.Timeout > 0, "Timeout", c.Timeout, "a duration above 0", "")
 	f.Check(c.TryTimeout >= 0, "TryTimeout", c.TryTimeout, "a duration above 0", "")

@@ -127,7 +127,14 @@ func (s *server) primary(ctx context.Context, key string) (redis.UniversalClient
 // is replaced by a longer one between the two is fetched, too. GETRANGE would not do that, but ask more of an
 // ACL than GET; who can write to Redis at will can keep it busy in simpler ways.)
 func (s *server) get(ctx context.Context, key string) (value string, found bool, err error) {
-	fetch := func() (string, error) { return s.client.Get(ctx, key).Result() }
+	turn, err := s.turn(ctx, nil, key)
+	if err != nil {
+		return "", false, err
+	}
+	fetch := func() (string, error) {
+		defer s.turns.give(turn)
+		return s.client.Get(ctx, key).Result()
+	}
 	if s.obedient {
 		value, err = fetch()
 	} else {

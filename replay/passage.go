@@ -193,7 +193,7 @@ func (p *passage) standing(ctx context.Context, err error) (Result, error) {
 		return p.refuse(InFlight, &InFlightError{Attempt: left.Claim.Attempt, Lost: true})
 	}
 	if errors.Is(err, errNested) {
-		p.engine.cfg.Logger.Error("replay: work asks for the key that it holds itself", "key", p.key)
+		p.engine.log.Write(slog.LevelError, "replay: work asks for its own key, and is refused", "nested", slog.String("key", p.key))
 		return p.refuse(InFlight, &InFlightError{Nested: true})
 	}
 	if errors.Is(err, lock.ErrCorrupt) {

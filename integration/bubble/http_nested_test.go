@@ -92,7 +92,7 @@ func TestWorkAsksForItsOwnKey(t *testing.T) {
 				t.Errorf("got %+v: %v", r, r.err)
 			}
 			trips(t, d)
-			if !strings.Contains(d.log.String(), "asks for the key that it holds itself") {
+			if !strings.Contains(d.log.String(), "asks for its own key") {
 				t.Errorf("logged %s", d.log)
 			}
 			other := request()

@@ -127,7 +127,7 @@ func TestFaultySettings(t *testing.T) {
 				"REPRISE_HTTP_STORES=some", "REPRISE_REDIS_URL=http://:hunter2@redis"},
 			status: 2,
 			want: []string{"REPRISE_LOCK_TTL: got \"soon\", want", "REPRISE_REPLAY_WAIT", "REPRISE_CACHE_MAX_DECODED",
-				"REPRISE_HTTP_STORES: got \"some\", want", "REPRISE_REDIS_URL: want redis://"},
+				"REPRISE_HTTP_STORES: got \"some\", want", `REPRISE_REDIS_URL: got "the scheme http", want redis://`},
 			not: "hunter2",
 		},
 		{

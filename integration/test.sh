@@ -25,6 +25,9 @@ elif [ "$(go env CGO_ENABLED)" != 1 ]; then
 	race='' without='; WITHOUT the race detector (no C compiler: on Debian, apt-get install gcc)'
 fi
 
+command -v redis-server >/dev/null ||
+	without+='; NOT RUN: the tests on a redis-server of this machine (none is installed: on Debian, apt-get install redis-server)'
+
 elapsed() { printf '%dm%02ds' $((SECONDS / 60)) $((SECONDS % 60)); }
 
 # run STEP, which is the name of one of these, or of a package of integration.

@@ -74,7 +74,8 @@
 //
 // Those of package replay. An answer over Config.MaxResponse reaches the client whole but is not
 // kept: a retry gets 409, and nothing runs a second time. An answer that the handler flushes reaches
-// the client before it is stored. What a retry will not get is marked Idempotency-Stored: false, and
+// the client before it is stored; a client that leaves meanwhile is no error of Write or Flush, as long
+// as a retry will get the answer. What a retry will not get is marked Idempotency-Stored: false, and
 // what too few replicas have confirmed, in acked mode (lock.Config.Acks), Idempotency-Stored:
 // unconfirmed. One that is shorter than its own Content-Length is broken off, as
 // net/http does, and counts as failed. Hijack is refused.

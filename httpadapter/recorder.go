@@ -23,7 +23,7 @@ import (
 type recorder struct {
 	w     http.ResponseWriter
 	limit int64
-	marks bool        // an answer that outgrew the limit says so
+	marks bool        // an answer that outgrew the limit says so; false in shadow mode
 	outer http.Header // what was set before the handler ran
 
 	mu      sync.Mutex  // a goroutine that the handler leaves behind may write, and is refused
@@ -36,7 +36,7 @@ type recorder struct {
 	body    []byte
 
 	passing  bool // the client has begun to get the answer
-	overflow bool // the answer outgrew the limit, and body holds nothing
+	overflow bool // the answer outgrew the limit, or is not all here, and body holds nothing
 	over     bool // the handler has returned
 }
 
@@ -124,9 +124,23 @@ func (c *recorder) Write(b []byte) (int, error) {
 		c.body = nil
 	}
 	if c.passing {
-		return c.w.Write(b)
+		n, err := c.w.Write(b)
+		if err = c.unsent(err); err != nil {
+			return n, err
+		}
 	}
 	return len(b), nil
+}
+
+// unsent returns what a handler is told of an answer that no longer reaches its client. As long as the record has all of
+// it that is nothing, as for an answer that is held back: the handler would stop, and what it has written by then would
+// be stored and replayed for the whole. In shadow mode, where it is to notice nothing of us, no record has the answer then.
+func (c *recorder) unsent(err error) error {
+	if err == nil || c.marks && !c.overflow {
+		return nil
+	}
+	c.overflow, c.body = true, nil
+	return err
 }
 
 // ReadFrom writes all that src has. Hiding itself keeps io.Copy from coming back here.
@@ -174,7 +188,7 @@ func (c *recorder) FlushError() error {
 	if !c.passing {
 		c.pass(nil)
 	}
-	return http.NewResponseController(c.w).Flush()
+	return c.unsent(http.NewResponseController(c.w).Flush())
 }
 
 // Flush is FlushError for those who know only http.Flusher.

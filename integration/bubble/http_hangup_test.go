@@ -1,8 +1,11 @@
 package bubble_test
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,6 +66,49 @@ func TestHangupStopsTheHandlerByPolicy(t *testing.T) {
 }
 
 // A client that leaves while it waits runs nothing.
+// A handler whose answer passes through can see by an error that its client has left, and stop. What it has written by then must
+// not be replayed for the whole answer: so it sees none, and the record has all. In shadow mode it sees what it would see
+// without us, and the record is a tombstone.
+func TestHangupWhileAnAnswerPassesThrough(t *testing.T) {
+	const parts = 10
+	for name, u := range map[string]setup{"HTTP/1.1": {}, "HTTP/2": {http2: true}, "shadow": {replay: shadow}} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+				gone, wrote := make(chan struct{}), 0
+				handler := func(w http.ResponseWriter, r *http.Request) {
+					for range parts {
+						_, err := fmt.Fprint(w, "part ")
+						if err = cmp.Or(err, http.NewResponseController(w).Flush()); err != nil {
+							return
+						}
+						wrote++
+						<-gone
+					}
+				}
+				s := newSite(t, f, handler, u)
+				resp, err := s.client.Do(s.request(bg, "order"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = resp.Body.Close()
+				synctest.Wait()
+				close(gone)
+				time.Sleep(time.Second)
+				after := newSite(t, f, handler).post("order")
+				if name == "shadow" {
+					if after.isProblem(t, 409, "replay-unavailable", ""); wrote == parts {
+						t.Error("the handler was not told, want as without us")
+					}
+					return
+				}
+				if after.status != 200 || after.body != strings.Repeat("part ", parts) || after.header.Get(replayed) != "true" {
+					t.Errorf("got %s", after.text())
+				}
+			})
+		})
+	}
+}
+
 func TestHangupBeforeTheHandler(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		held := newHold()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/reprise-go/reprise/internal/ratelog"
@@ -174,14 +175,18 @@ func saysAgain(status int, h http.Header, body []byte) bool {
 	if status < 400 {
 		return false
 	}
-	for _, name := range []string{"Retry-After", "Retry-After-Ms"} {
-		if h.Get(name) != "" {
-			return true
-		}
-	}
-	for _, name := range []string{"X-Should-Retry", "Stripe-Should-Retry"} {
-		if h.Get(name) == "true" {
-			return true
+	for name, values := range h { // whose names a handler may have written to the map in any case
+		for _, v := range values {
+			switch v = trimValue(v); http.CanonicalHeaderKey(name) {
+			case "Retry-After", "Retry-After-Ms":
+				if v != "" {
+					return true
+				}
+			case "X-Should-Retry", "Stripe-Should-Retry":
+				if strings.EqualFold(v, "true") {
+					return true
+				}
+			}
 		}
 	}
 	return recognise(status, h.Get("Content-Type"), body).Retryable()

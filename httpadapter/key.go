@@ -112,7 +112,7 @@ func (s *KeySyntax) parse(value string) (key string, fault Outcome) {
 
 // trimValue returns a field's value without the white space around it, which is no part of it (RFC 9110 §5.5). net/http
 // trims it from HTTP/1 but not from HTTP/2, where the same request must have the same key, scope and fingerprint. So
-// whatever reads a request's header field must trim it.
+// whatever reads a header field, of a request or of an answer, must trim it.
 func trimValue(v string) string { return strings.Trim(v, " \t") }
 
 // A KeyError says why a request has no key that can be used. It never holds what the client sent.

@@ -139,7 +139,8 @@ func (c *call) note(a *answer, mayHaveSent bool) {
 // isReplay knows the markers that say so in words, and that of the server's dialect. Where that is the key itself, it is
 // a replay's on answers only that the dialect stores: on others it is somebody else's, such as a gateway's.
 func (c *call) isReplay(h http.Header, status int) bool {
-	if strings.EqualFold(h.Get("Idempotency-Replayed"), "true") || strings.EqualFold(h.Get("Idempotent-Replayed"), "true") {
+	says := func(name string) bool { return strings.EqualFold(trimValue(h.Get(name)), "true") }
+	if says("Idempotency-Replayed") || says("Idempotent-Replayed") {
 		return true
 	}
 	if c.Dialect == nil {

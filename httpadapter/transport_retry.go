@@ -48,7 +48,8 @@ func (a answer) reason() string {
 		return ""
 	}
 	// The server's word goes first: it knows what it has done.
-	switch cmp.Or(a.resp.Header.Get("X-Should-Retry"), a.resp.Header.Get("Stripe-Should-Retry")) {
+	word := func(name string) string { return strings.ToLower(trimValue(a.resp.Header.Get(name))) }
+	switch cmp.Or(word("X-Should-Retry"), word("Stripe-Should-Retry")) {
 	case "true":
 		return "the server asks for it"
 	case "false":

@@ -62,6 +62,8 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		{"422", says(422, "", "Retry-After: 1"), 1},
 		{"503, and not to be tried again", says(503, "", "X-Should-Retry: false"), 1},
 		{"503, and not to be tried again, as Stripe says it", says(503, "", "Stripe-Should-Retry: false"), 1},
+		{"503, and not to be tried again, with white space as over HTTP/2", says(503, "", "X-Should-Retry:  False\t"), 1},
+		{"503 of a replay, with white space as over HTTP/2", says(503, "", "Idempotency-Replayed:  true "), 1},
 		{"409, to be tried again", says(409, "", "X-Should-Retry: true"), 2},
 		{"409, to be tried again, as Stripe says it", says(409, "", "Stripe-Should-Retry: true"), 2},
 		{"400, to be tried again", says(400, "", "X-Should-Retry: true"), 2},

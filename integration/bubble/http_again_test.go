@@ -42,6 +42,9 @@ func TestAnswersThatSayAgain(t *testing.T) {
 		{400, "X-Should-Retry: true", "", false},
 		{500, "X-Should-Retry: true", "", false},
 		{402, "Stripe-Should-Retry: true", "", false},
+		{500, "X-Should-Retry: True", "", false},
+		{500, "x-should-retry: true", "", false}, // in a map that was written to without Set
+		{503, "retry-after: 1", "", false},
 		{409, "Content-Type: application/json", credicorp, false},
 		{409, "Content-Type: application/json; charset=utf-8", stripe, false},
 		{409, "Content-Type: application/problem+json", draft, false},
@@ -62,7 +65,7 @@ func TestAnswersThatSayAgain(t *testing.T) {
 						a, _ := replay.AttemptFrom(r.Context())
 						attempt = a.Number
 						name, value, _ := strings.Cut(tc.header, ": ")
-						w.Header().Set(name, value)
+						w.Header()[name] = []string{value}
 						w.WriteHeader(tc.status)
 						fmt.Fprint(w, tc.body)
 					}, policy)

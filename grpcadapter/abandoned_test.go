@@ -109,3 +109,34 @@ func TestReconcile(t *testing.T) {
 		})
 	}
 }
+
+// A goroutine that Reconcile leaves behind has no part in the handler's answer.
+func TestReconcileLeavesAGoroutineBehind(t *testing.T) {
+	run(t, func(w *world) {
+		running, done := make(chan struct{}), make(chan struct{})
+		s := w.serve(setup{
+			engine: replay.Config{OnAbandoned: replay.AskReconcile},
+			cfg: grpcadapter.Config{Reconcile: func(ctx context.Context, _ any, _ *grpc.UnaryServerInfo) (replay.Decision, any, error) {
+				go func() {
+					defer close(done)
+					<-running
+					if grpc.SetHeader(ctx, metadata.Pairs("late", "1")) == nil || grpc.SetTrailer(ctx, metadata.Pairs("late", "1")) == nil {
+						t.Error("late metadata was taken")
+					}
+				}()
+				return replay.DoRun, nil, nil
+			}},
+		}, func(ctx context.Context, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
+			if attempt, _ := replay.AttemptFrom(ctx); attempt.Number == 1 {
+				return nil, errFault
+			}
+			close(running)
+			<-done
+			return say("handled")
+		})
+		s.send("k", "pay")
+		if a := s.send("k", "pay"); a.text() != "handled" || len(a.header["late"])+len(a.trailer["late"]) > 0 {
+			t.Errorf("got %q, %v, %v, %v", a.text(), a.err, a.header, a.trailer)
+		}
+	})
+}

@@ -24,11 +24,11 @@ type exchange struct {
 	next    grpc.UnaryHandler
 	verdict Authorization
 
-	stream stream // gets the handler's metadata
-	reply  any    // what the handler returned,
-	err    error  // likewise,
-	kept   record // what of that is stored,
-	keep   bool   // if it is an answer to store,
+	stream *stream // gets the handler's metadata
+	reply  any     // what the handler returned,
+	err    error   // likewise,
+	kept   record  // what of that is stored,
+	keep   bool    // if it is an answer to store,
 	failed *failure
 }
 
@@ -50,10 +50,11 @@ func (x *exchange) work(ctx context.Context) (replay.Answer, error) {
 }
 
 // begin puts a recorder into the place of gRPC's own stream. Its metadata goes out with the answer,
-// for only one attempt's may.
+// for only one attempt's may. Reconcile and the handler have one each: what the former leaves behind must
+// not write into the latter's.
 func (x *exchange) begin(ctx context.Context) context.Context {
-	x.stream.begin(x.info.FullMethod)
-	return grpc.NewContextWithServerTransportStream(ctx, &x.stream)
+	x.stream = &stream{method: x.info.FullMethod}
+	return grpc.NewContextWithServerTransportStream(ctx, x.stream)
 }
 
 // recorded says what becomes of the answer that has been returned.
@@ -98,7 +99,9 @@ func statusOf(err error) *status.Status {
 
 // reconcile lets Config.Reconcile decide, and takes what it returned for the answer if it says so.
 func (x *exchange) reconcile(ctx context.Context) (replay.Decision, replay.Answer, error) {
-	decision, reply, err := x.adapter.cfg.Reconcile(x.begin(ctx), x.req, x.info)
+	ctx = x.begin(ctx)
+	defer x.stream.end()
+	decision, reply, err := x.adapter.cfg.Reconcile(ctx, x.req, x.info)
 	if decision == replay.Answered {
 		// Not as a failure: to the engine an error here means that Reconcile itself found out nothing.
 		x.reply, x.err = reply, err

@@ -28,13 +28,6 @@ var (
 	errOver = errors.New("grpcadapter: the call has been answered")
 )
 
-// begin forgets what an attempt before it, such as Reconcile, has set.
-func (s *stream) begin(method string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.method, s.header, s.trailer, s.sent, s.over = method, nil, nil, false, false
-}
-
 // end leaves header and trailer to whoever reads them.
 func (s *stream) end() {
 	s.mu.Lock()

@@ -26,10 +26,12 @@ type exchange struct {
 
 	again    replayedBody // for the handler to read
 	ran      bool         // the handler has run, or is running:
-	recorder recorder     // what it writes,
+	recorder *recorder    // what it writes,
 	fresh    response     // what it answered,
 	kept     response     // what of that is stored,
 	keep     bool         // if it is an answer to store
+
+	first recorder // most requests need one
 }
 
 // readBody reads the request's body whole: the fingerprint needs it, and so does the handler.
@@ -98,12 +100,17 @@ func (x *exchange) work(ctx context.Context) (replay.Answer, error) {
 	}
 	x.record()
 	defer x.recorder.end()
-	x.next.ServeHTTP(&x.recorder, x.request(ctx))
+	x.next.ServeHTTP(x.recorder, x.request(ctx))
 	return x.recorded(), nil
 }
 
+// record makes a recorder for Reconcile or the handler. What the former leaves behind must not write into the latter's.
 func (x *exchange) record() {
-	x.ran = true
+	if x.ran = true; x.recorder == nil {
+		x.recorder = &x.first
+	} else {
+		x.recorder = new(recorder)
+	}
 	x.recorder.begin(x.w, x.adapter.cfg.MaxResponse, !x.adapter.shadow)
 }
 
@@ -144,7 +151,7 @@ func (x *exchange) recorded() replay.Answer {
 func (x *exchange) reconcile(ctx context.Context) (replay.Decision, replay.Answer, error) {
 	x.record()
 	defer x.recorder.end()
-	decision := x.adapter.cfg.Reconcile(&x.recorder, x.request(ctx))
+	decision := x.adapter.cfg.Reconcile(x.recorder, x.request(ctx))
 	if decision == replay.Answered {
 		return decision, x.recorded(), nil
 	}

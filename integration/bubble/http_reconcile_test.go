@@ -62,6 +62,38 @@ func TestReconcileLetsRunOverHTTP(t *testing.T) {
 	})
 }
 
+// A goroutine that Reconcile leaves behind has no part in the handler's answer.
+func TestReconcileLeavesAGoroutineBehindOverHTTP(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		running, wrote := make(chan struct{}), make(chan struct{})
+		s := newSite(t, f, func(w http.ResponseWriter, r *http.Request) {
+			if a, _ := replay.AttemptFrom(r.Context()); a.Number == 1 {
+				w.WriteHeader(500)
+				return
+			}
+			close(running)
+			<-wrote
+			writes(201, "handled")(w, r)
+		}, reconciles(func(w http.ResponseWriter, r *http.Request) replay.Decision {
+			go func() {
+				defer close(wrote)
+				<-running
+				w.Header().Set("X-Late", "1")
+				if _, err := fmt.Fprint(w, "late"); err == nil {
+					t.Error("a late write was taken")
+				}
+			}()
+			return replay.DoRun
+		}))
+		s.post("order")
+		fresh := s.post("order")
+		if fresh.isFresh(t, 201, "handled"); fresh.header["X-Late"] != nil {
+			t.Errorf("got %v", fresh.header)
+		}
+		s.post("order").replays(t, fresh)
+	})
+}
+
 func TestReconcileStillDoesNotKnowOverHTTP(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		s := newSite(t, f, writes(500, "failed"), reconciles(func(w http.ResponseWriter, r *http.Request) replay.Decision {

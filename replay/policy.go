@@ -24,7 +24,9 @@ const (
 	ReleaseFailed                          // "release": the next attempt is the first
 )
 
-// HangupPolicy is what happens when the caller's context ends while the work runs.
+// HangupPolicy is what happens when the caller's context ends while the work runs. With Stop, work that
+// gives up has to say so, by an error, a panic or over HTTP a status of 500 and above: one that just returns
+// has answered, over HTTP with 200, and that is stored.
 type HangupPolicy uint8
 
 const (

@@ -85,13 +85,18 @@ func (p *passage) tell(ctx context.Context) {
 }
 
 // acquire asks for the key. Where Authorize has a say, a first question neither waits nor takes over:
-// a caller who is refused must not learn by a delay that the key is held, nor be the next attempt.
+// a caller who is refused must not learn by a delay that the key is held, nor be the next attempt. So it is
+// where work around this one may hold the key: to wait for that would be to wait for one's own end.
 func (p *passage) acquire(ctx context.Context) (*lock.Lease, error) {
 	if p.engine.holds(ctx, p.key) {
 		return nil, errNested
 	}
-	asks := p.req.Authorize != nil
+	around := heldAround(ctx, p.key)
+	asks := p.req.Authorize != nil || around != 0
 	lease, err := p.ask(ctx, asks)
+	if held, ok := errors.AsType[*lock.HeldError](err); ok && around != 0 && held.Claim.Fence == around {
+		return nil, errNested // under another engine, on the same Redis
+	}
 	known, open := p.openTo(err)
 	switch {
 	case p.authorize(ctx, err) != nil, !open:

@@ -77,6 +77,30 @@ func TestAdapterInsideAnAdapterOfAnotherScope(t *testing.T) {
 	})
 }
 
+// An adapter of another engine can't know by itself that the key is that of the work around it. Redis says so, and it is told at
+// once, not after a wait for oneself. With a prefix of its own it guards as it should.
+func TestAdapterInsideAnAdapterOfAnotherEngine(t *testing.T) {
+	for _, prefix := range []string{"reprise", "inner"} {
+		t.Run(prefix, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+				inner := newSite(t, f, nil, setup{replay: func(c *replay.Config) { c.Wait, c.Prefix = time.Minute, prefix }})
+				s := newSite(t, f, inner.adapter.Handler(writes(201, "created")).ServeHTTP)
+				a := s.post("order")
+				if prefix != "reprise" {
+					a.isFresh(t, 201, "created")
+					return
+				}
+				if a.isProblem(t, 409, "in-progress", "1"); a.took > time.Second {
+					t.Errorf("it waited %v for itself", a.took)
+				}
+				if !strings.Contains(inner.log.String(), "asks for its own key") {
+					t.Errorf("logged %s", inner.log)
+				}
+			})
+		})
+	}
+}
+
 // Work that asks its engine for its own key learns so at once, without a question to Redis; once the work is over, its
 // context is like any other.
 func TestWorkAsksForItsOwnKey(t *testing.T) {

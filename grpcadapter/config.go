@@ -35,8 +35,9 @@ type Config struct {
 	// MethodFunc, if not nil, decides instead, from the full name.
 	MethodFunc func(fullMethod string) bool `env:"-"`
 
-	// KeyMetadata is the metadata that carries the key. Zero means idempotency-key.
-	KeyMetadata string `env:"GRPC_KEY_METADATA" want:"a metadata key that is gRPC's own neither by grpc- nor by -bin"`
+	// KeyMetadata is the metadata that carries the key. Zero means idempotency-key. Not accepted is what
+	// gRPC or HTTP/2 fill in themselves: grpc-*, te, user-agent, content-type, host and the like.
+	KeyMetadata string `env:"GRPC_KEY_METADATA" want:"a metadata key that is not gRPC's own, such as grpc-x, te or user-agent, and does not end in -bin"`
 
 	// Syntax is what keys look like. Zero means httpadapter.Lenient: a client that calls an API
 	// through both doors need not write one key in two ways.
@@ -185,7 +186,7 @@ func checkCalls(f *envconf.Faults, methods []string, keyMetadata string) {
 		good := isMethod(m) && !slices.Contains(methods[:i], m)
 		f.Check(good, "Methods", cmp.Or(m, strings.Join(methods, ",")), "/package.Service/Method or /package.Service/*, each once", "")
 	}
-	f.Check(isKeyMetadata(keyMetadata), "KeyMetadata", keyMetadata, "a metadata key that is gRPC's own neither by grpc- nor by -bin", "")
+	f.Check(isKeyMetadata(keyMetadata), "KeyMetadata", keyMetadata, "a metadata key that is not gRPC's own, such as grpc-x, te or user-agent, and does not end in -bin", "")
 }
 
 func orDefaultKey(name string) string {
@@ -208,9 +209,10 @@ func isMethod(m string) bool {
 	return !strings.ContainsFunc(parts[1]+parts[2], func(r rune) bool { return r <= ' ' || r > '~' || r == '*' })
 }
 
-// isKeyMetadata accepts a key of ASCII metadata that is not gRPC's own.
+// isKeyMetadata accepts a key of ASCII metadata that is not gRPC's own: that a client leaves out, or fills in itself, and
+// calls would go without a key or all have one.
 func isKeyMetadata(key string) bool {
-	return isHeaderName(key) && !strings.HasPrefix(key, "grpc-") && !strings.HasSuffix(key, "-bin")
+	return isHeaderName(key) && !listed(madeAnew, key) && key != "host" && !strings.HasSuffix(key, "-bin")
 }
 
 // isHeaderName accepts what gRPC's HTTP/2 mapping defines as Header-Name.

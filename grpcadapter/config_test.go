@@ -54,6 +54,10 @@ func TestValidate(t *testing.T) {
 		{grpcadapter.Config{KeyMetadata: "grpc-key"}, "KeyMetadata"},
 		{grpcadapter.Config{KeyMetadata: "key-bin"}, "KeyMetadata"},
 		{grpcadapter.Config{KeyMetadata: "a key"}, "KeyMetadata"},
+		{grpcadapter.Config{KeyMetadata: "User-Agent"}, "KeyMetadata"}, // all calls would have one key
+		{grpcadapter.Config{KeyMetadata: "content-type"}, "KeyMetadata"},
+		{grpcadapter.Config{KeyMetadata: "te"}, "KeyMetadata"}, // and here none, unnoticed
+		{grpcadapter.Config{KeyMetadata: "host"}, "KeyMetadata"},
 		{grpcadapter.Config{MaxResponse: -1}, "MaxResponse"},
 		{grpcadapter.Config{MaxResponse: 256<<20 + 1}, "MaxResponse"},
 		{grpcadapter.Config{RetryAfter: time.Microsecond}, "RetryAfter"},

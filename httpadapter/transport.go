@@ -65,7 +65,8 @@ type Transport struct {
 	// is one in lower case: methods are case-sensitive (RFC 9110 §9.1), and it would match nothing.
 	Methods []string
 
-	// Header carries the key. Zero means Idempotency-Key.
+	// Header carries the key. Zero means Idempotency-Key. Not accepted is what net/http makes itself, and would
+	// leave out unnoticed: Host, Content-Length and the like.
 	Header string
 
 	// Quoted sends the key as an RFC 9651 String, in double quotes, for servers that accept nothing
@@ -137,7 +138,7 @@ func (t *Transport) Validate() error {
 	c := t.withDefaults()
 	var f envconf.Faults
 	checkEach(&f, "Methods", c.Methods, isUnsafeMethod, nil, wantMethods)
-	f.Check(isToken(c.Header), "Header", c.Header, "a header name", "")
+	f.Check(isRequestHeader(c.Header), "Header", c.Header, "the name of a request header other than Host and those of one connection", "")
 	f.Check(c.Timeout > 0, "Timeout", c.Timeout, "a duration above 0", "")
 	f.Check(c.TryTimeout >= 0, "TryTimeout", c.TryTimeout, "a duration above 0", "")
 	f.Check(c.MaxTries > 0, "MaxTries", c.MaxTries, "1 or more", "")

@@ -210,6 +210,11 @@ func TestValidateNamesEveryField(t *testing.T) {
 	if err := new(Transport).Validate(); err != nil {
 		t.Errorf("the zero value: %v", err)
 	}
+	for _, header := range []string{"Host", "content-length", "Transfer-Encoding", "Trailer", "Connection"} {
+		if err := (&Transport{Header: header}).Validate(); err == nil {
+			t.Errorf("%s can carry no key: net/http leaves it out, or makes its own", header)
+		}
+	}
 	if err := (&Transport{Backoff: time.Minute}).Validate(); err != nil {
 		t.Errorf("a Backoff above the default of MaxBackoff: %v", err)
 	}

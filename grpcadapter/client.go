@@ -34,15 +34,16 @@ type ClientConfig struct {
 	// crypto/rand.Text.
 	NewKey func() string
 
-	// MaxTries is how often a call is sent at most. Zero means 10, which is enough to wait for the
-	// answer of a try that TryTimeout has ended; 1 to 100, of which 1 never retries. The time that
-	// it may take altogether is the context's.
+	// MaxTries is how often a call is sent at most. Zero means 10, with pauses between them of 15 s in the
+	// mean where the server asks for 1 s (IN_PROGRESS); 1 to 100, of which 1 never retries. The time
+	// that it may take altogether is the context's.
 	MaxTries int
 
 	// TryTimeout bounds one try, so that a server that hangs leaves time for another. Zero means
 	// 30 s, or half of the call's deadline if that is less, or with MaxTries 1 no bound; else 1 ms to
 	// 1 h. A server is given the bound as its deadline, so a method that takes longer needs a larger
-	// one; one behind this package's Adapter runs on, and a later try gets its answer.
+	// one. One behind this package's Adapter runs on, and a later try gets its answer if it comes before
+	// MaxTries are used up; else the call ends with IN_PROGRESS, and its key asks again.
 	TryTimeout time.Duration
 
 	// Backoff bounds the pause before the second try; the bound doubles with each try, up to

@@ -64,21 +64,6 @@ func (e *Engine) holds(ctx context.Context, key string) bool {
 	}
 }
 
-// heldAround returns the fence by which work that ctx is in was granted a key, under whichever engine, or 0. Whether it
-// is the same key, Redis has to say: the other engine may have another.
-func heldAround(ctx context.Context, key string) int64 {
-	for {
-		a, ok := ctx.Value(attemptKey{}).(*attemptContext)
-		if !ok {
-			return 0
-		}
-		if a.key == key {
-			return a.attempt.Fence
-		}
-		ctx = a.Context
-	}
-}
-
 // attemptContext is a lease's context that carries its attempt.
 type attemptContext struct {
 	context.Context
@@ -97,4 +82,19 @@ func (a *attemptContext) Value(key any) any {
 func (p *passage) attemptOf(lease *lock.Lease) attemptContext {
 	attempt := Attempt{Number: lease.Attempt(), Fence: lease.Fence(), lease: lease}
 	return attemptContext{lease.Context(), attempt, p.engine, p.key}
+}
+
+// heldAround returns the fence by which work that ctx is in was granted a key, under whichever engine, or 0. Whether it
+// is the same key, Redis has to say: the other engine may have another.
+func heldAround(ctx context.Context, key string) int64 {
+	for {
+		a, ok := ctx.Value(attemptKey{}).(*attemptContext)
+		if !ok {
+			return 0
+		}
+		if a.key == key {
+			return a.attempt.Fence
+		}
+		ctx = a.Context
+	}
 }

@@ -115,12 +115,22 @@ func (s *server) pipeline(ctx context.Context, node redis.UniversalClient, askin
 	return wait.Result()
 }
 
-// primary is the client of the node that serves a key.
+// primary is the client of the node that serves a key, or nil with an error.
 func (s *server) primary(ctx context.Context, key string) (redis.UniversalClient, error) {
-	if s.cluster != nil {
-		return s.cluster.MasterForKey(ctx, key)
+	if s.cluster == nil {
+		return s.client, nil
 	}
-	return s.client, nil
+	var node *redis.Client
+	var err error
+	if s.obedient {
+		node, err = s.cluster.MasterForKey(ctx, key)
+	} else { // it may ask for the topology
+		node, err = impatient(ctx, func() (*redis.Client, error) { return s.cluster.MasterForKey(ctx, key) }, func(*redis.Client) {})
+	}
+	if err != nil {
+		return nil, err // not a nil *redis.Client, which is another nil
+	}
+	return node, nil
 }
 
 // get fetches a whole value, of which a script has said that it is no longer than Config.MaxValue. (One that

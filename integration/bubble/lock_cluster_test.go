@@ -102,6 +102,39 @@ func TestClusterClientRenewsInPipelines(t *testing.T) {
 	})
 }
 
+// A client that is closed just when the connection of a renewal broke, to a node that no slots are known of,
+// ends the lease and not the process.
+func TestClientIsClosedDuringARenewal(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		a := f.ClusterMachine(func(o *redis.ClusterOptions) {
+			o.ClusterSlots = func(context.Context) ([]redis.ClusterSlot, error) {
+				return []redis.ClusterSlot{{Nodes: []redis.ClusterNode{{Addr: "redis:6379"}}}}, nil // slot 0
+			}
+		})
+		cluster := a.Client.(*redis.ClusterClient)
+		cluster.OnNewNode(func(node *redis.Client) { node.AddHook(closing{cluster}) })
+		lease := grant(t, a.Locker(lock.Config{}), anyone)
+		a.On("renew", LoseReply)
+		time.Sleep(ttl)
+		ended(t, lease, lock.ErrLost)
+	})
+}
+
+// closing is a hook that closes a client behind the first pipeline.
+type closing struct{ client *redis.ClusterClient }
+
+func (c closing) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (c closing) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+func (c closing) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if cmds[0].Name() != "evalsha" {
+			return next(ctx, cmds) // which opens a connection
+		}
+		defer c.client.Close()
+		return next(ctx, cmds)
+	}
+}
+
 // A node that hangs delays the renewals of its own keys and no others, whether or not the client minds
 // its context.
 func TestNodeThatHangsDelaysItsOwnRenewalsOnly(t *testing.T) {

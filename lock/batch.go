@@ -158,11 +158,11 @@ func (b *batch) redirect(ctx context.Context, keys []int, answers []answer, agai
 
 // pipeline sends some keys' scripts in one turn at the node. The errors of its answers are go-redis's.
 func (b *batch) pipeline(ctx context.Context, at destination, keys []int) ([]answer, error) {
+	turn, err := b.server.turns.take(ctx, at.node, true, nil)
+	if err != nil {
+		return nil, err
+	}
 	send := func() ([]answer, error) {
-		turn, err := b.server.turns.take(ctx, at.node, true, nil)
-		if err != nil {
-			return nil, err
-		}
 		defer b.server.turns.give(turn)
 		asked := time.Now()
 		answers := b.exchange(ctx, at, keys, asked, false)

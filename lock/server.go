@@ -66,27 +66,33 @@ func newServer(client redis.UniversalClient, cfg Config) (server, error) {
 // run sends a script and waits for its reply until ctx ends. If grantee is not nil the script is
 // begin, and a grant that comes after that is handed back: nobody will use it.
 func (s *server) run(ctx context.Context, sc *script, args []any, grantee *Locker) (reply, error) {
+	// The turn is waited for outside of impatient, so that a script that never had one is known to be unsent.
+	turn, err := s.turn(ctx, sc, args[3].(string))
+	if err != nil {
+		return reply{}, err
+	}
 	if s.obedient {
+		defer s.turns.give(turn)
 		return s.send(ctx, sc, args)
 	}
-	return impatient(ctx, func() (reply, error) { return s.send(ctx, sc, args) }, func(late reply) {
+	return impatient(ctx, func() (reply, error) {
+		defer s.turns.give(turn)
+		return s.send(ctx, sc, args)
+	}, func(late reply) {
 		if grantee != nil && late.status == ok {
 			grantee.handBack(ctx, args[3], args[4])
 		}
 	})
 }
 
+// send sends a script within a turn.
 func (s *server) send(ctx context.Context, sc *script, args []any) (reply, error) {
-	turn, err := s.turn(ctx, sc, args[3].(string))
-	if err != nil {
-		return reply{}, err
-	}
-	defer s.turns.give(turn)
 	if s.acked != nil && sc.holds {
 		return s.confirm(ctx, sc, args)
 	}
 	cmd := sc.command(ctx, args)
-	if err = s.client.Process(ctx, cmd); unknownScript(err) {
+	err := s.client.Process(ctx, cmd)
+	if unknownScript(err) {
 		cmd = sc.loading(ctx, args)
 		err = s.client.Process(ctx, cmd)
 	}

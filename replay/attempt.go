@@ -26,7 +26,7 @@ func (a Attempt) State() lock.State { return a.lease.State() }
 // that runs without a claim.
 func AttemptFrom(ctx context.Context) (Attempt, bool) {
 	a, ok := ctx.Value(attemptKey{}).(*attemptContext)
-	if !ok {
+	if !ok || a.engine == nil {
 		return Attempt{}, false
 	}
 	return a.attempt, true
@@ -64,7 +64,8 @@ func (e *Engine) holds(ctx context.Context, key string) bool {
 	}
 }
 
-// attemptContext is a lease's context that carries its attempt.
+// attemptContext is a lease's context that carries its attempt; or, without an engine, that of work that
+// runs without a claim, perhaps within work that has one.
 type attemptContext struct {
 	context.Context
 	attempt Attempt

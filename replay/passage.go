@@ -247,7 +247,7 @@ func (p *passage) replay(value string) (Result, error) {
 
 // runUnguarded runs the work without a claim.
 func (p *passage) runUnguarded(ctx context.Context) (Result, error) {
-	free := context.WithValue(ctx, attemptKey{}, nil) // the attempt of an outer engine is not this work's
+	free := context.Context(&attemptContext{Context: ctx}) // the attempt of an outer engine is not this work's
 	if p.engine.cfg.Shadow {
 		free = context.WithValue(free, shadowKey{}, p.event.Outcome)
 	}

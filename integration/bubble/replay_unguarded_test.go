@@ -125,3 +125,27 @@ func TestUnguardedInsideGuarded(t *testing.T) {
 		}).wasRun(t, "outer", 1)
 	})
 }
+
+// But what the outer work holds is held yet, whatever runs in between without a claim: to ask for it there
+// would be to wait for one's own end.
+func TestUnguardedInsideGuardedKnowsWhatIsHeld(t *testing.T) {
+	for name, change := range map[string]func(*replay.Config){"Redis is down": unguarded, "shadow": func(c *replay.Config) { c.Shadow = true }} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+				outer, inner := newDesk(t, f, waiting(time.Minute)), newDesk(t, f, change)
+				inner.Down()
+				outer.ask(bg, request(), func(ctx context.Context) (replay.Answer, error) {
+					_, err := inner.engine.Do(context.WithValue(ctx, eventsKey{}, new([]replay.Event)), another(), func(ctx context.Context) (replay.Answer, error) {
+						r := outer.ask(ctx, request(), says("no"))
+						r.wasRefused(t, replay.ErrInFlight, replay.InFlight)
+						if !r.inFlight(t).Nested {
+							t.Errorf("got %+v, want it to know that it is nested", r)
+						}
+						return says("inner")(ctx)
+					})
+					return replay.Answer{Value: "outer"}, err
+				}).wasRun(t, "outer", 1)
+			})
+		})
+	}
+}

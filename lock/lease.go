@@ -27,7 +27,7 @@ type Lease struct {
 	// neither against the other.
 	mutex *redsync.Mutex
 
-	commits atomic.Int32 // under way
+	commits atomic.Int32 // that are under way, or of which nobody knows whether they have arrived
 
 	// Guarded by the renewer's mutex.
 	state   State
@@ -157,10 +157,12 @@ func (l *Lease) Commit(ctx context.Context, value []byte, retention time.Duratio
 		return 0, fmt.Errorf("lock: commit: retention: got %v, want at least 1ms", retention)
 	}
 	l.commits.Add(1)
-	defer l.commits.Add(-1)
 	ctx, cancel := l.locker.server.limit(ctx, l.locker.cfg.Timeout)
 	defer cancel()
 	r, err := l.locker.commit(ctx, l.keyArg, l.ownerArg, value, retention)
+	if err == nil || errors.Is(err, errUnsent) || errors.Is(err, ErrCorrupt) {
+		l.commits.Add(-1)
+	}
 	stored, isStored := storedAs[r.status]
 	if err != nil || !isStored {
 		return 0, l.notEnded("commit", ctx, r, err)
@@ -180,7 +182,8 @@ func (l *Lease) Commit(ctx context.Context, value []byte, retention time.Duratio
 // worked at the same time, and have come and gone. It does what it says all the same where the key is
 // still ours. It also returns ErrLost, together with what stands there as Commit does, if it finds the
 // key another's. That proves no loss, and is nil, when the command was sent before, by this call or an
-// earlier one whose reply was lost: the key may have been freed then, and granted to the other since.
+// earlier one whose reply was lost, or a commit's was: the key may have been freed then, and granted to the
+// other since, or what stands there is ours.
 func (l *Lease) Release(ctx context.Context) error {
 	return l.giveUp("release", ctx, releaseScript)
 }
@@ -247,7 +250,7 @@ func (l *Lease) stop(s State) {
 }
 
 // letGo is finish for a holder who gives the lease up. It says whether the lease was lost by then, which
-// it stays, and whether it has been given up, or committed, before.
+// it stays, and whether it has been given up, or committed, before, as far as anybody can know.
 func (l *Lease) letGo() (lost, before bool) {
 	r := &l.locker.renewer
 	r.mu.Lock()
@@ -255,7 +258,7 @@ func (l *Lease) letGo() (lost, before bool) {
 	if l.state == Lost || l.state != Ended && remaining(l.until, time.Now()) <= 0 {
 		s = Lost
 	}
-	before = l.given
+	before = l.given || l.commits.Load() > 0
 	r.drop(l, s)
 	l.given = true
 	r.mu.Unlock()

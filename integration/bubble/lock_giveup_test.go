@@ -186,6 +186,29 @@ func TestReleaseAfterCommit(t *testing.T) {
 	})
 }
 
+// Nor is giving up after a commit whose reply was lost, though renewal doesn't find the claim any more: what
+// stands under the key may be its own.
+func TestGivingUpAfterACommitThatMayHaveArrived(t *testing.T) {
+	for op, end := range givingUp {
+		for name, pause := range map[string]time.Duration{"at once": 0, "after a renewal": ttl/3 + time.Second} {
+			t.Run(op+" "+name, func(t *testing.T) {
+				Run(t, func(t *testing.T, f *Fleet) {
+					a := f.Machine(func(o *redis.Options) { o.MaxRetries = -1 })
+					lease := grant(t, a.Locker(lock.Config{}), anyone)
+					a.On("commit", LoseReply)
+					_, err := lease.Commit(t.Context(), value(lease), time.Hour)
+					is(t, err, lock.ErrUnavailable)
+					time.Sleep(pause)
+					if err := end(lease, t.Context()); err != nil || lease.State() != lock.Ended {
+						t.Errorf("%v, state %d, want nil and Ended", err, lease.State())
+					}
+					stands(t, f, string(value(lease)))
+				})
+			})
+		}
+	}
+}
+
 // Work that has given its lost lease up by itself has said what is to become of the key: Do tells of the
 // loss, and adds nothing.
 func TestDoLeavesALostLeaseAloneThatHasEnded(t *testing.T) {

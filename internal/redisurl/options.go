@@ -23,14 +23,14 @@ var options = map[string]option{
 	"max_retries":                {all, func(t *Target) any { return (*orNone)(&t.Options.MaxRetries) }},
 	"min_retry_backoff":          {all, func(t *Target) any { return &t.Options.MinRetryBackoff }},
 	"max_retry_backoff":          {all, func(t *Target) any { return &t.Options.MaxRetryBackoff }},
-	"dial_timeout":               {all, func(t *Target) any { return &t.Options.DialTimeout }},
+	"dial_timeout":               {all, func(t *Target) any { return (*wait)(&t.Options.DialTimeout) }},
 	"dialer_retries":             {all, func(t *Target) any { return &t.Options.DialerRetries }},
 	"dialer_retry_timeout":       {all, func(t *Target) any { return &t.Options.DialerRetryTimeout }},
 	"read_timeout":               {all, func(t *Target) any { return &t.Options.ReadTimeout }},
 	"write_timeout":              {all, func(t *Target) any { return &t.Options.WriteTimeout }},
 	"pool_fifo":                  {all, func(t *Target) any { return &t.Options.PoolFIFO }},
 	"pool_size":                  {all, func(t *Target) any { return &t.Options.PoolSize }},
-	"pool_timeout":               {all, func(t *Target) any { return &t.Options.PoolTimeout }},
+	"pool_timeout":               {all, func(t *Target) any { return (*wait)(&t.Options.PoolTimeout) }},
 	"min_idle_conns":             {all, func(t *Target) any { return &t.Options.MinIdleConns }},
 	"max_idle_conns":             {all, func(t *Target) any { return &t.Options.MaxIdleConns }},
 	"max_active_conns":           {all, func(t *Target) any { return &t.Options.MaxActiveConns }},
@@ -70,6 +70,10 @@ var forTLS = []string{"ca_file", "cert_file", "key_file", "server_name", "skip_v
 
 // orNone is a number that can be turned off.
 type orNone int
+
+// wait is a time that can't be unlimited: go-redis takes the absence of a limit on these for one that is over,
+// and no connection is ever made, or waited for.
+type wait time.Duration
 
 // protocol is a version of RESP.
 type protocol int
@@ -167,6 +171,10 @@ func set(field any, value string) (want string) {
 			return "2 or 3"
 		}
 		*p = protocol(value[0] - '0')
+	case *wait:
+		if want := set((*time.Duration)(p), value); want != "" || *p <= 0 {
+			return "a duration above 0, such as 250ms or 5s"
+		}
 	case *time.Duration:
 		// As go-redis has it: a bare number is seconds, and none at all is no limit.
 		if n, err := strconv.Atoi(value); err == nil && n <= maxNumber {

@@ -52,9 +52,9 @@ func TestParse(t *testing.T) {
 				return o.MasterName == "my name" && o.DB == 5 && o.Username == "user" && o.Password == "pass" &&
 					o.SentinelUsername == "su" && o.SentinelPassword == "s+p&"
 			}},
-		{"redis://a?read_timeout=7s&write_timeout=3&dial_timeout=0&max_retries=-1&pool_size=9&pool_fifo=true&client_name=n&protocol=2", Single, "a:6379",
+		{"redis://a?read_timeout=0&write_timeout=3&dial_timeout=7s&max_retries=-1&pool_size=9&pool_fifo=true&client_name=n&protocol=2", Single, "a:6379",
 			func(o redis.UniversalOptions) bool {
-				return o.ReadTimeout == 7*time.Second && o.WriteTimeout == 3*time.Second && o.DialTimeout == -1 &&
+				return o.ReadTimeout == -1 && o.WriteTimeout == 3*time.Second && o.DialTimeout == 7*time.Second &&
 					o.MaxRetries == -1 && o.PoolSize == 9 && o.PoolFIFO && o.ClientName == "n" && o.Protocol == 2
 			}},
 		{"redis://a?conn_max_lifetime=1m&conn_max_lifetime_jitter=2m", Single, "a:6379", func(o redis.UniversalOptions) bool { return o.ConnMaxLifetimeJitter == time.Minute }},
@@ -128,6 +128,8 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"redis://user:s3cret@a?S3CRET", "an unknown option", "pool_size"},
 		{"redis+sentinel://a/n?sentinel_password=s3&cret=1", "an unknown option beside sentinel_password (in which & has to be %26)", "sentinel_username"},
 		{"redis://user:s3cret@a?dial_timeout=soon", "option dial_timeout", "250ms"},
+		{"redis://user:s3cret@a?dial_timeout=0", "option dial_timeout", "above 0"},
+		{"redis://user:s3cret@a?pool_timeout=-1s", "option pool_timeout", "above 0"},
 		{"redis://user:s3cret@a?pool_size=many", "option pool_size", "whole number"},
 		{"redis://user:s3cret@a?pool_size=-1", "option pool_size", "whole number"},
 		{"redis://user:s3cret@a?pool_size=4294967296", "option pool_size", "whole number"},

@@ -190,11 +190,12 @@ func (b *batch) pipeline(ctx context.Context, at destination, keys []int) ([]ans
 }
 
 // exchange is one pipeline there and back. The first script of it makes the node know the source, if
-// load says so.
+// load says so; or each, where there may be a cluster behind a client of another type.
 func (b *batch) exchange(ctx context.Context, at destination, keys []int, asked time.Time, load bool) []answer {
+	_, one := at.node.(*redis.Client)
 	scripts := make([]redis.Cmder, len(keys))
 	for n, i := range keys {
-		if load && n == 0 {
+		if load && (n == 0 || !one) {
 			scripts[n] = b.script.loading(ctx, b.args(i))
 		} else {
 			scripts[n] = b.script.command(ctx, b.args(i))

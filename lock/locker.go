@@ -54,7 +54,7 @@ func New(client redis.UniversalClient, cfg Config) (*Locker, error) {
 		log:        ratelog.New(cfg.Logger),
 	}
 	l.renewer.locker = l
-	l.waker.init(client)
+	l.waker.init(srv.client)
 	l.crowds.init()
 	return l, nil
 }

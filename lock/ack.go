@@ -90,9 +90,6 @@ func (s *server) confirm(ctx context.Context, sc *script, args []any) (reply, er
 			asking = true
 		case passing(err):
 			s.reload(err)
-			if errors.Is(err, redis.ErrClosed) {
-				s.peers.Clear() // the cluster's client has closed some that it has no use for
-			}
 			node = nil
 			if !pause(ctx, firstPause<<try) {
 				return reply{}, s.fault(err)

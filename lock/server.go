@@ -223,6 +223,9 @@ func (s *server) fault(err error) error {
 // MOVED, but not when the node that it knows is away: measured, 20 s of errors after a failover,
 // and 4.2 s with this.
 func (s *server) reload(err error) {
+	if errors.Is(err, redis.ErrClosed) {
+		s.peers.Clear() // the cluster's client has closed some that it has no use for
+	}
 	if _, isNet := errors.AsType[net.Error](err); !isNet || s.cluster == nil {
 		return
 	}

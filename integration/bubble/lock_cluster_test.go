@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2/server"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/reprise-go/reprise/lock"
@@ -99,6 +101,56 @@ func TestClusterClientRenewsInPipelines(t *testing.T) {
 		for _, lease := range leases {
 			live(t, lease)
 		}
+	})
+}
+
+// A slot is on its way to a node that has been away from the cluster, so that its client was closed meanwhile
+// and there is another for the same address.
+func TestSlotMovesToANodeThatHasComeBack(t *testing.T) {
+	Run(t, func(t *testing.T, f *Fleet) {
+		var moving, away atomic.Bool
+		asked := map[*server.Peer]bool{}
+		var mu sync.Mutex
+		f.Before(func(p *server.Peer, cmd string, _ ...string) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case cmd == "ASKING":
+				asked[p] = true
+				p.WriteOK()
+				return true
+			case cmd == "EVALSHA" && moving.Load() && !asked[p]:
+				p.WriteError("ASK 7629 other:6379")
+				return true
+			}
+			delete(asked, p)
+			return false
+		})
+		a := f.ClusterMachine(func(o *redis.ClusterOptions) {
+			o.ClusterSlots = func(context.Context) ([]redis.ClusterSlot, error) {
+				if away.Load() {
+					return []redis.ClusterSlot{{End: 16383, Nodes: []redis.ClusterNode{{Addr: "redis:6379"}}}}, nil
+				}
+				return []redis.ClusterSlot{
+					{Start: 0, End: 8191, Nodes: []redis.ClusterNode{{Addr: "redis:6379"}}}, // the key's
+					{Start: 8192, End: 16383, Nodes: []redis.ClusterNode{{Addr: "other:6379"}}},
+				}, nil
+			}
+		})
+		cluster := a.Client.(*redis.ClusterClient)
+		lease := grant(t, a.Locker(lock.Config{MaxHold: time.Hour}), anyone)
+		moving.Store(true)
+		time.Sleep(ttl)
+		moving.Store(false)
+		away.Store(true)
+		cluster.ReloadState(t.Context())
+		time.Sleep(5 * time.Minute) // until the client has closed what it has no use for
+		away.Store(false)
+		cluster.ReloadState(t.Context())
+		time.Sleep(time.Second)
+		moving.Store(true)
+		time.Sleep(2 * ttl)
+		live(t, lease)
 	})
 }
 

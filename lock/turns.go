@@ -133,7 +133,7 @@ func (t *turns) add(node string) *queue {
 	return q
 }
 
-// turn waits for a turn to send a script, or nil for another command, as turns.take does.
+// turn waits for a turn as turns.take does, to send a script about a key, or another command if sc is nil.
 func (s *server) turn(ctx context.Context, sc *script, key string) (*queue, error) {
 	node, err := s.primary(ctx, key)
 	if err != nil {

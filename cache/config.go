@@ -3,6 +3,7 @@ package cache
 import (
 	"fmt"
 
+	"github.com/reprise-go/reprise/internal/config"
 	"github.com/reprise-go/reprise/internal/envconf"
 )
 
@@ -84,7 +85,7 @@ func (c Config) MaxRecord() int64 {
 // with the field's name.
 func (c Config) Validate() error {
 	c = c.WithDefaults()
-	var faults envconf.Faults
+	var faults config.Faults
 	faults.Check(c.CompressAbove > 0 || c.CompressAbove == Never, "CompressAbove", c.CompressAbove, "bytes above 0, or Never", "")
 	faults.Check(c.MaxDecoded >= minMaxDecoded && c.MaxDecoded <= maxMaxDecoded, "MaxDecoded", c.MaxDecoded,
 		fmt.Sprintf("bytes from %d to %d", minMaxDecoded, maxMaxDecoded), "")

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/reprise-go/reprise/internal/envconf"
+	"github.com/reprise-go/reprise/internal/config"
 )
 
 var (
@@ -88,7 +88,7 @@ func (e *EncodeError) Unwrap() error { return e.Err }
 // misconfiguration at the caller. Name is the field, argument or environment
 // variable; Value what was given, empty where that is secret; Want what is
 // accepted; Other the second setting of a rule across two.
-type ConfigError = envconf.Error
+type ConfigError = config.Error
 
 // failed says that Redis or the way to it failed. The context's error stays
 // reachable even where the client reports its own timeout instead.

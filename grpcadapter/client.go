@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/reprise-go/reprise/httpadapter"
-	"github.com/reprise-go/reprise/internal/envconf"
+	"github.com/reprise-go/reprise/internal/config"
 	"github.com/reprise-go/reprise/internal/jitter"
 )
 
@@ -82,7 +82,7 @@ func (c ClientConfig) WithDefaults() ClientConfig {
 // Validate returns every fault of c at once, each a *ConfigError.
 func (c ClientConfig) Validate() error {
 	c = c.WithDefaults()
-	var f envconf.Faults
+	var f config.Faults
 	checkCalls(&f, c.Methods, c.KeyMetadata)
 	f.Check(c.MaxTries >= 1 && c.MaxTries <= maxTries, "MaxTries", c.MaxTries, "1 to 100", "")
 	f.Check(c.TryTimeout == 0 || c.TryTimeout >= time.Millisecond && c.TryTimeout <= maxBackoff, "TryTimeout", c.TryTimeout, "1ms to 1h", "")

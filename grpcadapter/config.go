@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/internal/config"
 	"github.com/reprise-go/reprise/internal/envconf"
 	"github.com/reprise-go/reprise/replay"
 )
@@ -138,7 +139,7 @@ const (
 )
 
 // ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
-type ConfigError = envconf.Error
+type ConfigError = config.Error
 
 // WithDefaults returns c with every zero replaced by its default.
 func (c Config) WithDefaults() Config {
@@ -168,7 +169,7 @@ func (c Config) WithDefaults() Config {
 // the environment can't give one.
 func (c Config) Validate() error {
 	c = c.WithDefaults()
-	var f envconf.Faults
+	var f config.Faults
 	checkCalls(&f, c.Methods, c.KeyMetadata)
 	f.Check(c.MaxResponse > 0 && c.MaxResponse <= maxLimit, "MaxResponse", c.MaxResponse, "1 to 268435456 bytes", "")
 	f.Check(c.RetryAfter >= time.Millisecond && c.RetryAfter <= 30*time.Second, "RetryAfter", c.RetryAfter, "1ms to 30s", "")
@@ -181,7 +182,7 @@ func (c Config) Validate() error {
 }
 
 // checkCalls checks what servers and clients have in common: which calls, and where their key is.
-func checkCalls(f *envconf.Faults, methods []string, keyMetadata string) {
+func checkCalls(f *config.Faults, methods []string, keyMetadata string) {
 	for i, m := range methods {
 		good := isMethod(m) && !slices.Contains(methods[:i], m)
 		f.Check(good, "Methods", cmp.Or(m, strings.Join(methods, ",")), "/package.Service/Method or /package.Service/*, each once", "")

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/reprise-go/reprise/internal/config"
 	"github.com/reprise-go/reprise/internal/envconf"
 	"github.com/reprise-go/reprise/replay"
 )
@@ -159,7 +160,7 @@ const (
 )
 
 // ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
-type ConfigError = envconf.Error
+type ConfigError = config.Error
 
 // WithDefaults returns c with every zero replaced by its default.
 func (c Config) WithDefaults() Config {
@@ -206,16 +207,16 @@ func (c Config) clone() Config {
 // the environment can't give one.
 func (c Config) Validate() error {
 	c = c.WithDefaults()
-	var f envconf.Faults
+	var f config.Faults
 	f.Check(c.Dialect != nil, "DialectName", c.DialectName, dialectNames(), "")
-	checkEach(&f, "Methods", c.Methods, isUnsafeMethod, nil, wantMethods)
-	checkEach(&f, "Headers", c.Headers, isRequestHeader, http.CanonicalHeaderKey, wantRequestHeaders)
+	f.CheckEach("Methods", c.Methods, isUnsafeMethod, nil, wantMethods)
+	f.CheckEach("Headers", c.Headers, isRequestHeader, http.CanonicalHeaderKey, wantRequestHeaders)
 	f.Check(c.MaxBody > 0 && c.MaxBody <= maxLimit, "MaxBody", c.MaxBody, "1 to 268435456 bytes", "")
 	f.Check(c.MaxResponse > 0 && c.MaxResponse <= maxLimit, "MaxResponse", c.MaxResponse, "1 to 268435456 bytes", "")
 	f.Check(c.RetryAfter >= time.Second && c.RetryAfter <= 30*time.Second, "RetryAfter", c.RetryAfter, "1s to 30s", "")
-	var fingerprint envconf.Faults
+	var fingerprint config.Faults
 	c.Fingerprint.check(&fingerprint)
-	f.Add(envconf.In("Fingerprint", fingerprint.Err()))
+	f.Add(config.In("Fingerprint", fingerprint.Err()))
 	f.Check(c.Wait >= replay.NoWait && c.Wait <= maxWait, "Wait", c.Wait, "0 to 1h, or replay.NoWait", "")
 	f.Check(c.PreferWait >= 0 && c.PreferWait <= maxWait, "PreferWait", c.PreferWait, "0 to 1h", "")
 	f.Check(c.OnAbandoned <= replay.AskReconcile, "OnAbandoned", c.OnAbandoned, "one of its constants", "")
@@ -236,8 +237,8 @@ func (c Config) Validate() error {
 	}
 	allows := func(h string) bool { return valid([]string{h}, nil) }
 	denies := func(h string) bool { return valid(nil, []string{h}) }
-	allowed := checkEach(&f, "AllowHeaders", c.AllowHeaders, allows, http.CanonicalHeaderKey, wantAllow)
-	denied := checkEach(&f, "DenyHeaders", c.DenyHeaders, denies, http.CanonicalHeaderKey, wantDeny)
+	allowed := f.CheckEach("AllowHeaders", c.AllowHeaders, allows, http.CanonicalHeaderKey, wantAllow)
+	denied := f.CheckEach("DenyHeaders", c.DenyHeaders, denies, http.CanonicalHeaderKey, wantDeny)
 	f.Check(!allowed || !denied || valid(c.AllowHeaders, c.DenyHeaders), "DenyHeaders", strings.Join(c.DenyHeaders, ","),
 		"header names that aren't allowed", "AllowHeaders")
 	return f.Err()
@@ -248,28 +249,6 @@ const maxWait = time.Hour
 const maxTTL = 10 * 365 * 24 * time.Hour
 
 func isToken(s string) bool { return s != "" && tokenChars.span(s) == len(s) }
-
-// checkEach refuses what is not valid of a list, and what is there twice, by the form that fold brings names to, if not
-// nil. A word that matches nothing, or that stands where another was meant, turns protection off unnoticed: so each list
-// of words has a rule of what can match at all, and whoever writes one word twice meant something else.
-func checkEach(f *envconf.Faults, name string, list []string, valid func(string) bool, fold func(string) string, want string) (ok bool) {
-	seen := map[string]bool{}
-	ok = true
-	for _, word := range list {
-		folded := word
-		if fold != nil {
-			folded = fold(word)
-		}
-		good := valid(word) && !seen[folded]
-		if word == "" {
-			word = strings.Join(list, ",") // nothing tells nobody where it stands
-		}
-		f.Check(good, name, word, want, "")
-		seen[folded] = true
-		ok = ok && good
-	}
-	return ok
-}
 
 func isUnsafeMethod(m string) bool {
 	return isToken(m) && m == strings.ToUpper(m) && !slices.Contains(safeMethods, m)

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/reprise-go/reprise/internal/envconf"
+	"github.com/reprise-go/reprise/internal/config"
 )
 
 // Fingerprint is what tells requests apart that share a key. Two requests are the same if they agree in
@@ -59,9 +59,9 @@ type Fingerprint struct {
 
 const minSecret = 16
 
-func (c *Fingerprint) check(f *envconf.Faults) {
-	checkEach(f, "Omit", c.Omit, isOmittable, nil, "JSON pointers such as /client/sent_at, each once, without white space around them")
-	checkEach(f, "Headers", c.Headers, isRequestHeader, http.CanonicalHeaderKey, wantRequestHeaders)
+func (c *Fingerprint) check(f *config.Faults) {
+	f.CheckEach("Omit", c.Omit, isOmittable, nil, "JSON pointers such as /client/sent_at, each once, without white space around them")
+	f.CheckEach("Headers", c.Headers, isRequestHeader, http.CanonicalHeaderKey, wantRequestHeaders)
 	for i, key := range c.Keys {
 		again := slices.ContainsFunc(c.Keys[:i], func(k []byte) bool { return string(k) == string(key) })
 		f.Check(len(key) >= minSecret && !again, "Keys", "", "secrets of at least 16 bytes, each once", "")

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/reprise-go/reprise/internal/envconf"
+	"github.com/reprise-go/reprise/internal/config"
 )
 
 // A Transport is an [http.RoundTripper] whose calls are safe to repeat, and which repeats them. Its zero value is ready:
@@ -136,8 +136,8 @@ func (t *Transport) withDefaults() Transport {
 // there is any.
 func (t *Transport) Validate() error {
 	c := t.withDefaults()
-	var f envconf.Faults
-	checkEach(&f, "Methods", c.Methods, isUnsafeMethod, nil, wantMethods)
+	var f config.Faults
+	f.CheckEach("Methods", c.Methods, isUnsafeMethod, nil, wantMethods)
 	f.Check(isRequestHeader(c.Header), "Header", c.Header, "the name of a request header other than Host and those of one connection", "")
 	f.Check(c.Timeout > 0, "Timeout", c.Timeout, "a duration above 0", "")
 	f.Check(c.TryTimeout >= 0, "TryTimeout", c.TryTimeout, "a duration above 0", "")

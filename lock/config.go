@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/reprise-go/reprise/internal/config"
 	"github.com/reprise-go/reprise/internal/envconf"
 )
 
@@ -126,14 +127,14 @@ func (c Config) WithDefaults() Config {
 }
 
 // A ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
-type ConfigError = envconf.Error
+type ConfigError = config.Error
 
 // Validate returns every fault of c at once, each a *ConfigError. A zero field stands for its
 // default and is never at fault.
 func (c Config) Validate() error {
 	d := c.WithDefaults()
 	ttl := d.TTL
-	var faults envconf.Faults
+	var faults config.Faults
 	faults.Check(ttl >= minTTL && ttl <= maxDuration, "TTL", ttl, "100ms to 87600h", "")
 	rule := func(name string, d time.Duration, ok bool, want string) {
 		faults.Check(d == 0 || ok, name, d, want, "TTL")

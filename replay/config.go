@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/reprise-go/reprise/cache"
+	"github.com/reprise-go/reprise/internal/config"
 	"github.com/reprise-go/reprise/internal/envconf"
 	"github.com/reprise-go/reprise/lock"
 )
@@ -56,7 +57,7 @@ const (
 )
 
 // ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
-type ConfigError = envconf.Error
+type ConfigError = config.Error
 
 // WithDefaults returns c with every zero replaced by its default.
 func (c Config) WithDefaults() Config {
@@ -88,8 +89,8 @@ func (c Config) WithDefaults() Config {
 // Validate returns every fault of c at once, each a *ConfigError. A zero field stands for its
 // default.
 func (c Config) Validate() error {
-	var f envconf.Faults
-	f.Add(envconf.In("Lock", c.Lock.Validate()), envconf.In("Cache", c.Cache.Validate()))
+	var f config.Faults
+	f.Add(config.In("Lock", c.Lock.Validate()), config.In("Cache", c.Cache.Validate()))
 	f.Check(c.Lock.MaxValue == 0 || c.Lock.MaxValue >= c.Cache.MaxRecord(), "Lock.MaxValue", c.Lock.MaxValue,
 		"Cache.MaxDecoded and 364 bytes, or zero", "Cache.MaxDecoded")
 	c = c.WithDefaults() // only now, so that a bad Retention is not told of Lock.Remember too

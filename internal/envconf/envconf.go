@@ -34,49 +34,14 @@ import (
 	"strings"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/reprise-go/reprise/internal/config"
 )
-
-// Error is one setting that isn't accepted. The rooms make it known under a
-// name of their own, by an alias, and use it for arguments and fields as well.
-type Error struct {
-	Name  string // the variable, field or argument
-	Value string // what was given; empty for a secret, which is never repeated
-	Want  string // what is accepted
-	Other string // the second setting of a rule across two, or empty
-}
-
-// Error begins with the name, so that a list of faults reads as a list of names.
-func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString(e.Name)
-	b.WriteString(": ")
-	if e.Value != "" {
-		fmt.Fprintf(&b, "got %q, ", e.Value)
-	}
-	b.WriteString("want ")
-	b.WriteString(e.Want)
-	if e.Other != "" {
-		fmt.Fprintf(&b, " (see %s)", e.Other)
-	}
-	return b.String()
-}
-
-// In returns err with field and a dot before the names in it: how a Config's
-// Validate passes on the faults of a Config inside it.
-func In(field string, err error) error {
-	return rename(err, func(e Error) *Error {
-		e.Name = field + "." + e.Name
-		if e.Other != "" {
-			e.Other = field + "." + e.Other
-		}
-		return &e
-	})
-}
 
 // Parse sets the fields of into, a pointer to a struct, from the variables of
 // environ ("NAME=value", as os.Environ gives them) whose names are prefix and
 // the field's env tag. If into then has a method Validate() error, that is
-// called too, and the fields named in its *[Error] are translated into the
+// called too, and the fields named in its *[config.Error] are translated into the
 // variables that they come from. All faults are returned at once, joined; a
 // field with a faulty variable keeps what it held.
 func Parse(prefix string, environ []string, into any) error {
@@ -107,18 +72,18 @@ func Parse(prefix string, environ []string, into any) error {
 	}
 
 	if v, ok := into.(interface{ Validate() error }); ok {
-		faults = append(faults, flatten(rename(v.Validate(), func(e Error) *Error {
+		faults = append(faults, config.Map(v.Validate(), func(e config.Error) *config.Error {
 			if bad[e.Name] || bad[e.Other] {
 				return nil // judged against a value that nobody gave
 			}
 			return inVariables(e, all, given)
-		}))...)
+		})...)
 	}
 	return errors.Join(faults...)
 }
 
 // inVariables returns e, a fault of a field, as the fault of its variable.
-func inVariables(e Error, all []setting, given map[string]string) *Error {
+func inVariables(e config.Error, all []setting, given map[string]string) *config.Error {
 	for _, s := range all {
 		if s.path == e.Other {
 			e.Other = s.variable
@@ -178,7 +143,7 @@ func (s setting) fault(value string, err error) error {
 	if !errors.As(err, &parse) {
 		return fmt.Errorf("envconf: %s: field %s: %w", s.variable, s.path, err) // a mistake in the Config itself
 	}
-	e := &Error{Name: s.variable, Value: value, Want: s.want}
+	e := &config.Error{Name: s.variable, Value: value, Want: s.want}
 	if e.Want == "" {
 		e.Want = parse.Err.Error()
 	}
@@ -186,37 +151,4 @@ func (s setting) fault(value string, err error) error {
 		e.Value = ""
 	}
 	return e
-}
-
-// rename returns err with every *Error in it replaced by what fn makes of a
-// copy, or dropped where that is nil. Other errors stay.
-func rename(err error, fn func(Error) *Error) error {
-	faults := flatten(err)
-	kept := faults[:0]
-	for _, fault := range faults {
-		if e, ok := fault.(*Error); ok {
-			if e = fn(*e); e == nil {
-				continue
-			}
-			fault = e
-		}
-		kept = append(kept, fault)
-	}
-	return errors.Join(kept...)
-}
-
-// flatten returns the errors that errors.Join put together, at any depth.
-func flatten(err error) []error {
-	if err == nil {
-		return nil
-	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var all []error
-	for _, e := range joined.Unwrap() {
-		all = append(all, flatten(e)...)
-	}
-	return all
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reprise-go/reprise/internal/config"
 	"github.com/reprise-go/reprise/internal/envconf"
 )
 
@@ -28,12 +29,12 @@ type inner struct {
 
 func (c inner) Validate() error {
 	if c.TTL > time.Hour {
-		return &envconf.Error{Name: "TTL", Value: c.TTL.String(), Want: "at most 1h"}
+		return &config.Error{Name: "TTL", Value: c.TTL.String(), Want: "at most 1h"}
 	}
 	return nil
 }
 
-type config struct {
+type sample struct {
 	Name    string        `env:"NAME"`
 	Count   int           `env:"COUNT"`
 	Size    int64         `env:"SIZE" want:"a size up to 1MiB, or off"`
@@ -47,28 +48,28 @@ type config struct {
 	Inner   inner         `envPrefix:"INNER_"`
 }
 
-func (c config) Validate() error {
+func (c sample) Validate() error {
 	var faults []error
 	if c.Size > 1<<20 {
-		faults = append(faults, &envconf.Error{Name: "Size", Value: fmt.Sprint(c.Size), Want: "at most 1048576, or Off"})
+		faults = append(faults, &config.Error{Name: "Size", Value: fmt.Sprint(c.Size), Want: "at most 1048576, or Off"})
 	}
 	if c.Renew > c.TTL {
-		faults = append(faults, &envconf.Error{Name: "Renew", Value: c.Renew.String(), Want: "less than TTL", Other: "TTL"})
+		faults = append(faults, &config.Error{Name: "Renew", Value: c.Renew.String(), Want: "less than TTL", Other: "TTL"})
 	}
 	if len(c.Key) > 4 {
-		faults = append(faults, &envconf.Error{Name: "Key", Want: "at most 4 bytes"})
+		faults = append(faults, &config.Error{Name: "Key", Want: "at most 4 bytes"})
 	}
 	if c.Name == "broken" {
 		faults = append(faults, errors.New("the name says so"))
 	}
-	return errors.Join(errors.Join(faults...), envconf.In("Inner", c.Inner.Validate()))
+	return errors.Join(errors.Join(faults...), config.In("Inner", c.Inner.Validate()))
 }
 
 func TestParse(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		environ []string
-		want    config
+		want    sample
 		faults  []string
 	}{
 		{name: "nothing set"},
@@ -76,13 +77,13 @@ func TestParse(t *testing.T) {
 			name: "everything set",
 			environ: []string{"X_NAME=n", "X_COUNT=3", "X_SIZE=64KiB", "X_ON=true", "X_TTL=15s", "X_RENEW=250ms",
 				"X_MODE=wait", "X_KEY=AQI=", "X_KEYS=_-8, AwQ=", "X_INNER_TTL=1h"},
-			want: config{Name: "n", Count: 3, Size: 64 << 10, On: true, TTL: 15 * time.Second, Renew: 250 * time.Millisecond,
+			want: sample{Name: "n", Count: 3, Size: 64 << 10, On: true, TTL: 15 * time.Second, Renew: 250 * time.Millisecond,
 				Mode: "wait", Key: []byte{1, 2}, Keys: [][]byte{{0xff, 0xef}, {3, 4}}, Inner: inner{TTL: time.Hour}},
 		},
 		{
 			name:    "off is -1",
 			environ: []string{"X_COUNT=off", "X_SIZE=off", "X_TTL=off", "X_RENEW=off"},
-			want:    config{Count: -1, Size: -1, TTL: -1, Renew: -1},
+			want:    sample{Count: -1, Size: -1, TTL: -1, Renew: -1},
 		},
 		{
 			name:    "empty, foreign and ignored variables",
@@ -131,7 +132,7 @@ func TestParse(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var got config
+			var got sample
 			err := envconf.Parse("X_", tc.environ, &got)
 			var text string
 			if err != nil {
@@ -164,15 +165,15 @@ func TestParseSize(t *testing.T) {
 }
 
 func TestParseTyped(t *testing.T) {
-	err := envconf.Parse("X_", []string{"X_TTL=15"}, new(config))
-	var e *envconf.Error
+	err := envconf.Parse("X_", []string{"X_TTL=15"}, new(sample))
+	var e *config.Error
 	if !errors.As(err, &e) || e.Name != "X_TTL" || e.Value != "15" || !strings.Contains(e.Want, "duration") {
 		t.Fatalf("got %#v", err)
 	}
 }
 
 func TestParseMisused(t *testing.T) {
-	for _, into := range []any{nil, config{}, new(int)} {
+	for _, into := range []any{nil, sample{}, new(int)} {
 		if err := envconf.Parse("", nil, into); err == nil {
 			t.Errorf("%T was taken", into)
 		}
@@ -185,16 +186,6 @@ func TestParseMisused(t *testing.T) {
 	}
 }
 
-func TestIn(t *testing.T) {
-	if err := envconf.In("Cache", nil); err != nil {
-		t.Fatal(err)
-	}
-	err := envconf.In("Cache", errors.Join(&envconf.Error{Name: "A", Want: "b", Other: "C"}, errors.New("plain")))
-	if got, want := err.Error(), "Cache.A: want b (see Cache.C)\nplain"; got != want {
-		t.Fatalf("got %q, want %q", got, want)
-	}
-}
-
 // No value makes Parse panic, every fault begins with its variable, and the
 // words of a secret are never repeated.
 func FuzzParse(f *testing.F) {
@@ -202,7 +193,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("off", "not base64, nor short")
 	f.Add("9007199254740993KiB", ",,")
 	f.Fuzz(func(t *testing.T, value, secret string) {
-		var got config
+		var got sample
 		environ := []string{"X_COUNT=" + value, "X_SIZE=" + value, "X_ON=" + value, "X_TTL=" + value, "X_MODE=" + value,
 			"X_KEY=" + secret, "X_KEYS=" + secret}
 		err := envconf.Parse("X_", environ, &got)
@@ -211,7 +202,7 @@ func FuzzParse(f *testing.F) {
 				if !strings.HasPrefix(fault.Error(), "X_") || !strings.Contains(fault.Error(), "want ") {
 					t.Errorf("%q", fault)
 				}
-				var e *envconf.Error
+				var e *config.Error
 				if errors.As(fault, &e) && strings.HasPrefix(e.Name, "X_KEY") && e.Value != "" {
 					t.Errorf("a secret is repeated: %q", fault)
 				}

@@ -16,7 +16,7 @@ import (
 const off = -1
 
 // The errors of this file say what is wanted and nothing else: they become the
-// Want of an [Error] whose field has no want tag of its own.
+// Want of a [config.Error] whose field has no want tag of its own.
 var (
 	errInt      = errors.New("a whole number")
 	errBool     = errors.New("true or false")

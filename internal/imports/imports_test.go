@@ -42,6 +42,7 @@ var rooms = []room{
 	{name: "cache", thirds: []string{goRedis, msgpack, compress}, beneath: slices.Concat(ofGoRedis, ofMsgpack)},
 	{name: "replay", behind: []string{"lock", "cache"}, thirds: []string{goRedis}},
 	{name: "httpadapter", behind: []string{"lock", "cache", "replay"}, thirds: []string{jsonText}},
+	{name: "internal/config"},
 	{name: "internal/envconf", thirds: []string{env}},
 	{name: "internal/jitter"},
 	{name: "internal/fault", thirds: []string{goRedis}, beneath: ofGoRedis},

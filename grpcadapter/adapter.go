@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/internal/ratelog"
 	"github.com/reprise-go/reprise/replay"
 )
@@ -61,9 +61,9 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	}
 	x := &exchange{adapter: a, ctx: ctx, req: req, info: info, next: next}
 	key, err := a.cfg.Syntax.Parse(metadata.ValueFromIncomingContext(ctx, a.cfg.KeyMetadata))
-	if fault, ok := errors.AsType[*httpadapter.KeyError](err); ok {
+	if fault, ok := errors.AsType[*dialect.KeyError](err); ok {
 		// A client that meant to send a key must not go unprotected because it is malformed.
-		if fault.Outcome != httpadapter.KeyMissing {
+		if fault.Outcome != dialect.KeyMissing {
 			return x.turnAway(keyInvalid, fault.Want)
 		}
 		if a.cfg.RequireKey {

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/internal/config"
 	"github.com/reprise-go/reprise/internal/jitter"
 )
@@ -95,7 +95,7 @@ func (c ClientConfig) Validate() error {
 // every try carries: that in the outgoing metadata or of WithKey, else a new one. A key that is
 // given is never altered: several values, two that disagree, and one that metadata can't carry are
 // refused before the first try with INVALID_ARGUMENT, as a *CallError without Tries that wraps an
-// *httpadapter.KeyError.
+// *dialect.KeyError.
 //
 // What is sent again, with the same key and message, until it is answered, MaxTries is reached or
 // the context ends:
@@ -196,27 +196,27 @@ func within(ctx context.Context, limit time.Duration, try func(context.Context) 
 // key returns the call's key, and a context that carries it. A key that would have to be chosen, replaced
 // or cut is an error: whichever the server got, the caller could mean another when it asks again.
 func (c *caller) key(ctx context.Context) (context.Context, string, error) {
-	fault := func(outcome httpadapter.Outcome, want string) (context.Context, string, error) {
-		return nil, "", &keyError{&httpadapter.KeyError{Outcome: outcome, Header: c.cfg.KeyMetadata, Want: want}}
+	fault := func(outcome dialect.Outcome, want string) (context.Context, string, error) {
+		return nil, "", &keyError{&dialect.KeyError{Outcome: outcome, Header: c.cfg.KeyMetadata, Want: want}}
 	}
 	md, _ := metadata.FromOutgoingContext(ctx) // a copy
 	carried := md.Get(c.cfg.KeyMetadata)
 	key, given := ctx.Value(keyOf{}).(string)
 	switch {
 	case len(carried) > 1:
-		return fault(httpadapter.KeyRepeated, "one value")
+		return fault(dialect.KeyRepeated, "one value")
 	case len(carried) == 1:
 		// Blanks around a value are no part of it: gRPC's HTTP/2 mapping lets them be stripped.
 		value := strings.Trim(carried[0], blanks)
 		if given && value != key {
-			return fault(httpadapter.KeyRepeated, "the same key as WithKey gives")
+			return fault(dialect.KeyRepeated, "the same key as WithKey gives")
 		}
 		key = value
 	case !given:
 		key = c.cfg.NewKey()
 	}
 	if key == "" || strings.Trim(key, blanks) != key || strings.ContainsFunc(key, unprintable) {
-		return fault(httpadapter.KeyMalformed, "printable ASCII characters, without blanks at either end")
+		return fault(dialect.KeyMalformed, "printable ASCII characters, without blanks at either end")
 	}
 	if len(carried) == 0 {
 		ctx = metadata.AppendToOutgoingContext(ctx, c.cfg.KeyMetadata, key)

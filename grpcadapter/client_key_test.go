@@ -10,8 +10,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/grpcadapter"
-	"github.com/reprise-go/reprise/httpadapter"
 )
 
 func TestKeyOfACall(t *testing.T) {
@@ -45,7 +45,7 @@ func TestKeyOfACall(t *testing.T) {
 				t.Errorf("%s: got %q", tt.name, got)
 			}
 		case tt.want == "":
-			if _, err := httpadapter.Lenient.Parse(w.keys); err != nil || len(got) < 20 || keys[got] {
+			if _, err := dialect.Lenient.Parse(w.keys); err != nil || len(got) < 20 || keys[got] {
 				t.Errorf("%s: got %q, %v", tt.name, got, err)
 			}
 			keys[got] = true
@@ -75,23 +75,23 @@ func TestKeysThatAreNotSent(t *testing.T) {
 		name string
 		ctx  context.Context
 		new  func() string
-		is   httpadapter.Outcome
+		is   dialect.Outcome
 		want string
 	}{
-		{"two", two, nil, httpadapter.KeyRepeated, "one value"},
-		{"nothing and one", metadata.AppendToOutgoingContext(with(""), "idempotency-key", "b"), nil, httpadapter.KeyRepeated, "one value"},
-		{"WithKey says another", grpcadapter.WithKey(with("a"), "b"), nil, httpadapter.KeyRepeated, "the same key as WithKey gives"},
-		{"nothing", with(""), nil, httpadapter.KeyMalformed, printable},
-		{"blanks", with(" \t"), nil, httpadapter.KeyMalformed, printable},
-		{"a control character", with("a\nb"), nil, httpadapter.KeyMalformed, printable},
-		{"WithKey of nothing", grpcadapter.WithKey(t.Context(), ""), nil, httpadapter.KeyMalformed, printable},
-		{"WithKey with a blank at its end", grpcadapter.WithKey(t.Context(), "a "), nil, httpadapter.KeyMalformed, printable},
-		{"WithKey beyond ASCII", grpcadapter.WithKey(t.Context(), "é"), nil, httpadapter.KeyMalformed, printable},
-		{"NewKey of nothing", t.Context(), func() string { return "" }, httpadapter.KeyMalformed, printable},
+		{"two", two, nil, dialect.KeyRepeated, "one value"},
+		{"nothing and one", metadata.AppendToOutgoingContext(with(""), "idempotency-key", "b"), nil, dialect.KeyRepeated, "one value"},
+		{"WithKey says another", grpcadapter.WithKey(with("a"), "b"), nil, dialect.KeyRepeated, "the same key as WithKey gives"},
+		{"nothing", with(""), nil, dialect.KeyMalformed, printable},
+		{"blanks", with(" \t"), nil, dialect.KeyMalformed, printable},
+		{"a control character", with("a\nb"), nil, dialect.KeyMalformed, printable},
+		{"WithKey of nothing", grpcadapter.WithKey(t.Context(), ""), nil, dialect.KeyMalformed, printable},
+		{"WithKey with a blank at its end", grpcadapter.WithKey(t.Context(), "a "), nil, dialect.KeyMalformed, printable},
+		{"WithKey beyond ASCII", grpcadapter.WithKey(t.Context(), "é"), nil, dialect.KeyMalformed, printable},
+		{"NewKey of nothing", t.Context(), func() string { return "" }, dialect.KeyMalformed, printable},
 	} {
 		w := &wire{}
 		err := w.call(tt.ctx, t, grpcadapter.ClientConfig{NewKey: tt.new})
-		fault, ok := errors.AsType[*httpadapter.KeyError](err)
+		fault, ok := errors.AsType[*dialect.KeyError](err)
 		if !ok || fault.Outcome != tt.is || fault.Header != "idempotency-key" || fault.Want != tt.want || len(w.keys) > 0 {
 			t.Errorf("%s: got %v after %d tries", tt.name, err, len(w.keys))
 		}

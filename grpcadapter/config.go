@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
-	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/internal/config"
 	"github.com/reprise-go/reprise/internal/envconf"
 	"github.com/reprise-go/reprise/replay"
@@ -40,9 +40,9 @@ type Config struct {
 	// gRPC or HTTP/2 fill in themselves: grpc-*, te, user-agent, content-type, host and the like.
 	KeyMetadata string `env:"GRPC_KEY_METADATA" want:"a metadata key that is not gRPC's own, such as grpc-x, te or user-agent, and does not end in -bin"`
 
-	// Syntax is what keys look like. Zero means httpadapter.Lenient: a client that calls an API
+	// Syntax is what keys look like. Zero means dialect.Lenient: a client that calls an API
 	// through both doors need not write one key in two ways.
-	Syntax httpadapter.KeySyntax `env:"GRPC_KEY_SYNTAX" want:"lenient or strict"`
+	Syntax dialect.KeySyntax `env:"GRPC_KEY_SYNTAX" want:"lenient or strict"`
 
 	// MaxResponse bounds in bytes the encoded message, or status, that is kept of an answer. Zero
 	// means 1 MiB; at most 256 MiB. Beside it, a record has 256 KiB of metadata, and 4,096 keys and
@@ -144,8 +144,8 @@ type ConfigError = config.Error
 // WithDefaults returns c with every zero replaced by its default.
 func (c Config) WithDefaults() Config {
 	c.KeyMetadata = orDefaultKey(c.KeyMetadata)
-	if c.Syntax == (httpadapter.KeySyntax{}) {
-		c.Syntax = httpadapter.Lenient
+	if c.Syntax == (dialect.KeySyntax{}) {
+		c.Syntax = dialect.Lenient
 	}
 	if c.MaxResponse == 0 {
 		c.MaxResponse = defaultLimit

@@ -10,8 +10,8 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/grpcadapter"
-	"github.com/reprise-go/reprise/httpadapter"
 	"github.com/reprise-go/reprise/replay"
 )
 
@@ -108,7 +108,7 @@ func TestFromEnv(t *testing.T) {
 		"X_GRPC_TTL_OK=1h", "X_GRPC_TTL_ERROR=1m",
 	})
 	if err != nil || !cfg.RequireKey || !slices.Equal(cfg.Methods, []string{"/a/b", "/c/*"}) || cfg.KeyMetadata != "x-key" ||
-		cfg.Syntax != httpadapter.Strict || cfg.MaxResponse != 4096 || cfg.RetryAfter != 250*time.Millisecond ||
+		cfg.Syntax != dialect.Strict || cfg.MaxResponse != 4096 || cfg.RetryAfter != 250*time.Millisecond ||
 		cfg.OnStoreDown != replay.RunUnguarded || cfg.Stores != grpcadapter.StoreAll || cfg.TTLOK != time.Hour || cfg.TTLError != time.Minute {
 		t.Errorf("got %+v, %v", cfg, err)
 	}

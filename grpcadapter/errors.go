@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/dialect"
 )
 
 // What a server of reprise has to say of a call's key, for errors.Is on a client. The error is a
@@ -78,7 +78,7 @@ func (e *CallError) Unwrap() []error {
 }
 
 // A keyError is one of this side: to gRPC it is what the server would have said.
-type keyError struct{ *httpadapter.KeyError }
+type keyError struct{ *dialect.KeyError }
 
 func (e *keyError) Unwrap() error { return e.KeyError }
 

@@ -19,7 +19,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/replay"
 )
 
@@ -114,11 +114,11 @@ func TestKeep(t *testing.T) {
 
 // One vocabulary at both doors: a reason is httpadapter's code.
 func TestReasonsAreThoseOfHTTP(t *testing.T) {
-	for o, http := range map[outcome]httpadapter.Outcome{
-		unknown: 0, keyMissing: httpadapter.KeyMissing, keyInvalid: httpadapter.KeyMalformed, unscoped: httpadapter.Unscoped,
-		mismatch: httpadapter.Mismatch, inProgress: httpadapter.InProgress, outcomeUnknown: httpadapter.OutcomeUnknown,
-		replayUnavailable: httpadapter.ReplayUnavailable, unavailable: httpadapter.Unavailable,
-		unreadable: httpadapter.Unreadable, replayRefused: httpadapter.ReplayRefused,
+	for o, http := range map[outcome]dialect.Outcome{
+		unknown: 0, keyMissing: dialect.KeyMissing, keyInvalid: dialect.KeyMalformed, unscoped: dialect.Unscoped,
+		mismatch: dialect.Mismatch, inProgress: dialect.InProgress, outcomeUnknown: dialect.OutcomeUnknown,
+		replayUnavailable: dialect.ReplayUnavailable, unavailable: dialect.Unavailable,
+		unreadable: dialect.Unreadable, replayRefused: dialect.ReplayRefused,
 	} {
 		want := strings.ToUpper(strings.ReplaceAll(http.String(), "-", "_"))
 		if got := outcomes[o]; got.reason != want || got.retry != http.Retryable() {

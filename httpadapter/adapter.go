@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reprise-go/reprise/dialect"
+	"github.com/reprise-go/reprise/internal/field"
 	"github.com/reprise-go/reprise/internal/ratelog"
 	"github.com/reprise-go/reprise/replay"
 )
@@ -89,8 +91,8 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	x := &exchange{adapter: a, w: w, r: r, next: next}
 	var err error
 	x.key, x.header, err = readKey(r.Header, a.cfg.Headers, a.cfg.Syntax)
-	if fault, ok := errors.AsType[*KeyError](err); ok {
-		if fault.Outcome == KeyMissing && !a.cfg.RequireKey {
+	if fault, ok := errors.AsType[*dialect.KeyError](err); ok {
+		if fault.Outcome == dialect.KeyMissing && !a.cfg.RequireKey {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -100,7 +102,7 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	}
 	scope, err := a.cfg.Scope(r)
 	if err != nil {
-		x.turnAway(Unscoped, "")
+		x.turnAway(dialect.Unscoped, "")
 		return
 	}
 	if a.engine.Holds(r.Context(), scope, x.key) {
@@ -158,7 +160,7 @@ func (a *Adapter) stores(status int, h http.Header) bool {
 	case a.cfg.StoresFunc != nil:
 		return a.cfg.StoresFunc(status, h)
 	case a.cfg.Stores == StoreFinal:
-		return storesByDefault(status)
+		return dialect.IsFinal(status)
 	case a.cfg.Stores == StoreSuccess:
 		return status >= 200 && status < 300
 	case a.cfg.Stores == StoreAll:
@@ -177,7 +179,7 @@ func saysAgain(status int, h http.Header, body []byte) bool {
 	}
 	for name, values := range h { // whose names a handler may have written to the map in any case
 		for _, v := range values {
-			switch v = trimValue(v); http.CanonicalHeaderKey(name) {
+			switch v = field.Trim(v); http.CanonicalHeaderKey(name) {
 			case "Retry-After", "Retry-After-Ms":
 				if v != "" {
 					return true
@@ -189,7 +191,7 @@ func saysAgain(status int, h http.Header, body []byte) bool {
 			}
 		}
 	}
-	return recognise(status, h.Get("Content-Type"), body).Retryable()
+	return dialect.Recognise(status, h.Get("Content-Type"), body).Retryable()
 }
 
 // retention is how long an answer is stored; 0 leaves it to the engine.

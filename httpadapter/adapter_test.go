@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/replay"
 )
 
@@ -108,7 +109,7 @@ func TestNewRefusesToKeepMarkers(t *testing.T) {
 	}
 }
 
-type marked struct{ Problem }
+type marked struct{ dialect.Problem }
 
 func (marked) Marker(string) (name, value string) { return "teapot-replayed", "true" }
 

@@ -10,11 +10,13 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/reprise-go/reprise/internal/field"
 )
 
 // isJSON reports whether a media type is JSON's or based on it (RFC 6839 §3.1).
 func isJSON(contentType string) bool {
-	media := mediaType(contentType)
+	media := field.MediaType(contentType)
 	return media == "application/json" || strings.HasSuffix(media, "+json")
 }
 
@@ -239,7 +241,7 @@ func escaped(quoted []byte) bool { return bytes.IndexByte(quoted, '\\') >= 0 }
 // that none has to be made.
 func appendNumber(out, number []byte) ([]byte, error) {
 	mantissa, negative := bytes.CutPrefix(number, []byte("-"))
-	if len(mantissa) <= maxExactDigits && sfDigits.span(string(mantissa)) == len(mantissa) && mantissa[0] != '0' {
+	if len(mantissa) <= maxExactDigits && digits.Span(string(mantissa)) == len(mantissa) && mantissa[0] != '0' {
 		return append(out, number...), nil // as most are
 	}
 	exponent := 0

@@ -11,8 +11,11 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/internal/config"
 	"github.com/reprise-go/reprise/internal/envconf"
+	"github.com/reprise-go/reprise/internal/field"
+	"github.com/reprise-go/reprise/internal/method"
 	"github.com/reprise-go/reprise/replay"
 )
 
@@ -23,7 +26,7 @@ type Config struct {
 	Scope Scope `env:"-"`
 
 	// Dialect is how the API talks of idempotency. Nil means the one that DialectName names.
-	Dialect Dialect `env:"-"`
+	Dialect dialect.Dialect `env:"-"`
 
 	// DialectName is the Dialect where that is nil: problem, ietf, credicorp, bluesnap or stripe,
 	// ready-made as Problem, IETF and so on. Zero means "problem".
@@ -41,7 +44,7 @@ type Config struct {
 	Headers []string `env:"HTTP_KEY_HEADERS" want:"names of request headers other than Host and those of one connection, each once, separated by commas"`
 
 	// Syntax is what keys look like. Zero means as the dialect says: Lenient, for Problem.
-	Syntax KeySyntax `env:"HTTP_KEY_SYNTAX" want:"lenient or strict"`
+	Syntax dialect.KeySyntax `env:"HTTP_KEY_SYNTAX" want:"lenient or strict"`
 
 	// MaxBody and MaxResponse bound in bytes a request's body, which is read whole, and the body of
 	// an answer that is kept. Zero means 1 MiB each; at most 256 MiB. Beside its body, a record has
@@ -111,7 +114,7 @@ type Config struct {
 	// Message, if not nil, rewords or translates what an error says to people; "" leaves the
 	// dialect's words. Codes, types and titles stay. It must not repeat the request's key, which may
 	// be invalid.
-	Message func(Outcome, *http.Request) string `env:"-"`
+	Message func(dialect.Outcome, *http.Request) string `env:"-"`
 
 	// RequestID, if not nil, names the request in the errors of a dialect that has a place for it:
 	// Credicorp's request_id, Stripe's Request-Id. "" leaves it out.
@@ -153,7 +156,6 @@ const (
 )
 
 const (
-	defaultHeader     = "Idempotency-Key"
 	defaultLimit      = 1 << 20
 	maxLimit          = 256 << 20
 	defaultRetryAfter = time.Second
@@ -165,15 +167,15 @@ type ConfigError = config.Error
 // WithDefaults returns c with every zero replaced by its default.
 func (c Config) WithDefaults() Config {
 	if c.Dialect == nil {
-		c.Dialect = dialectNamed(c.DialectName)
+		c.Dialect = dialect.Named(c.DialectName)
 	}
 	if len(c.Methods) == 0 {
 		c.Methods = []string{http.MethodPost, http.MethodPatch}
 	}
 	if len(c.Headers) == 0 {
-		c.Headers = []string{defaultHeader}
+		c.Headers = []string{dialect.KeyHeader}
 	}
-	if c.Syntax == (KeySyntax{}) && c.Dialect != nil {
+	if c.Syntax == (dialect.KeySyntax{}) && c.Dialect != nil {
 		c.Syntax = c.Dialect.Syntax()
 	}
 	if c.MaxBody == 0 {
@@ -208,9 +210,9 @@ func (c Config) clone() Config {
 func (c Config) Validate() error {
 	c = c.WithDefaults()
 	var f config.Faults
-	f.Check(c.Dialect != nil, "DialectName", c.DialectName, dialectNames(), "")
-	f.CheckEach("Methods", c.Methods, isUnsafeMethod, nil, wantMethods)
-	f.CheckEach("Headers", c.Headers, isRequestHeader, http.CanonicalHeaderKey, wantRequestHeaders)
+	f.Check(c.Dialect != nil, "DialectName", c.DialectName, wantDialects(), "")
+	f.CheckEach("Methods", c.Methods, method.IsUnsafe, nil, method.Want)
+	f.CheckEach("Headers", c.Headers, field.IsOfRequest, http.CanonicalHeaderKey, wantRequestHeaders)
 	f.Check(c.MaxBody > 0 && c.MaxBody <= maxLimit, "MaxBody", c.MaxBody, "1 to 268435456 bytes", "")
 	f.Check(c.MaxResponse > 0 && c.MaxResponse <= maxLimit, "MaxResponse", c.MaxResponse, "1 to 268435456 bytes", "")
 	f.Check(c.RetryAfter >= time.Second && c.RetryAfter <= 30*time.Second, "RetryAfter", c.RetryAfter, "1s to 30s", "")
@@ -244,30 +246,17 @@ func (c Config) Validate() error {
 	return f.Err()
 }
 
+func wantDialects() string { return "one of " + strings.Join(dialect.Names(), ", ") }
+
 const maxWait = time.Hour
 
 const maxTTL = 10 * 365 * 24 * time.Hour
 
-func isToken(s string) bool { return s != "" && tokenChars.span(s) == len(s) }
-
-func isUnsafeMethod(m string) bool {
-	return isToken(m) && m == strings.ToUpper(m) && !slices.Contains(safeMethods, m)
-}
-
 const (
-	wantMethods        = "methods in upper case other than GET, HEAD, OPTIONS and TRACE, each once"
 	wantRequestHeaders = "names of request headers other than Host and those of one connection, each once"
 	wantAllow          = "header names that aren't made anew for each answer, or beginnings with an asterisk after them, each once"
 	wantDeny           = "header names, or beginnings with an asterisk after them, each once"
 )
-
-// isRequestHeader reports whether a handler can find a header that goes from end to end. net/http takes Host out of the
-// headers, and a retry may come by another name of the same API anyway. An asterisk could be in a name by RFC 9110
-// §5.6.2, but whoever writes one means many, which these lists can't say.
-func isRequestHeader(h string) bool {
-	same := func(name string) bool { return strings.EqualFold(name, h) }
-	return isToken(h) && !strings.Contains(h, "*") && !same("Host") && !slices.ContainsFunc(madeAnew, same)
-}
 
 // isOmittable reports whether some JSON value can have a part at p, and p is as it was meant: RFC 6901 allows white space
 // at its end, but what stands there in a list was to keep its words apart.
@@ -286,17 +275,4 @@ func FromEnv(prefix string, environ []string) (Config, error) {
 	var c Config
 	err := envconf.Parse(prefix, environ, &c)
 	return c, err
-}
-
-// UnmarshalText reads lenient or strict.
-func (s *KeySyntax) UnmarshalText(text []byte) error {
-	switch string(text) {
-	case "lenient":
-		*s = Lenient
-	case "strict":
-		*s = Strict
-	default:
-		return fmt.Errorf("lenient or strict")
-	}
-	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/replay"
 )
 
@@ -19,7 +20,7 @@ func TestConfigDefaults(t *testing.T) {
 	}
 	got.Logger = nil
 	want := Config{
-		Dialect: Problem{}, Methods: []string{"POST", "PATCH"}, Headers: []string{"Idempotency-Key"}, Syntax: Lenient,
+		Dialect: dialect.Problem{}, Methods: []string{"POST", "PATCH"}, Headers: []string{"Idempotency-Key"}, Syntax: dialect.Lenient,
 		MaxBody: 1 << 20, MaxResponse: 1 << 20, RetryAfter: time.Second,
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -32,7 +33,7 @@ func TestConfigDefaults(t *testing.T) {
 
 func TestConfigDefaultsLeaveWhatIsSet(t *testing.T) {
 	set := Config{
-		Dialect: strictDialect{}, DialectName: "x", RequireKey: true, Methods: []string{"PUT"}, Headers: []string{"X-Key"}, Syntax: Raw(10),
+		Dialect: strictDialect{}, DialectName: "x", RequireKey: true, Methods: []string{"PUT"}, Headers: []string{"X-Key"}, Syntax: dialect.Raw(10),
 		MaxBody: 1, MaxResponse: 2, RetryAfter: 3 * time.Second, OnStoreDown: replay.RunUnguarded, Stores: StoreAll,
 		TTL2xx: time.Minute, AllowHeaders: []string{"Age"}, DenyHeaders: []string{"X-A"}, DocURL: "https://x", Logger: slog.New(slog.DiscardHandler),
 	}
@@ -41,15 +42,15 @@ func TestConfigDefaultsLeaveWhatIsSet(t *testing.T) {
 	}
 }
 
-type strictDialect struct{ Problem }
+type strictDialect struct{ dialect.Problem }
 
-func (strictDialect) Syntax() KeySyntax { return Strict }
+func (strictDialect) Syntax() dialect.KeySyntax { return dialect.Strict }
 
 func TestConfigSyntaxFollowsTheDialect(t *testing.T) {
-	if got := (Config{Dialect: strictDialect{}}).WithDefaults().Syntax; got != Strict {
+	if got := (Config{Dialect: strictDialect{}}).WithDefaults().Syntax; got != dialect.Strict {
 		t.Errorf("got %+v", got)
 	}
-	if got := (Config{Dialect: strictDialect{}, Syntax: Raw(5)}).WithDefaults().Syntax; got != Raw(5) {
+	if got := (Config{Dialect: strictDialect{}, Syntax: dialect.Raw(5)}).WithDefaults().Syntax; got != dialect.Raw(5) {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -61,7 +62,7 @@ func TestConfigValidate(t *testing.T) {
 		want []string
 	}{
 		{"a dialect that there is not", Config{DialectName: "klingon"}, []string{`DialectName: got "klingon", want one of problem, ietf, credicorp, bluesnap, stripe`}},
-		{"a dialect of one's own", Config{Dialect: Problem{TypeBase: "x"}, DialectName: "own"}, nil},
+		{"a dialect of one's own", Config{Dialect: dialect.Problem{TypeBase: "x"}, DialectName: "own"}, nil},
 		{"methods that are safe", Config{Methods: []string{"GET", "POST", "HEAD", "OPTIONS", "TRACE"}},
 			[]string{`Methods: got "GET", want methods in upper case other than GET, HEAD, OPTIONS and TRACE, each once`, "Methods", "Methods", "Methods"}},
 		{"methods that are no methods of ours in lower case", Config{Methods: []string{"post", "get", "Patch", "PUT"}},
@@ -135,7 +136,7 @@ func TestFromEnv(t *testing.T) {
 		"X_HTTP_ALLOW_HEADERS=Age", "X_HTTP_DENY_HEADERS=X-A,X-B-*", "X_HTTP_DOC_URL=https://example.com/docs", "HTTP_STORES=all", "X_HTTP_UNKNOWN=1",
 	})
 	want := Config{
-		DialectName: "stripe", RequireKey: true, Methods: []string{"POST", "PUT"}, Headers: []string{"Idempotency-Key", "X-Key"}, Syntax: Strict,
+		DialectName: "stripe", RequireKey: true, Methods: []string{"POST", "PUT"}, Headers: []string{"Idempotency-Key", "X-Key"}, Syntax: dialect.Strict,
 		MaxBody: 2 << 20, MaxResponse: 512 << 10, RetryAfter: 5 * time.Second, OnStoreDown: replay.RunUnguarded, Stores: StoreSuccess,
 		TTL2xx: time.Hour, TTL3xx: 2 * time.Hour, TTL4xx: 3 * time.Hour, TTL5xx: 4 * time.Hour,
 		AllowHeaders: []string{"Age"}, DenyHeaders: []string{"X-A", "X-B-*"}, DocURL: "https://example.com/docs",
@@ -184,7 +185,7 @@ func TestFromEnvWords(t *testing.T) {
 			t.Errorf("%s: got %v, %v", word, c.Stores, err)
 		}
 	}
-	for word, want := range map[string]KeySyntax{"lenient": Lenient, "strict": Strict} {
+	for word, want := range map[string]dialect.KeySyntax{"lenient": dialect.Lenient, "strict": dialect.Strict} {
 		if c, err := FromEnv("", []string{"HTTP_KEY_SYNTAX=" + word}); err != nil || c.Syntax != want {
 			t.Errorf("%s: got %v, %v", word, c.Syntax, err)
 		}
@@ -253,4 +254,19 @@ func FuzzFromEnv(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The names that an operator can choose from, in every place that has them.
+func TestDialectNames(t *testing.T) {
+	want := map[string]dialect.Dialect{"": dialect.Problem{}, "problem": dialect.Problem{}, "ietf": dialect.IETF{}, "credicorp": dialect.Credicorp{}, "bluesnap": dialect.BlueSnap{}, "stripe": dialect.Stripe{}}
+	for name, d := range want {
+		c := Config{DialectName: name}
+		if got := c.WithDefaults(); got.Dialect != d || got.Syntax != d.Syntax() || c.Validate() != nil {
+			t.Errorf("%q: got %T, %v", name, got.Dialect, c.Validate())
+		}
+	}
+	field, _ := reflect.TypeFor[Config]().FieldByName("DialectName")
+	if got := field.Tag.Get("want"); got != wantDialects() || got != "one of problem, ietf, credicorp, bluesnap, stripe" {
+		t.Errorf("the tag says %q, the table %q", got, wantDialects())
+	}
 }

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/reprise-go/reprise/cache"
+	"github.com/reprise-go/reprise/dialect"
+	"github.com/reprise-go/reprise/internal/intake"
+	"github.com/reprise-go/reprise/internal/refusal"
 	"github.com/reprise-go/reprise/replay"
 )
 
@@ -35,10 +38,10 @@ type exchange struct {
 }
 
 // readBody reads the request's body whole: the fingerprint needs it, and so does the handler.
-func (x *exchange) readBody() (fault Outcome) {
+func (x *exchange) readBody() (fault dialect.Outcome) {
 	limit, length := x.adapter.cfg.MaxBody, x.r.ContentLength
 	if length > limit {
-		return BodyTooLarge
+		return dialect.BodyTooLarge
 	}
 	if x.r.Body == nil || x.r.Body == http.NoBody {
 		return 0
@@ -50,19 +53,19 @@ func (x *exchange) readBody() (fault Outcome) {
 		body = http.MaxBytesReader(x.w, x.r.Body, limit)
 	}
 	var err error
-	x.body, err = readAll(body, length)
+	x.body, err = intake.ReadAll(body, length)
 	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
 	switch {
 	case tooLarge, int64(len(x.body)) > limit:
-		return BodyTooLarge
+		return dialect.BodyTooLarge
 	case err != nil, readBefore(x.r, len(x.body)):
-		return BodyIncomplete
+		return dialect.BodyIncomplete
 	}
 	return 0
 }
 
 // turnAway refuses a request that the engine is not asked about, or in shadow lets it pass.
-func (x *exchange) turnAway(o Outcome, want string) {
+func (x *exchange) turnAway(o dialect.Outcome, want string) {
 	if !x.adapter.shadow {
 		x.refuse(o, want, 0)
 		return
@@ -207,7 +210,7 @@ func (x *exchange) answer(result replay.Result, err error) {
 	if another {
 		name, value := x.adapter.cfg.Dialect.Marker(x.key)
 		x.w.Header()[http.CanonicalHeaderKey(name)] = []string{value}
-		if d, ok := x.adapter.cfg.Dialect.(ReplayDialect); ok {
+		if d, ok := x.adapter.cfg.Dialect.(dialect.ReplayDialect); ok {
 			d.MarkReplay(stored.Status, x.w.Header())
 		}
 	}
@@ -218,37 +221,37 @@ func (x *exchange) answer(result replay.Result, err error) {
 func (x *exchange) fail(err error) {
 	hint := x.adapter.cfg.RetryAfter
 	if flight, ok := errors.AsType[*replay.InFlightError](err); ok {
-		x.refuse(InProgress, "", min(hint, max(flight.Left, time.Second)))
+		x.refuse(dialect.InProgress, "", min(hint, max(flight.Left, time.Second)))
 		return
 	}
 	switch {
 	case errors.Is(err, replay.ErrMismatch):
-		x.refuse(Mismatch, "", 0)
+		x.refuse(dialect.Mismatch, "", 0)
 	case errors.Is(err, replay.ErrOutcomeUnknown):
-		x.refuse(OutcomeUnknown, "", 0)
+		x.refuse(dialect.OutcomeUnknown, "", 0)
 	case errors.Is(err, replay.ErrNotKept):
-		x.refuse(ReplayUnavailable, "", 0)
+		x.refuse(dialect.ReplayUnavailable, "", 0)
 	case errors.Is(err, replay.ErrRefused) && x.verdict == Hide:
-		x.refuse(ReplayHidden, "", 0)
+		x.refuse(dialect.ReplayHidden, "", 0)
 	case errors.Is(err, replay.ErrRefused):
-		x.refuse(ReplayRefused, "", 0)
+		x.refuse(dialect.ReplayRefused, "", 0)
 	case errors.Is(err, replay.ErrUnavailable):
-		x.refuse(Unavailable, "", hint)
+		x.refuse(dialect.Unavailable, "", hint)
 	case errors.Is(err, cache.ErrCorrupt):
-		x.refuse(Unreadable, "", 0)
+		x.refuse(dialect.Unreadable, "", 0)
 	case x.r.Context().Err() != nil:
 		// The client has gone before anything ran, or a handler around us has set a deadline: whoever
 		// still listens must not take silence for a 200.
-		x.refuse(Unavailable, "", hint)
+		x.refuse(dialect.Unavailable, "", hint)
 	default:
 		x.adapter.log.Write(slog.LevelError, "httpadapter: a request is answered 500", "unexpected error", slog.Any("err", err))
 		x.refuse(0, "", 0)
 	}
 }
 
-func (x *exchange) refuse(o Outcome, want string, retryAfter time.Duration) {
+func (x *exchange) refuse(o dialect.Outcome, want string, retryAfter time.Duration) {
 	cfg := &x.adapter.cfg
-	info := Info{
+	info := dialect.Info{
 		Key:        x.key,
 		Header:     x.header,
 		Want:       want,
@@ -264,5 +267,5 @@ func (x *exchange) refuse(o Outcome, want string, retryAfter time.Duration) {
 	if cfg.RequestID != nil {
 		info.RequestID = cfg.RequestID(x.r)
 	}
-	writeError(x.w, cfg.Dialect, o, info)
+	refusal.Write(x.w, cfg.Dialect, o, info)
 }

@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reprise-go/reprise/internal/charset"
 	"github.com/reprise-go/reprise/internal/config"
+	"github.com/reprise-go/reprise/internal/field"
 )
 
 // Fingerprint is what tells requests apart that share a key. Two requests are the same if they agree in
@@ -61,7 +63,7 @@ const minSecret = 16
 
 func (c *Fingerprint) check(f *config.Faults) {
 	f.CheckEach("Omit", c.Omit, isOmittable, nil, "JSON pointers such as /client/sent_at, each once, without white space around them")
-	f.CheckEach("Headers", c.Headers, isRequestHeader, http.CanonicalHeaderKey, wantRequestHeaders)
+	f.CheckEach("Headers", c.Headers, field.IsOfRequest, http.CanonicalHeaderKey, wantRequestHeaders)
 	for i, key := range c.Keys {
 		again := slices.ContainsFunc(c.Keys[:i], func(k []byte) bool { return string(k) == string(key) })
 		f.Check(len(key) >= minSecret && !again, "Keys", "", "secrets of at least 16 bytes, each once", "")
@@ -223,7 +225,7 @@ type knownFingerprint struct{ version, key, base, fields, own string }
 func parseFingerprint(text string) (k knownFingerprint, ok bool) {
 	head, rest, colon := strings.Cut(text, ":")
 	version, key, keyed := strings.Cut(head, "-")
-	if !colon || version == "" || sfDigits.span(version) < len(version) || keyed && !isName(key) {
+	if !colon || version == "" || digits.Span(version) < len(version) || keyed && !isName(key) {
 		return k, false
 	}
 	k.version, k.key = version, key
@@ -232,6 +234,9 @@ func parseFingerprint(text string) (k knownFingerprint, ok bool) {
 	return k, true
 }
 
-func isName(s string) bool { return len(s) == nameSize && base64URL.span(s) == nameSize }
+func isName(s string) bool { return len(s) == nameSize && base64URL.Span(s) == nameSize }
 
-var base64URL = newCharset("A-Z", "a-z", "0-9", "-", "_")
+var (
+	digits    = charset.New("0-9")
+	base64URL = charset.New("A-Z", "a-z", "0-9", "-", "_")
+)

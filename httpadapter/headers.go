@@ -6,15 +6,15 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/reprise-go/reprise/dialect"
+	"github.com/reprise-go/reprise/internal/field"
 )
 
 // madeAnew are the response headers that no list can let into a record: they belong to one connection (RFC 9110
 // §7.6.1), or net/http makes them for each answer, where a stale Content-Length would cut the body short, or they tell
 // generated SDKs whether to send the request again, which of a stored answer is for the dialect to say.
-var madeAnew = []string{
-	"Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length",
-	"X-Should-Retry", "Stripe-Should-Retry", "Retry-After-Ms",
-}
+var madeAnew = slices.Concat(field.OfConnection, []string{"X-Should-Retry", "Stripe-Should-Retry", "Retry-After-Ms"})
 
 // notKept are the response headers that a record leaves out unless the allow list names them: they hold for one answer
 // at its time, to one caller, or on one way through the network. A trailing asterisk stands for any ending.
@@ -38,6 +38,17 @@ func HeadersLeftOut() []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// markers are the headers by which the adapter says what an answer is, so that no record keeps them: Idempotency-Stored,
+// Idempotency-Shadow, and the marker of a replay in every dialect.
+func markers(inUse dialect.Dialect) []string {
+	names := append([]string{storedHeader, shadowHeader}, dialect.Markers()...)
+	if inUse != nil { // perhaps one of the operator's own
+		name, _ := inUse.Marker("")
+		names = append(names, name)
+	}
+	return names
 }
 
 // A headerFilter decides which headers of an answer its record keeps. For one name, the first of these that has it
@@ -68,7 +79,7 @@ func newHeaderFilter(allow, deny, markers []string) (*headerFilter, error) {
 			prefix, wild := strings.CutSuffix(pattern, "*")
 			name := http.CanonicalHeaderKey(prefix)
 			switch {
-			case pattern == "" || tokenChars.span(name) < len(name) || strings.Contains(prefix, "*"):
+			case pattern == "" || name != "" && !field.IsToken(name) || strings.Contains(prefix, "*"):
 				faults = append(faults, fmt.Errorf("%q: want a header name, or the beginning of one and an asterisk", pattern))
 			case wild && r == ruleAllow:
 				f.allowed = append(f.allowed, name)
@@ -116,7 +127,7 @@ func isField(name string, values []string) bool {
 			}
 		}
 	}
-	return isToken(name)
+	return field.IsToken(name)
 }
 
 // keepsAll reports whether a record keeps h as it is.

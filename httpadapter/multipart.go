@@ -4,20 +4,22 @@ import (
 	"bytes"
 	"mime"
 	"strings"
+
+	"github.com/reprise-go/reprise/internal/charset"
 )
 
 // maxBoundary is the longest boundary of a multipart body in bytes (RFC 2046 §5.1.1).
 const maxBoundary = 70
 
 // boundaryChars are RFC 2046's bchars.
-var boundaryChars = newCharset("0-9", "A-Z", "a-z", "'-)", "+", "_", ",", "-", ".", "/", ":", "=", "?", " ")
+var boundaryChars = charset.New("0-9", "A-Z", "a-z", "'-)", "+", "_", ",", "-", ".", "/", ":", "=", "?", " ")
 
 // multipartBoundary returns the boundary of a multipart body, or "" if there is none that a body can be taken apart by.
 func multipartBoundary(contentType string) string {
 	media, params, err := mime.ParseMediaType(contentType)
 	boundary := params["boundary"]
 	if err != nil || !strings.HasPrefix(media, "multipart/") || len(boundary) > maxBoundary ||
-		boundaryChars.span(boundary) < len(boundary) || strings.HasSuffix(boundary, " ") {
+		boundaryChars.Span(boundary) < len(boundary) || strings.HasSuffix(boundary, " ") {
 		return ""
 	}
 	return boundary

@@ -127,7 +127,7 @@ func FuzzMultipart(f *testing.F) {
 	f.Add("b", []byte("--b\r\n\r\n--b--"))
 	f.Add("-", []byte("---\r\n\r\nx\r\n----"))
 	f.Fuzz(func(t *testing.T, boundary string, body []byte) {
-		if len(boundary) > maxBoundary || boundaryChars.span(boundary) < len(boundary) || strings.HasSuffix(boundary, " ") {
+		if len(boundary) > maxBoundary || boundaryChars.Span(boundary) < len(boundary) || strings.HasSuffix(boundary, " ") {
 			return
 		}
 		var parts [][]byte

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/reprise-go/reprise/internal/field"
 )
 
 // preferredWait returns how long a client is willing to wait, from its first Prefer: wait=N in seconds (RFC 7240 §4.3).
@@ -13,7 +15,7 @@ func preferredWait(h http.Header) (d time.Duration, ok bool) {
 	for _, list := range h["Prefer"] {
 		for list != "" {
 			var preference string
-			preference, list = cutElement(list)
+			preference, list = field.CutElement(list)
 			preference, _, _ = strings.Cut(preference, ";") // its parameters
 			name, value, _ := strings.Cut(preference, "=")
 			if !strings.EqualFold(strings.Trim(name, " \t"), "wait") {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/reprise-go/reprise/internal/field"
 )
 
 // A maker makes hashes with one key, or with none.
@@ -36,7 +38,7 @@ func (m *maker) hash(text string, r *http.Request, body content, headers []strin
 		p.text(name)
 		p.length(len(values))
 		for _, v := range values {
-			p.text(trimValue(v))
+			p.text(field.Trim(v))
 		}
 	}
 	if body.boundary == "" {
@@ -107,7 +109,7 @@ func (p *printer) query(raw string) {
 // hashed as it stands, which can only tell requests apart.
 func (p *printer) mediaType(contentType string) {
 	essence, _, _ := strings.Cut(contentType, ";")
-	essence = trimValue(essence)
+	essence = field.Trim(essence)
 	p.length(len(essence))
 	for i := range len(essence) {
 		c := essence[i]

@@ -5,9 +5,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/reprise-go/reprise/dialect"
 )
 
 const (
@@ -45,50 +46,50 @@ func TestRecognise(t *testing.T) {
 		status  int
 		media   string
 		body    string
-		want    Outcome
+		want    dialect.Outcome
 		is      error
 		unknown bool
 	}{
-		{"problem: in progress", 409, problem, inProgressBody, InProgress, ErrInProgress, true},
-		{"problem: elsewhere", 422, problem, `{"type":"urn:x:reused","status":422,"code":"reused","retryable":false}`, Mismatch, ErrMismatch, false},
-		{"problem: unknown", 409, problem, `{"type":"…#outcome-unknown","status":409,"code":"outcome-unknown","retryable":false}`, OutcomeUnknown, ErrOutcomeUnknown, true},
-		{"problem: not kept", 409, problem, `{"type":"…#replay-unavailable","status":409,"code":"replay-unavailable","retryable":false}`, ReplayUnavailable, nil, false},
-		{"problem: unavailable", 503, problem, `{"type":"…#unavailable","status":503,"code":"unavailable","retryable":true}`, Unavailable, nil, true},
+		{"problem: in progress", 409, problem, inProgressBody, dialect.InProgress, ErrInProgress, true},
+		{"problem: elsewhere", 422, problem, `{"type":"urn:x:reused","status":422,"code":"reused","retryable":false}`, dialect.Mismatch, ErrMismatch, false},
+		{"problem: unknown", 409, problem, `{"type":"…#outcome-unknown","status":409,"code":"outcome-unknown","retryable":false}`, dialect.OutcomeUnknown, ErrOutcomeUnknown, true},
+		{"problem: not kept", 409, problem, `{"type":"…#replay-unavailable","status":409,"code":"replay-unavailable","retryable":false}`, dialect.ReplayUnavailable, nil, false},
+		{"problem: unavailable", 503, problem, `{"type":"…#unavailable","status":503,"code":"unavailable","retryable":true}`, dialect.Unavailable, nil, true},
 		{"problem: hidden is no word of ours", 404, problem, `{"type":"…#not-found","status":404,"code":"not-found","retryable":false}`, 0, nil, false},
-		{"IETF, with our code", 409, problem, `{"type":"https://api.test/docs","title":"A request is outstanding for this Idempotency-Key","status":409,"detail":"…","code":"in-progress","retryable":true}`, InProgress, ErrInProgress, true},
-		{"IETF: in progress", 409, problem, `{"type":"https://developer.example.com/idempotency","title":"A request is outstanding for this Idempotency-Key","detail":"…"}`, InProgress, ErrInProgress, true},
-		{"IETF: mismatch", 422, problem, `{"type":"https://developer.example.com/idempotency","title":"Idempotency-Key is already used","detail":"…"}`, Mismatch, ErrMismatch, false},
-		{"IETF: missing", 400, problem, `{"type":"https://developer.example.com/idempotency","title":"Idempotency-Key is missing","detail":"…"}`, KeyMissing, nil, false},
-		{"IETF: in progress, as it is printed", 409, problem, draftInProgress, InProgress, ErrInProgress, true},
-		{"Credicorp: in progress", 409, json, credicorpInProgress, InProgress, ErrInProgress, true},
-		{"Credicorp: mismatch", 409, json, strings.NewReplacer("in_progress", "reused").Replace(credicorpInProgress), Mismatch, ErrMismatch, false},
-		{"Credicorp: missing", 400, json, `{"error":{"type":"invalid_request_error","code":"parameter_missing","message":"…","param":"Idempotency-Key"}}`, KeyMissing, nil, false},
-		{"Credicorp: malformed", 400, json, `{"error":{"type":"invalid_request_error","code":"invalid_request","message":"…","param":"idempotency-key"}}`, KeyMalformed, nil, false},
-		{"Credicorp: unavailable", 503, json, `{"error":{"type":"api_error","code":"temporarily_unavailable","message":"The service is briefly unavailable."}}`, Unavailable, nil, true},
-		{"Credicorp: unknown", 409, json, `{"error":{"type":"invalid_request_error","code":"outcome_unknown","message":"…"}}`, OutcomeUnknown, ErrOutcomeUnknown, true},
+		{"IETF, with our code", 409, problem, `{"type":"https://api.test/docs","title":"A request is outstanding for this Idempotency-Key","status":409,"detail":"…","code":"in-progress","retryable":true}`, dialect.InProgress, ErrInProgress, true},
+		{"IETF: in progress", 409, problem, `{"type":"https://developer.example.com/idempotency","title":"A request is outstanding for this Idempotency-Key","detail":"…"}`, dialect.InProgress, ErrInProgress, true},
+		{"IETF: mismatch", 422, problem, `{"type":"https://developer.example.com/idempotency","title":"Idempotency-Key is already used","detail":"…"}`, dialect.Mismatch, ErrMismatch, false},
+		{"IETF: missing", 400, problem, `{"type":"https://developer.example.com/idempotency","title":"Idempotency-Key is missing","detail":"…"}`, dialect.KeyMissing, nil, false},
+		{"IETF: in progress, as it is printed", 409, problem, draftInProgress, dialect.InProgress, ErrInProgress, true},
+		{"Credicorp: in progress", 409, json, credicorpInProgress, dialect.InProgress, ErrInProgress, true},
+		{"Credicorp: mismatch", 409, json, strings.NewReplacer("in_progress", "reused").Replace(credicorpInProgress), dialect.Mismatch, ErrMismatch, false},
+		{"Credicorp: missing", 400, json, `{"error":{"type":"invalid_request_error","code":"parameter_missing","message":"…","param":"Idempotency-Key"}}`, dialect.KeyMissing, nil, false},
+		{"Credicorp: malformed", 400, json, `{"error":{"type":"invalid_request_error","code":"invalid_request","message":"…","param":"idempotency-key"}}`, dialect.KeyMalformed, nil, false},
+		{"Credicorp: unavailable", 503, json, `{"error":{"type":"api_error","code":"temporarily_unavailable","message":"The service is briefly unavailable."}}`, dialect.Unavailable, nil, true},
+		{"Credicorp: unknown", 409, json, `{"error":{"type":"invalid_request_error","code":"outcome_unknown","message":"…"}}`, dialect.OutcomeUnknown, ErrOutcomeUnknown, true},
 		{"Credicorp: another parameter", 400, json, `{"error":{"type":"invalid_request_error","code":"parameter_missing","message":"…","param":"amount"}}`, 0, nil, false},
-		{"BlueSnap: mismatch", 422, json, blueSnap("60101", "SAME_IDEMPOTENCY_KEY_WAS_ALREADY_IN_USE_WITH_PREVIOUS_DIFFERENT_REQUEST"), Mismatch, ErrMismatch, false},
-		{"BlueSnap: in progress", 409, json, blueSnap("60102", "REQUEST_WITH_SAME_IDEMPOTENCY_KEY_ALREADY_IN_PROGRESS"), InProgress, ErrInProgress, true},
-		{"BlueSnap: too long", 400, json, blueSnap("60103", "IDEMPOTENCY_KEY_MAX_LENGTH_LIMIT_EXCEEDED"), KeyTooLong, nil, false},
-		{"BlueSnap: malformed", 400, json, blueSnap("60104", "INVALID_IDEMPOTENCY_KEY"), KeyMalformed, nil, false},
-		{"BlueSnap: unavailable", 503, json, blueSnap("60106", "IDEMPOTENCY_SERVICE_TIMEOUT"), Unavailable, nil, true},
-		{"BlueSnap: unknown", 409, json, blueSnap("409", "OUTCOME_UNKNOWN"), OutcomeUnknown, ErrOutcomeUnknown, true},
-		{"BlueSnap: in XML", 409, xml, blueSnapXML, InProgress, ErrInProgress, true},
-		{"BlueSnap: mismatch in XML", 422, "text/xml; charset=utf-8", strings.NewReplacer("60102", "60101").Replace(blueSnapXML), Mismatch, ErrMismatch, false},
+		{"BlueSnap: mismatch", 422, json, blueSnap("60101", "SAME_IDEMPOTENCY_KEY_WAS_ALREADY_IN_USE_WITH_PREVIOUS_DIFFERENT_REQUEST"), dialect.Mismatch, ErrMismatch, false},
+		{"BlueSnap: in progress", 409, json, blueSnap("60102", "REQUEST_WITH_SAME_IDEMPOTENCY_KEY_ALREADY_IN_PROGRESS"), dialect.InProgress, ErrInProgress, true},
+		{"BlueSnap: too long", 400, json, blueSnap("60103", "IDEMPOTENCY_KEY_MAX_LENGTH_LIMIT_EXCEEDED"), dialect.KeyTooLong, nil, false},
+		{"BlueSnap: malformed", 400, json, blueSnap("60104", "INVALID_IDEMPOTENCY_KEY"), dialect.KeyMalformed, nil, false},
+		{"BlueSnap: unavailable", 503, json, blueSnap("60106", "IDEMPOTENCY_SERVICE_TIMEOUT"), dialect.Unavailable, nil, true},
+		{"BlueSnap: unknown", 409, json, blueSnap("409", "OUTCOME_UNKNOWN"), dialect.OutcomeUnknown, ErrOutcomeUnknown, true},
+		{"BlueSnap: in XML", 409, xml, blueSnapXML, dialect.InProgress, ErrInProgress, true},
+		{"BlueSnap: mismatch in XML", 422, "text/xml; charset=utf-8", strings.NewReplacer("60102", "60101").Replace(blueSnapXML), dialect.Mismatch, ErrMismatch, false},
 		{"BlueSnap: another error", 400, json, blueSnap("10001", "VALIDATION_GENERAL_FAILURE"), 0, nil, false},
 		{"BlueSnap: another space of names", 409, xml, strings.NewReplacer("ws.plimus.com", "elsewhere").Replace(blueSnapXML), 0, nil, false},
-		{"Stripe: in progress", 409, json, stripeInUse, InProgress, ErrInProgress, true},
-		{"Stripe: mismatch", 400, "application/json; charset=utf-8", stripeMismatch, Mismatch, ErrMismatch, false},
-		{"Stripe: not kept", 409, json, `{"error":{"code":"replay_unavailable","message":"…","type":"invalid_request_error"}}`, ReplayUnavailable, nil, false},
+		{"Stripe: in progress", 409, json, stripeInUse, dialect.InProgress, ErrInProgress, true},
+		{"Stripe: mismatch", 400, "application/json; charset=utf-8", stripeMismatch, dialect.Mismatch, ErrMismatch, false},
+		{"Stripe: not kept", 409, json, `{"error":{"code":"replay_unavailable","message":"…","type":"invalid_request_error"}}`, dialect.ReplayUnavailable, nil, false},
 
-		{"Stripe: half a request", 400, json, `{"error":{"code":"body_incomplete","message":"…","type":"invalid_request_error"}}`, BodyIncomplete, nil, false},
-		{"Stripe: no scope", 400, json, `{"error":{"code":"unscoped","message":"…","type":"invalid_request_error"}}`, Unscoped, nil, false},
-		{"Stripe: too large", 413, json, `{"error":{"code":"body_too_large","message":"…","type":"invalid_request_error"}}`, BodyTooLarge, nil, false},
-		{"Stripe: missing", 400, json, `{"error":{"code":"idempotency_key_missing","message":"…","type":"invalid_request_error"}}`, KeyMissing, nil, false},
-		{"Stripe: malformed", 400, json, `{"error":{"code":"idempotency_key_invalid","message":"…","type":"invalid_request_error"}}`, KeyMalformed, nil, false},
-		{"BlueSnap: half a request", 400, json, blueSnap("400", "BODY_INCOMPLETE"), BodyIncomplete, nil, false},
-		{"BlueSnap: no scope", 400, json, blueSnap("400", "UNSCOPED"), Unscoped, nil, false},
-		{"BlueSnap: too large", 413, json, blueSnap("413", "BODY_TOO_LARGE"), BodyTooLarge, nil, false},
+		{"Stripe: half a request", 400, json, `{"error":{"code":"body_incomplete","message":"…","type":"invalid_request_error"}}`, dialect.BodyIncomplete, nil, false},
+		{"Stripe: no scope", 400, json, `{"error":{"code":"unscoped","message":"…","type":"invalid_request_error"}}`, dialect.Unscoped, nil, false},
+		{"Stripe: too large", 413, json, `{"error":{"code":"body_too_large","message":"…","type":"invalid_request_error"}}`, dialect.BodyTooLarge, nil, false},
+		{"Stripe: missing", 400, json, `{"error":{"code":"idempotency_key_missing","message":"…","type":"invalid_request_error"}}`, dialect.KeyMissing, nil, false},
+		{"Stripe: malformed", 400, json, `{"error":{"code":"idempotency_key_invalid","message":"…","type":"invalid_request_error"}}`, dialect.KeyMalformed, nil, false},
+		{"BlueSnap: half a request", 400, json, blueSnap("400", "BODY_INCOMPLETE"), dialect.BodyIncomplete, nil, false},
+		{"BlueSnap: no scope", 400, json, blueSnap("400", "UNSCOPED"), dialect.Unscoped, nil, false},
+		{"BlueSnap: too large", 413, json, blueSnap("413", "BODY_TOO_LARGE"), dialect.BodyTooLarge, nil, false},
 
 		{"a handler's 409", 409, json, `{"error":"taken"}`, 0, nil, false},
 		{"a handler's word at another status", 402, json, stripeInUse, 0, nil, false},
@@ -96,7 +97,7 @@ func TestRecognise(t *testing.T) {
 		{"a handler's code", 409, problem, `{"type":"about:blank","status":409,"code":"in-progress"}`, 0, nil, false},
 		{"as text", 409, "text/plain", credicorpInProgress, 0, nil, false},
 		{"half of it", 409, json, credicorpInProgress[:100], 0, nil, false},
-		{"another type of member", 409, json, `{"code":7,"message":"no","error":{"code":"idempotency_key_in_use"}}`, InProgress, ErrInProgress, true},
+		{"another type of member", 409, json, `{"code":7,"message":"no","error":{"code":"idempotency_key_in_use"}}`, dialect.InProgress, ErrInProgress, true},
 		{"nothing", 409, json, "", 0, nil, false},
 		{"longer than any error", 409, json, strings.Replace(stripeInUse, "KEY", strings.Repeat("k", 64<<10), 1), 0, nil, false},
 		{"408 may come after the work", 408, json, `{}`, 0, nil, true},
@@ -124,77 +125,6 @@ func TestRecognise(t *testing.T) {
 			}, says(tc.status, tc.body, "Content-Type: "+tc.media))
 		})
 	}
-}
-
-// Our own dialect is recognised in each of its outcomes, whatever it comes to say.
-func TestRecogniseProblem(t *testing.T) {
-	for o := Outcome(1); int(o) < len(outcomes); o++ {
-		for _, p := range []Problem{{}, {TypeBase: "urn:example:"}} {
-			got, want := p.Render(o, Info{}), o
-			switch o {
-			case ReplayHidden:
-				want = 0
-			case KeyTooLong, KeyRepeated: // share a code
-				want = KeyMalformed
-			}
-			if r := recognise(got.Status, got.ContentType, got.Body); r != want {
-				t.Errorf("%v is taken for %v", o, r)
-			}
-		}
-	}
-}
-
-func FuzzRecognise(f *testing.F) {
-	f.Add(409, "application/json", credicorpInProgress)
-	f.Add(409, "application/xml", blueSnapXML)
-	f.Add(409, "application/problem+json", inProgressBody)
-	f.Add(409, "application/problem+json", draftInProgress)
-	f.Add(400, "application/json; charset=utf-8", stripeMismatch)
-	f.Add(422, "application/json", `{"message":[{"code":"60101"},{}],}`)
-	f.Fuzz(func(t *testing.T, status int, media, body string) {
-		before := body
-		o := recognise(status, media, []byte(body))
-		if o == 0 {
-			return
-		}
-		if status < 400 || o.known() == 0 || o == ReplayHidden {
-			t.Errorf("%d is taken for outcome %d", status, o)
-		}
-		// No dialect says an outcome in another class of status, and each says it in words that are in the body.
-		if o.Status()/100 != status/100 {
-			t.Errorf("%d is taken for %v", status, o)
-		}
-		words := append([]string{o.String(), vendorCode(o), strings.ToUpper(vendorCode(o))}, wordsOf(o)...)
-		if !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(unescaped(body), w) }) {
-			t.Errorf("%q is taken for %v", body, o)
-		}
-		if body != before {
-			t.Error("the caller's bytes were changed")
-		}
-	})
-}
-
-// wordsOf are those of other dialects.
-func wordsOf(o Outcome) (words []string) {
-	for _, w := range wordings {
-		if w.outcome == o {
-			words = append(words, w.text)
-		}
-	}
-	return words
-}
-
-// unescaped is a text in which a word can be looked for that JSON or XML may have written by escapes.
-func unescaped(body string) string {
-	if strings.ContainsAny(body, `\&`) || strings.Contains(body, "<!") || strings.Contains(body, "<?") {
-		var all []string
-		for o := range outcomes {
-			all = append(all, Outcome(o).String(), vendorCode(Outcome(o)), strings.ToUpper(vendorCode(Outcome(o))))
-			all = append(all, wordsOf(Outcome(o))...)
-		}
-		return strings.Join(all, " ") // anything may be in it
-	}
-	return body
 }
 
 // Where an answer came from decides what an earlier try's loss still means.

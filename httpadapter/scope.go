@@ -3,6 +3,8 @@ package httpadapter
 import (
 	"errors"
 	"net/http"
+
+	"github.com/reprise-go/reprise/internal/field"
 )
 
 // A Scope says whose key a request carries: the same key in another scope is another key. It must
@@ -20,7 +22,7 @@ func ScopeHeader(name string) Scope {
 	name = http.CanonicalHeaderKey(name)
 	return func(r *http.Request) (string, error) {
 		if values := r.Header[name]; len(values) == 1 {
-			if scope := trimValue(values[0]); scope != "" {
+			if scope := field.Trim(values[0]); scope != "" {
 				return scope, nil
 			}
 		}

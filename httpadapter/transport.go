@@ -6,7 +6,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/internal/config"
+	"github.com/reprise-go/reprise/internal/field"
+	"github.com/reprise-go/reprise/internal/method"
 )
 
 // A Transport is an [http.RoundTripper] whose calls are safe to repeat, and which repeats them. Its zero value is ready:
@@ -58,7 +61,7 @@ type Transport struct {
 	// Idempotency-Replayed and Idempotent-Replayed, which need no setting. BlueSnap's is the key,
 	// sent back on replays only; others send it back always, so that without BlueSnap{} here an echo
 	// proves nothing. Errors about the key are known in every dialect. Nil means none.
-	Dialect Dialect
+	Dialect dialect.Dialect
 
 	// Methods take part; others, and requests that ask for an Upgrade, are passed to Base untouched.
 	// Zero means POST and PATCH. GET, HEAD, OPTIONS and TRACE need no key, and are not accepted; nor
@@ -111,6 +114,8 @@ const (
 	defaultMaxTries   = 10
 	defaultBackoff    = 250 * time.Millisecond
 	defaultMaxBackoff = 10 * time.Second
+	defaultBuffer     = 1 << 20
+	maxBuffer         = 256 << 20
 )
 
 // withDefaults returns a copy with every zero replaced by its default, but for TryTimeout's, which is a call's own.
@@ -122,13 +127,13 @@ func (t *Transport) withDefaults() Transport {
 	if len(c.Methods) == 0 {
 		c.Methods = []string{http.MethodPost, http.MethodPatch}
 	}
-	c.Header = cmp.Or(c.Header, defaultHeader)
+	c.Header = cmp.Or(c.Header, dialect.KeyHeader)
 	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
 	c.MaxTries = cmp.Or(c.MaxTries, defaultMaxTries)
 	c.Backoff = cmp.Or(c.Backoff, defaultBackoff)
 	c.MaxBackoff = cmp.Or(c.MaxBackoff, max(c.Backoff, defaultMaxBackoff))
-	c.MaxBuffer = cmp.Or(c.MaxBuffer, defaultLimit)
-	c.MaxResponse = cmp.Or(c.MaxResponse, defaultLimit)
+	c.MaxBuffer = cmp.Or(c.MaxBuffer, defaultBuffer)
+	c.MaxResponse = cmp.Or(c.MaxResponse, defaultBuffer)
 	return c
 }
 
@@ -137,19 +142,17 @@ func (t *Transport) withDefaults() Transport {
 func (t *Transport) Validate() error {
 	c := t.withDefaults()
 	var f config.Faults
-	f.CheckEach("Methods", c.Methods, isUnsafeMethod, nil, wantMethods)
-	f.Check(isRequestHeader(c.Header), "Header", c.Header, "the name of a request header other than Host and those of one connection", "")
+	f.CheckEach("Methods", c.Methods, method.IsUnsafe, nil, method.Want)
+	f.Check(field.IsOfRequest(c.Header), "Header", c.Header, "the name of a request header other than Host and those of one connection", "")
 	f.Check(c.Timeout > 0, "Timeout", c.Timeout, "a duration above 0", "")
 	f.Check(c.TryTimeout >= 0, "TryTimeout", c.TryTimeout, "a duration above 0", "")
 	f.Check(c.MaxTries > 0, "MaxTries", c.MaxTries, "1 or more", "")
 	f.Check(c.Backoff > 0, "Backoff", c.Backoff, "a duration above 0", "")
 	f.Check(c.MaxBackoff >= c.Backoff, "MaxBackoff", c.MaxBackoff, "Backoff or more", "Backoff")
-	f.Check(c.MaxBuffer > 0 && c.MaxBuffer <= maxLimit, "MaxBuffer", c.MaxBuffer, "1 to 268435456 bytes", "")
-	f.Check(c.MaxResponse > 0 && c.MaxResponse <= maxLimit, "MaxResponse", c.MaxResponse, "1 to 268435456 bytes", "")
+	f.Check(c.MaxBuffer > 0 && c.MaxBuffer <= maxBuffer, "MaxBuffer", c.MaxBuffer, "1 to 268435456 bytes", "")
+	f.Check(c.MaxResponse > 0 && c.MaxResponse <= maxBuffer, "MaxResponse", c.MaxResponse, "1 to 268435456 bytes", "")
 	return f.Err()
 }
-
-var safeMethods = []string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace}
 
 // RoundTrip does a call: one request, sent as often as it takes. It neither changes r nor keeps it, and always closes
 // its body. What can't be sent at all is an error before the first try: a *[ConfigError], a *[KeyError] for a key that the

@@ -8,6 +8,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/reprise-go/reprise/dialect"
+	"github.com/reprise-go/reprise/internal/field"
 )
 
 // A call is one request of the caller's, and all the tries it takes. One goroutine has it.
@@ -60,7 +63,7 @@ func (c *call) prepare(fault error) (io.ReadCloser, error) {
 // checkFields refuses what net/http would refuse (RFC 9110 §5), for the same reason as takesPart.
 func checkFields(h http.Header) error {
 	for name, values := range h {
-		if !isToken(name) {
+		if !field.IsToken(name) {
 			return fmt.Errorf("%q is no header name", name)
 		}
 		for _, v := range values {
@@ -125,7 +128,7 @@ func (c *call) finish(a answer) (*http.Response, error) {
 	}
 	err := &CallError{Key: c.reply.Key, Tries: c.began, Status: c.status, Cause: a.err}
 	if c.reply.Unknown {
-		err.Outcome = OutcomeUnknown
+		err.Outcome = dialect.OutcomeUnknown
 	}
 	// What ended the call stays within reach of errors.Is, beside what ended the last try.
 	for _, gone := range []error{c.r.Context().Err(), context.Cause(c.r.Context())} {

@@ -7,6 +7,10 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strings"
+
+	"github.com/reprise-go/reprise/dialect"
+	"github.com/reprise-go/reprise/internal/charset"
+	"github.com/reprise-go/reprise/internal/field"
 )
 
 // NewKey returns a new key: a random UUID (version 4, RFC 9562 §5.4) from crypto/rand. A caller who must get over a
@@ -57,8 +61,8 @@ func (c *call) chooseKey() (err error) {
 		set, want = printable, "printable ASCII characters"
 		c.field = `"` + escapes.Replace(key) + `"`
 	}
-	if set.span(key) < len(key) {
-		return &KeyError{Outcome: KeyMalformed, Header: name, Want: want}
+	if set.Span(key) < len(key) {
+		return &dialect.KeyError{Outcome: dialect.KeyMalformed, Header: name, Want: want}
 	}
 	return nil
 }
@@ -74,12 +78,12 @@ func carried(h http.Header, name string) (field string, err error) {
 			field, spelled = values[0], other == name
 		}
 	}
-	fault := &KeyError{Outcome: KeyMalformed, Header: name}
+	fault := &dialect.KeyError{Outcome: dialect.KeyMalformed, Header: name}
 	switch {
 	case lines == 0:
 		return "", nil
 	case lines > 1:
-		fault.Outcome, fault.Want = KeyRepeated, "one field line"
+		fault.Outcome, fault.Want = dialect.KeyRepeated, "one field line"
 	case !spelled: // net/http would send it beside the line that every try gets
 		fault.Want = "its name spelled " + name + " in the Header, as Set does"
 	case strings.Trim(field, " \t") == "":
@@ -92,17 +96,17 @@ func carried(h http.Header, name string) (field string, err error) {
 
 // keyIn returns the key that a field value carries: without white space around it, and unquoted if it is an RFC 9651
 // String, so that it is the same by WithKey.
-func keyIn(field string) string {
-	field = strings.Trim(field, " \t")
-	if key, rest, ok := cutString(field); ok && validParams(rest) {
+func keyIn(value string) string {
+	value = field.Trim(value)
+	if key, rest, ok := field.CutString(value); ok && field.ValidParams(rest) {
 		return key
 	}
-	return field
+	return value
 }
 
 // What a field value can carry as it is, and in quotes (RFC 9651 §3.3.3). How long keys may be is the server's to say.
 var (
-	visible   = newCharset("!-~")
-	printable = newCharset(" -~")
+	visible   = charset.New("!-~")
+	printable = charset.New(" -~")
 	escapes   = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 )

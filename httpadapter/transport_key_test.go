@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/reprise-go/reprise/dialect"
 )
 
 var uuidV4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
@@ -70,24 +72,24 @@ func TestBadRequestsAreNotSent(t *testing.T) {
 		edit func(*http.Request)
 		want string
 	}{
-		{name: "a control character in the key", key: "a\nb", want: "httpadapter: Idempotency-Key is malformed: want visible ASCII characters, as Quoted is not set"},
-		{name: "a space in the key", key: "a b", want: "httpadapter: Idempotency-Key is malformed: want visible ASCII characters, as Quoted is not set"},
-		{name: "a quoted key beyond ASCII", tr: Transport{Quoted: true}, key: "é", want: "httpadapter: Idempotency-Key is malformed: want printable ASCII characters"},
+		{name: "a control character in the key", key: "a\nb", want: "dialect: Idempotency-Key is malformed: want visible ASCII characters, as Quoted is not set"},
+		{name: "a space in the key", key: "a b", want: "dialect: Idempotency-Key is malformed: want visible ASCII characters, as Quoted is not set"},
+		{name: "a quoted key beyond ASCII", tr: Transport{Quoted: true}, key: "é", want: "dialect: Idempotency-Key is malformed: want printable ASCII characters"},
 		{name: "two keys", edit: func(r *http.Request) { r.Header["Idempotency-Key"] = []string{"a", "b"} },
-			want: "httpadapter: Idempotency-Key is one of several: want one field line"},
+			want: "dialect: Idempotency-Key is one of several: want one field line"},
 		{name: "one key twice", edit: func(r *http.Request) { r.Header["Idempotency-Key"] = []string{"a", "a"} },
-			want: "httpadapter: Idempotency-Key is one of several: want one field line"},
+			want: "dialect: Idempotency-Key is one of several: want one field line"},
 		{name: "a key after nothing", edit: func(r *http.Request) { r.Header["Idempotency-Key"] = []string{"", "b"} },
-			want: "httpadapter: Idempotency-Key is one of several: want one field line"},
+			want: "dialect: Idempotency-Key is one of several: want one field line"},
 		{name: "nothing for a key", key: "c", edit: func(r *http.Request) { r.Header["Idempotency-Key"] = []string{""} },
-			want: "httpadapter: Idempotency-Key is malformed: want a key, or no such header"},
+			want: "dialect: Idempotency-Key is malformed: want a key, or no such header"},
 		{name: "blanks for a key", edit: func(r *http.Request) { r.Header["Idempotency-Key"] = []string{" \t"} },
-			want: "httpadapter: Idempotency-Key is malformed: want a key, or no such header"},
+			want: "dialect: Idempotency-Key is malformed: want a key, or no such header"},
 		{name: "a key under another spelling", edit: func(r *http.Request) { r.Header["idempotency-key"] = []string{"a"} },
-			want: "httpadapter: Idempotency-Key is malformed: want its name spelled Idempotency-Key in the Header, as Set does"},
+			want: "dialect: Idempotency-Key is malformed: want its name spelled Idempotency-Key in the Header, as Set does"},
 		{name: "a key under two spellings", edit: func(r *http.Request) {
 			r.Header["Idempotency-Key"], r.Header["idempotency-key"] = []string{"a"}, []string{"a"}
-		}, want: "httpadapter: Idempotency-Key is one of several: want one field line"},
+		}, want: "dialect: Idempotency-Key is one of several: want one field line"},
 		{name: "a header that net/http refuses", edit: func(r *http.Request) { r.Header.Set("X-A", "secret\n") }, want: "httpadapter: the value of the header X-A has a control character"},
 		{name: "a header's name that net/http refuses", edit: func(r *http.Request) { r.Header["a b"] = []string{""} }, want: `httpadapter: "a b" is no header name`},
 		{name: "bad settings", tr: Transport{MaxTries: -1, Methods: []string{"GET", "POST"}}, want: "httpadapter: Methods: got \"GET\", want methods in upper case other than GET, HEAD, OPTIONS and TRACE, each once\nMaxTries: got \"-1\", want 1 or more"},
@@ -105,7 +107,7 @@ func TestBadRequestsAreNotSent(t *testing.T) {
 			if resp != nil || err == nil || err.Error() != tc.want || len(s.tries) > 0 || !body.closed {
 				t.Errorf("got %v, %v, %d tries, body closed: %v\nwant %s", resp, err, len(s.tries), body.closed, tc.want)
 			}
-			if fault, ok := errors.AsType[*KeyError](err); ok != strings.HasPrefix(tc.want, "httpadapter: Idempotency-Key is ") || ok && fault.Header != "Idempotency-Key" {
+			if fault, ok := errors.AsType[*dialect.KeyError](err); ok != strings.HasPrefix(tc.want, "dialect: Idempotency-Key is ") || ok && fault.Header != "Idempotency-Key" {
 				t.Errorf("it is a %T", err)
 			}
 			if errors.Is(err, ErrOutcomeUnknown) {
@@ -154,7 +156,7 @@ func FuzzKeyIsNeverAltered(f *testing.F) {
 			t.Errorf("given %q, told of %q", given, key)
 		}
 		// A server that takes both forms of keys, as far as it can take this one, finds the key that the caller is told of.
-		if got, err := Lenient.Parse(sent); err == nil && got != key {
+		if got, err := dialect.Lenient.Parse(sent); err == nil && got != key {
 			t.Errorf("sent %q, which is %q, told of %q", sent, got, key)
 		}
 	})

@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/reprise-go/reprise/dialect"
+	"github.com/reprise-go/reprise/internal/field"
 )
 
 // What an answer, or the lack of one, means for the key, for errors.Is. The error is a *CallError.
@@ -25,9 +28,9 @@ var (
 type CallError struct {
 	Key     string
 	Tries   int
-	Status  int     // of the last answer, or 0
-	Outcome Outcome // what the server said, or OutcomeUnknown; 0 means that surely nothing was done
-	Cause   error   // without an answer: the last network error, and why the call ended; else nil
+	Status  int             // of the last answer, or 0
+	Outcome dialect.Outcome // what the server said, or OutcomeUnknown; 0 means that surely nothing was done
+	Cause   error           // without an answer: the last network error, and why the call ended; else nil
 }
 
 func (e *CallError) Error() string {
@@ -46,11 +49,11 @@ func (e *CallError) Error() string {
 
 func (e *CallError) sentinel() error {
 	switch e.Outcome {
-	case Mismatch:
+	case dialect.Mismatch:
 		return ErrMismatch
-	case InProgress:
+	case dialect.InProgress:
 		return ErrInProgress
-	case OutcomeUnknown:
+	case dialect.OutcomeUnknown:
 		return ErrOutcomeUnknown
 	}
 	return nil
@@ -114,19 +117,19 @@ func (c *call) note(a *answer, mayHaveSent bool) {
 	}
 	h, status := a.resp.Header, a.resp.StatusCode
 	a.replayed = c.isReplay(h, status)
-	a.outcome = recognise(status, h.Get("Content-Type"), a.body)
+	a.outcome = dialect.Recognise(status, h.Get("Content-Type"), a.body)
 	c.status, c.reply.Replayed = status, a.replayed
 	switch a.outcome {
-	case InProgress, OutcomeUnknown:
+	case dialect.InProgress, dialect.OutcomeUnknown:
 		c.reply.Unknown = true
 		return
-	case Mismatch, ReplayUnavailable, ReplayRefused:
+	case dialect.Mismatch, dialect.ReplayUnavailable, dialect.ReplayRefused:
 		c.reply.Unknown = false
 		return
 	}
 	_, later := retryAfter(h, time.Now())
 	switch {
-	case a.replayed || storesByDefault(status):
+	case a.replayed || dialect.IsFinal(status):
 		c.reply.Unknown = false
 	case status >= 500 || status == http.StatusRequestTimeout || status == http.StatusConflict && later:
 		// By its definition a 408 comes before the work, but some servers say it of a handler that took too
@@ -139,7 +142,7 @@ func (c *call) note(a *answer, mayHaveSent bool) {
 // isReplay knows the markers that say so in words, and that of the server's dialect. Where that is the key itself, it is
 // a replay's on answers only that the dialect stores: on others it is somebody else's, such as a gateway's.
 func (c *call) isReplay(h http.Header, status int) bool {
-	says := func(name string) bool { return strings.EqualFold(trimValue(h.Get(name)), "true") }
+	says := func(name string) bool { return strings.EqualFold(field.Trim(h.Get(name)), "true") }
 	if says("Idempotency-Replayed") || says("Idempotent-Replayed") {
 		return true
 	}

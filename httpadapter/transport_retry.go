@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reprise-go/reprise/internal/field"
 	"github.com/reprise-go/reprise/internal/jitter"
 )
 
@@ -48,7 +49,7 @@ func (a answer) reason() string {
 		return ""
 	}
 	// The server's word goes first: it knows what it has done.
-	word := func(name string) string { return strings.ToLower(trimValue(a.resp.Header.Get(name))) }
+	word := func(name string) string { return strings.ToLower(field.Trim(a.resp.Header.Get(name))) }
 	switch cmp.Or(word("X-Should-Retry"), word("Stripe-Should-Retry")) {
 	case "true":
 		return "the server asks for it"

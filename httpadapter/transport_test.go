@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/reprise-go/reprise/dialect"
 )
 
 func TestWhatIsTriedAgain(t *testing.T) {
@@ -96,13 +98,13 @@ func TestEcho(t *testing.T) {
 		replayed bool
 	}{
 		{"of a server that nobody knows", func(*Transport) {}, says(402, "", "Idempotency-Key: k"), false},
-		{"of another dialect", func(tr *Transport) { tr.Dialect = Problem{} }, says(402, "", "Idempotency-Key: k"), false},
-		{"BlueSnap's", func(tr *Transport) { tr.Dialect = BlueSnap{} }, says(402, "", "Idempotency-Key: k"), true},
-		{"BlueSnap's, with strict keys", func(tr *Transport) { tr.Dialect, tr.Quoted = BlueSnap{}, true }, says(402, "", "Idempotency-Key: k"), true},
-		{"BlueSnap's, in quotes", func(tr *Transport) { tr.Dialect = BlueSnap{} }, says(402, "", `Idempotency-Key: "k"`), true},
-		{"BlueSnap's, of another key", func(tr *Transport) { tr.Dialect = BlueSnap{} }, says(402, "", "Idempotency-Key: K"), false},
-		{"BlueSnap's, whose name doesn't follow ours", func(tr *Transport) { tr.Dialect, tr.Header = BlueSnap{}, "X-Key" }, says(402, "", "Idempotency-Key: k"), true},
-		{"a gateway's before BlueSnap, which stores no 502", func(tr *Transport) { tr.Dialect = BlueSnap{} }, says(502, "", "Idempotency-Key: k"), false},
+		{"of another dialect", func(tr *Transport) { tr.Dialect = dialect.Problem{} }, says(402, "", "Idempotency-Key: k"), false},
+		{"BlueSnap's", func(tr *Transport) { tr.Dialect = dialect.BlueSnap{} }, says(402, "", "Idempotency-Key: k"), true},
+		{"BlueSnap's, with strict keys", func(tr *Transport) { tr.Dialect, tr.Quoted = dialect.BlueSnap{}, true }, says(402, "", "Idempotency-Key: k"), true},
+		{"BlueSnap's, in quotes", func(tr *Transport) { tr.Dialect = dialect.BlueSnap{} }, says(402, "", `Idempotency-Key: "k"`), true},
+		{"BlueSnap's, of another key", func(tr *Transport) { tr.Dialect = dialect.BlueSnap{} }, says(402, "", "Idempotency-Key: K"), false},
+		{"BlueSnap's, whose name doesn't follow ours", func(tr *Transport) { tr.Dialect, tr.Header = dialect.BlueSnap{}, "X-Key" }, says(402, "", "Idempotency-Key: k"), true},
+		{"a gateway's before BlueSnap, which stores no 502", func(tr *Transport) { tr.Dialect = dialect.BlueSnap{} }, says(502, "", "Idempotency-Key: k"), false},
 		{"no echo but a dialect of one's own", func(tr *Transport) { tr.Dialect = cached{} }, says(500, "", "X-From: store"), true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -119,7 +121,7 @@ func TestEcho(t *testing.T) {
 }
 
 // cached marks replays in words of its own.
-type cached struct{ Problem }
+type cached struct{ dialect.Problem }
 
 func (cached) Marker(string) (name, value string) { return "X-From", "store" }
 
@@ -190,7 +192,7 @@ func TestWhatTakesNoPart(t *testing.T) {
 func TestValidateNamesEveryField(t *testing.T) {
 	bad := Transport{
 		Methods: []string{"a b", "post"}, Header: "a b", Timeout: -1, TryTimeout: -1, MaxTries: -1, Backoff: -1,
-		MaxBackoff: -2, MaxBuffer: -1, MaxResponse: maxLimit + 1,
+		MaxBackoff: -2, MaxBuffer: -1, MaxResponse: maxBuffer + 1,
 	}
 	err := bad.Validate()
 	if err == nil {

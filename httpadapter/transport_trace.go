@@ -3,6 +3,8 @@ package httpadapter
 import (
 	"context"
 	"time"
+
+	"github.com/reprise-go/reprise/dialect"
 )
 
 // A TransportTrace is told what calls go through. Its functions may be nil, are called on the goroutine of the call with
@@ -18,9 +20,9 @@ type TransportTrace struct {
 // TryInfo is one try.
 type TryInfo struct {
 	Key      string
-	Try      int     // from 1
-	Status   int     // of the answer, or 0
-	Outcome  Outcome // of an answer that is idempotency's own, or 0
+	Try      int             // from 1
+	Status   int             // of the answer, or 0
+	Outcome  dialect.Outcome // of an answer that is idempotency's own, or 0
 	Replayed bool
 	Err      error         // why there is no answer
 	Took     time.Duration // up to the end of an answer that is read whole, else of its header

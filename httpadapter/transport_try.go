@@ -13,6 +13,9 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"github.com/reprise-go/reprise/dialect"
+	"github.com/reprise-go/reprise/internal/intake"
 )
 
 // An answer is what one try came to: a response, or an error.
@@ -21,7 +24,7 @@ type answer struct {
 	body []byte // of resp, if it was read whole
 	err  error
 
-	outcome  Outcome // if resp is an error of idempotency's own
+	outcome  dialect.Outcome // if resp is an error of idempotency's own
 	replayed bool
 }
 
@@ -98,7 +101,7 @@ func (c *call) receive(a *answer, cancel context.CancelCauseFunc) error {
 		resp.Body = &stream{resp.Body, resp.Body, cancel}
 		return nil
 	}
-	body, err := readAll(io.LimitReader(resp.Body, c.MaxResponse+1), resp.ContentLength)
+	body, err := intake.ReadAll(io.LimitReader(resp.Body, c.MaxResponse+1), resp.ContentLength)
 	if err == nil && int64(len(body)) > c.MaxResponse {
 		resp.Body = &stream{io.MultiReader(bytes.NewReader(body), resp.Body), resp.Body, cancel}
 		return nil

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/reprise-go/reprise/dialect"
 )
 
 // An answer that is read whole is done with when the caller gets it; one that is passed on is the caller's to close.
@@ -84,7 +86,7 @@ func TestRoomFollowsWhatIsReceived(t *testing.T) {
 	const answers = 100
 	var before, after runtime.MemStats
 	play(t, func(t *testing.T, tr *Transport, s *stage) {
-		tr.MaxResponse, tr.MaxTries, tr.TryTimeout = maxLimit, answers, time.Second
+		tr.MaxResponse, tr.MaxTries, tr.TryTimeout = maxBuffer, answers, time.Second
 		runtime.ReadMemStats(&before)
 		_, err := tr.RoundTrip(order(t.Context(), "order"))
 		runtime.ReadMemStats(&after)
@@ -99,7 +101,7 @@ func TestRoomFollowsWhatIsReceived(t *testing.T) {
 			<-r.Context().Done()
 			return 0, r.Context().Err()
 		}))
-		return &http.Response{StatusCode: 201, Header: http.Header{}, ContentLength: maxLimit, Body: io.NopCloser(body)}, nil
+		return &http.Response{StatusCode: 201, Header: http.Header{}, ContentLength: maxBuffer, Body: io.NopCloser(body)}, nil
 	})
 }
 
@@ -167,7 +169,7 @@ func TestWhetherTheOutcomeIsUnknown(t *testing.T) {
 			play(t, func(t *testing.T, tr *Transport, s *stage) {
 				_, err := tr.RoundTrip(order(WithKey(t.Context(), "k"), "order"))
 				e, ok := errors.AsType[*CallError](err)
-				if !ok || errors.Is(err, ErrOutcomeUnknown) != tc.unknown || (e.Outcome == OutcomeUnknown) != tc.unknown {
+				if !ok || errors.Is(err, ErrOutcomeUnknown) != tc.unknown || (e.Outcome == dialect.OutcomeUnknown) != tc.unknown {
 					t.Fatalf("got %v, want it unknown: %v", err, tc.unknown)
 				}
 				if e.Key != "k" || e.Tries != 10 || len(s.tries) != 10 || strings.Contains(err.Error(), "k)") {
@@ -248,7 +250,7 @@ func TestTransportTrace(t *testing.T) {
 	}, says(409, inProgressBody, "Retry-After: 7", "Content-Type: application/problem+json"), says(201, `{"id":1}`, "Idempotency-Replayed: true"))
 	for i, w := range []TryInfo{
 		{Key: "k", Try: 1, Err: errReset, Took: time.Second, Connections: 2},
-		{Key: "k", Try: 2, Status: 409, Outcome: InProgress},
+		{Key: "k", Try: 2, Status: 409, Outcome: dialect.InProgress},
 		{Key: "k", Try: 3, Status: 201, Replayed: true},
 	} {
 		if i >= len(tries) || tries[i] != w {

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/httpadapter"
 	"github.com/reprise-go/reprise/integration/bubble"
 	"github.com/reprise-go/reprise/replay"
@@ -58,9 +59,9 @@ func TestHiddenMeansHidden(t *testing.T) {
 			f.Redis.Set(onlyKey(t, f), "Raaah")
 		},
 	}
-	for _, dialect := range []string{"problem", "ietf", "credicorp", "bluesnap", "stripe"} {
+	for _, spoken := range []string{"problem", "ietf", "credicorp", "bluesnap", "stripe"} {
 		for name, state := range states {
-			t.Run(dialect+", "+name, func(t *testing.T) {
+			t.Run(spoken+", "+name, func(t *testing.T) {
 				bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 					asked := 0
 					s := newSite(t, f, func(w http.ResponseWriter, r *http.Request) {
@@ -76,9 +77,9 @@ func TestHiddenMeansHidden(t *testing.T) {
 					}, authorizes(&asked), setup{
 						replay: waiting(time.Minute),
 						http: func(c *httpadapter.Config) {
-							c.DialectName, c.MaxResponse, c.DocURL = dialect, 400, documented
-							c.Syntax = httpadapter.Lenient // ietf's keys are quoted
-							c.Message = func(httpadapter.Outcome, *http.Request) string { return "of the key" }
+							c.DialectName, c.MaxResponse, c.DocURL = spoken, 400, documented
+							c.Syntax = dialect.Lenient // ietf's keys are quoted
+							c.Message = func(dialect.Outcome, *http.Request) string { return "of the key" }
 							c.RequestID = func(*http.Request) string { return "r1" }
 						},
 						around: func(h http.Handler) http.Handler {
@@ -124,15 +125,15 @@ func TestHiddenByADialectOfOnesOwn(t *testing.T) {
 }
 
 type saysGone struct {
-	httpadapter.Problem
+	dialect.Problem
 	t *testing.T
 }
 
-func (d saysGone) Render(o httpadapter.Outcome, info httpadapter.Info) httpadapter.Rendering {
-	if o != httpadapter.ReplayHidden || info != (httpadapter.Info{Request: info.Request}) || info.Request == nil {
+func (d saysGone) Render(o dialect.Outcome, info dialect.Info) dialect.Rendering {
+	if o != dialect.ReplayHidden || info != (dialect.Info{Request: info.Request}) || info.Request == nil {
 		d.t.Errorf("asked for %v with %+v", o, info)
 	}
-	return httpadapter.Rendering{ContentType: "application/json", Body: []byte("{}")}
+	return dialect.Rendering{ContentType: "application/json", Body: []byte("{}")}
 }
 
 // In shadow nothing is hidden, but nothing is told either.

@@ -44,7 +44,7 @@ func TestDialects(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
-				dialect := setup{http: func(c *httpadapter.Config) { c.DialectName, c.RequireKey = tt.name, true }}
+				named := setup{http: func(c *httpadapter.Config) { c.DialectName, c.RequireKey = tt.name, true }}
 				check := func(what string, a answer, want says, retry string) {
 					t.Helper()
 					if a.err != nil || a.status != want.status || !strings.Contains(a.body, want.part) || a.header.Get("Retry-After") != retry {
@@ -52,7 +52,7 @@ func TestDialects(t *testing.T) {
 					}
 				}
 				held := newHold()
-				s := newSite(t, f, held.then(marksItself), dialect)
+				s := newSite(t, f, held.then(marksItself), named)
 				first := s.start(bg, "order", key(tt.key))
 				<-held.begun
 				check("busy", s.post("order", key(tt.key)), tt.busy, "1")
@@ -70,7 +70,7 @@ func TestDialects(t *testing.T) {
 				}
 				s.ran(1)
 
-				failing := newSite(t, f, writes(500, "failed"), dialect)
+				failing := newSite(t, f, writes(500, "failed"), named)
 				failed := key(strings.Replace(tt.key, "1", "2", 1))
 				failing.post("order", failed)
 				failing.post("order", failed)

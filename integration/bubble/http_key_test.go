@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/httpadapter"
 	"github.com/reprise-go/reprise/integration/bubble"
 	"github.com/reprise-go/reprise/replay"
@@ -70,7 +71,7 @@ func TestKeyForms(t *testing.T) {
 		fresh := s.post("order")
 		s.post("order", key(`"`+rawKey+`"`)).replays(t, fresh)
 		s.post("order", key(`"`+rawKey+`";p=1`)).replays(t, fresh)
-		strict := newSite(t, f, writes(201, "no"), setup{http: func(c *httpadapter.Config) { c.Syntax = httpadapter.Strict }})
+		strict := newSite(t, f, writes(201, "no"), setup{http: func(c *httpadapter.Config) { c.Syntax = dialect.Strict }})
 		strict.post("order").isProblem(t, 400, "invalid", "")
 		strict.post("order", key(`"`+rawKey+`"`)).replays(t, fresh)
 	})

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/httpadapter"
 	"github.com/reprise-go/reprise/integration/bubble"
 	"github.com/reprise-go/reprise/replay"
@@ -105,11 +106,11 @@ func TestWhatIsStored(t *testing.T) {
 	}
 }
 
-type keepsTeapots struct{ httpadapter.Problem }
+type keepsTeapots struct{ dialect.Problem }
 
 func (keepsTeapots) Stores(status int) bool { return status == 418 || status == 201 }
 
-type marksTeapots struct{ httpadapter.Problem }
+type marksTeapots struct{ dialect.Problem }
 
 func (marksTeapots) Marker(key string) (name, value string) { return "teapot-replayed", key }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/httpadapter"
 	"github.com/reprise-go/reprise/integration/bubble"
 )
@@ -88,7 +89,7 @@ func TestHandlerSlowerThanATry(t *testing.T) {
 		}
 		for i, try := range seen {
 			switch {
-			case i == 0 && try.Err == nil, i > 0 && i < len(seen)-1 && (try.Status != 409 || try.Outcome != httpadapter.InProgress):
+			case i == 0 && try.Err == nil, i > 0 && i < len(seen)-1 && (try.Status != 409 || try.Outcome != dialect.InProgress):
 				t.Errorf("try %+v, want one that runs out of time, and then 409s", try)
 			}
 		}

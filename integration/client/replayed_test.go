@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/httpadapter"
 	"github.com/reprise-go/reprise/integration/bubble"
 	"github.com/reprise-go/reprise/replay"
@@ -23,9 +24,9 @@ func TestReplaysAreKnown(t *testing.T) {
 		{"ietf", httpadapter.Config{DialectName: "ietf"}, httpadapter.Transport{Quoted: true}, false},
 		{"credicorp", httpadapter.Config{DialectName: "credicorp"}, httpadapter.Transport{}, false},
 		{"stripe", httpadapter.Config{DialectName: "stripe"}, httpadapter.Transport{}, false},
-		{"bluesnap", httpadapter.Config{DialectName: "bluesnap"}, httpadapter.Transport{Dialect: httpadapter.BlueSnap{}}, true},
-		{"bluesnap with strict keys", httpadapter.Config{DialectName: "bluesnap", Syntax: httpadapter.Strict},
-			httpadapter.Transport{Dialect: httpadapter.BlueSnap{}, Quoted: true}, true},
+		{"bluesnap", httpadapter.Config{DialectName: "bluesnap"}, httpadapter.Transport{Dialect: dialect.BlueSnap{}}, true},
+		{"bluesnap with strict keys", httpadapter.Config{DialectName: "bluesnap", Syntax: dialect.Strict},
+			httpadapter.Transport{Dialect: dialect.BlueSnap{}, Quoted: true}, true},
 	} {
 		for _, echo := range []bool{false, true} {
 			t.Run(tc.name+map[bool]string{true: ", echoed"}[echo], func(t *testing.T) {

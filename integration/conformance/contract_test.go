@@ -82,7 +82,7 @@ func (c *contract) render(o outcome, key, page string) (status int, body string,
 	if w.body != "" {
 		return status, strings.ReplaceAll(w.body, "{KEY}", key), nil
 	}
-	path := filepath.Join("..", "..", "httpadapter", "testdata", "golden", c.golden, o.name+".http")
+	path := filepath.Join("..", "..", "dialect", "testdata", "golden", c.golden, o.name+".http")
 	file, err := os.ReadFile(path)
 	if err != nil {
 		return 0, "", err

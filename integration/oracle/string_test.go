@@ -8,7 +8,7 @@ import (
 
 	"github.com/dunglas/httpsfv"
 
-	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/dialect"
 )
 
 // A key in double quotes is a String of RFC 9651, its parameters of any kind: what httpsfv reads is the key, and what it
@@ -23,7 +23,7 @@ func FuzzStructuredString(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		key, err := httpadapter.Strict.Parse([]string{value})
+		key, err := dialect.Strict.Parse([]string{value})
 		item, refused := httpsfv.UnmarshalItem([]string{strings.Trim(value, " \t")})
 		if _, padding := errors.AsType[base64.CorruptInputError](refused); padding {
 			return // httpsfv demands padding, which §4.2.7 has parsers do without
@@ -36,7 +36,7 @@ func FuzzStructuredString(f *testing.F) {
 		if err == nil && key != text {
 			t.Errorf("%q: got %q; by httpsfv %q", value, key, text)
 		}
-		lenient, err := httpadapter.Lenient.Parse([]string{value})
+		lenient, err := dialect.Lenient.Parse([]string{value})
 		if strings.HasPrefix(strings.Trim(value, " \t"), `"`) && (err == nil) != (is && text != "" && len(text) <= 255) {
 			t.Errorf("%q: leniently %q, %v; by httpsfv %q, %v", value, lenient, err, text, refused)
 		}
@@ -57,7 +57,7 @@ func FuzzStructuredStringRoundTrip(f *testing.F) {
 		if err != nil || key == "" || len(key) > 255 {
 			return
 		}
-		if got, err := httpadapter.Strict.Parse([]string{value}); got != key || err != nil {
+		if got, err := dialect.Strict.Parse([]string{value}); got != key || err != nil {
 			t.Errorf("%q comes as %q, and is read as %q, %v", key, value, got, err)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,11 +15,13 @@ import (
 
 const module = "github.com/reprise-go/reprise"
 
-// A room is a package that people import by itself. It may import the rooms behind it, packages
-// under internal/, and the third parties listed here; what those bring along is in beneath.
+// A room is a package that people import by itself, or one of ours that rooms share. It may import the
+// rooms behind it, packages under internal/, and the third parties listed here; what those bring along
+// is in beneath. Nothing else may be linked, ours or not.
 type room struct {
 	name    string
 	behind  []string
+	environ bool // reads its settings from the environment, by internal/envconf
 	thirds  []string
 	beneath []string
 }
@@ -38,16 +41,22 @@ var (
 )
 
 var rooms = []room{
-	{name: "lock", thirds: []string{goRedis, redsync}, beneath: ofGoRedis},
-	{name: "cache", thirds: []string{goRedis, msgpack, compress}, beneath: slices.Concat(ofGoRedis, ofMsgpack)},
-	{name: "replay", behind: []string{"lock", "cache"}, thirds: []string{goRedis}},
-	{name: "httpadapter", behind: []string{"lock", "cache", "replay"}, thirds: []string{jsonText}},
+	{name: "lock", environ: true, thirds: []string{goRedis, redsync}, beneath: ofGoRedis},
+	{name: "cache", environ: true, thirds: []string{goRedis, msgpack, compress}, beneath: slices.Concat(ofGoRedis, ofMsgpack)},
+	{name: "replay", environ: true, behind: []string{"lock", "cache"}, thirds: []string{goRedis}},
+	{name: "dialect"},
+	{name: "httpadapter", environ: true, behind: []string{"lock", "cache", "replay", "dialect"}, thirds: []string{jsonText}},
+	{name: "internal/charset"},
 	{name: "internal/config"},
-	{name: "internal/envconf", thirds: []string{env}},
-	{name: "internal/jitter"},
+	{name: "internal/envconf", environ: true, thirds: []string{env}},
 	{name: "internal/fault", thirds: []string{goRedis}, beneath: ofGoRedis},
+	{name: "internal/field"},
+	{name: "internal/intake"},
+	{name: "internal/jitter"},
+	{name: "internal/method"},
 	{name: "internal/ratelog"},
 	{name: "internal/redisurl", thirds: []string{goRedis}, beneath: ofGoRedis},
+	{name: "internal/refusal", behind: []string{"dialect"}},
 }
 
 // never must not be linked by a room, nor be needed to run its tests. What is Google's belongs to
@@ -57,7 +66,7 @@ var never = []string{"github.com/testcontainers/", "github.com/alicebob/miniredi
 func TestRoomsImportOneWay(t *testing.T) {
 	for _, r := range rooms {
 		t.Run(r.name, func(t *testing.T) {
-			own := list(t, "./"+r.name)
+			own := list(t, ".", "./"+r.name)
 			if len(own) == 0 {
 				t.Fatal("no such room")
 			}
@@ -74,17 +83,24 @@ func TestRoomsImportOneWay(t *testing.T) {
 	}
 }
 
+// What a program links that imports one room. So dialect links nothing outside the standard library.
 func TestRoomsLinkNothingElse(t *testing.T) {
 	for _, r := range rooms {
 		t.Run(r.name, func(t *testing.T) {
 			var may []string
 			for _, other := range rooms {
-				if other.name == r.name || other.name == "internal/envconf" || slices.Contains(r.behind, other.name) {
+				if other.name == r.name || r.environ && other.name == "internal/envconf" || slices.Contains(r.behind, other.name) {
 					may = slices.Concat(may, other.thirds, other.beneath)
 				}
 			}
-			for _, p := range list(t, "-deps", "./"+r.name) {
-				if thirdParty(p.ImportPath) && !allowed(may, p.ImportPath) {
+			for _, p := range list(t, ".", "-deps", "./"+r.name) {
+				ours, isOurs := strings.CutPrefix(p.ImportPath, module+"/")
+				switch {
+				case isOurs && !strings.HasPrefix(ours, "internal/") && ours != r.name && !slices.Contains(r.behind, ours):
+					t.Errorf("it links %s, which is not behind it", ours)
+				case ours == "internal/envconf" && !r.environ:
+					t.Errorf("it links %s", ours)
+				case thirdParty(p.ImportPath) && !allowed(may, p.ImportPath):
 					t.Errorf("it links %s", p.ImportPath)
 				}
 			}
@@ -92,8 +108,27 @@ func TestRoomsLinkNothingElse(t *testing.T) {
 	}
 }
 
+// grpcadapter is a module of its own, and a neighbour of httpadapter: neither knows the other.
+func TestGRPCAdapterStandsBesideHTTP(t *testing.T) {
+	own := list(t, "grpcadapter", ".")
+	if len(own) == 0 {
+		t.Fatal("no such room")
+	}
+	for _, path := range own[0].Imports {
+		ours, isOurs := strings.CutPrefix(path, module+"/")
+		if isOurs && !strings.HasPrefix(ours, "internal/") && !slices.Contains([]string{"cache", "replay", "dialect"}, ours) {
+			t.Errorf("it imports %s, which is not behind it", ours)
+		}
+	}
+	for _, p := range list(t, "grpcadapter", "-deps", ".") {
+		if ours, _ := strings.CutPrefix(p.ImportPath, module+"/"); ours == "httpadapter" {
+			t.Errorf("it links %s", ours)
+		}
+	}
+}
+
 func TestNothingNeedsContainers(t *testing.T) {
-	all := list(t, "-deps", "-test", "./...")
+	all := list(t, ".", "-deps", "-test", "./...")
 	if !slices.ContainsFunc(all, func(p pkg) bool { return allowed([]string{redsync}, p.ImportPath) }) {
 		t.Fatal("go list has not found what lock is built on")
 	}
@@ -123,11 +158,11 @@ type pkg struct {
 	GoFiles    []string
 }
 
-// list runs go list as an importer of the module would, without the workspace.
-func list(t *testing.T, args ...string) []pkg {
+// list runs go list in a module of ours as its importer would, without the workspace.
+func list(t *testing.T, in string, args ...string) []pkg {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"list", "-e", "-json=ImportPath,Imports,GoFiles"}, args...)...)
-	cmd.Dir = "../.."
+	cmd.Dir = filepath.Join("../..", in)
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

@@ -1,4 +1,4 @@
-package httpadapter
+package dialect
 
 import (
 	"cmp"
@@ -22,7 +22,7 @@ func (IETF) Syntax() KeySyntax { return Strict }
 func (IETF) Marker(string) (name, value string) { return Problem{}.Marker("") }
 
 // Stores reports what [Problem.Stores] does. The draft says "success or an error" and not which.
-func (IETF) Stores(status int) bool { return storesByDefault(status) }
+func (IETF) Stores(status int) bool { return IsFinal(status) }
 
 // Render returns the outcome's problem. As in the draft's examples its language is declared, unless the message is the
 // operator's.

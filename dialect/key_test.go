@@ -1,8 +1,7 @@
-package httpadapter
+package dialect
 
 import (
 	"errors"
-	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -149,50 +148,9 @@ func TestKeyFieldLines(t *testing.T) {
 	}
 }
 
-func TestReadKey(t *testing.T) {
-	const main, alias, third = "Idempotency-Key", "X-Idempotency-Key", "Request-Key"
-	for _, tt := range []struct {
-		name   string
-		header http.Header
-		want   verdict
-		at     string
-	}{
-		{"none", http.Header{"Other": {"abc"}}, verdict{fault: KeyMissing}, main},
-		{"main", http.Header{main: {"abc"}}, verdict{key: "abc"}, main},
-		{"alias", http.Header{alias: {"abc"}}, verdict{key: "abc"}, alias},
-		{"both agree", http.Header{alias: {"abc"}, main: {"abc"}}, verdict{key: "abc"}, main},
-		{"both agree once parsed", http.Header{alias: {`"abc";v=1`}, main: {"abc"}}, verdict{key: "abc"}, main},
-		{"both disagree", http.Header{alias: {"abd"}, main: {"abc"}}, verdict{fault: KeyRepeated}, alias},
-		{"third disagrees", http.Header{alias: {"abc"}, main: {"abc"}, third: {"x"}}, verdict{fault: KeyRepeated}, third},
-		{"case matters", http.Header{alias: {"ABC"}, main: {"abc"}}, verdict{fault: KeyRepeated}, alias},
-		{"alias malformed", http.Header{alias: {"a b"}, main: {"abc"}}, verdict{fault: KeyMalformed}, alias},
-		{"alias empty", http.Header{alias: {""}, main: {"abc"}}, verdict{fault: KeyMalformed}, alias},
-		{"main malformed", http.Header{alias: {"abc"}, main: {`"abc`}}, verdict{fault: KeyMalformed}, main},
-		{"alias repeated", http.Header{alias: {"abc", "abc"}, main: {"abc"}}, verdict{fault: KeyRepeated}, alias},
-		{"alias too long", http.Header{alias: {strings.Repeat("a", 256)}}, verdict{fault: KeyTooLong}, alias},
-		{"no lines", http.Header{main: {}, alias: {"abc"}}, verdict{key: "abc"}, alias},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			key, header, err := readKey(tt.header, []string{main, alias, third}, Lenient)
-			if got := judge(key, err); got != tt.want {
-				t.Errorf("got %+v, want %+v", got, tt.want)
-			}
-			if ke, ok := errors.AsType[*KeyError](err); ok {
-				if header != "" {
-					t.Errorf("header %q beside an error", header)
-				}
-				header = ke.Header
-			}
-			if header != tt.at {
-				t.Errorf("header %q, want %q", header, tt.at)
-			}
-		})
-	}
-}
-
 func TestKeyErrorText(t *testing.T) {
-	_, _, err := readKey(http.Header{"Idempotency-Key": {"sesame street"}}, []string{"Idempotency-Key"}, bluesnapKeys)
-	want := "httpadapter: Idempotency-Key is malformed: want 1 to 64 characters of A-Z a-z 0-9 -"
+	_, err := bluesnapKeys.Parse([]string{"sesame street"})
+	want := "dialect: key is malformed: want 1 to 64 characters of A-Z a-z 0-9 -"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
@@ -238,11 +196,6 @@ func TestKeyParseAllocates(t *testing.T) {
 		if n := testing.AllocsPerRun(100, func() { Lenient.Parse(lines) }); n != 0 {
 			t.Errorf("%q: %v allocations, want 0", lines, n)
 		}
-	}
-	h := http.Header{"Idempotency-Key": {uuid}, "X-Idempotency-Key": {`"` + uuid + `"`}}
-	names := []string{"Idempotency-Key", "X-Idempotency-Key"}
-	if n := testing.AllocsPerRun(100, func() { readKey(h, names, Lenient) }); n != 0 {
-		t.Errorf("readKey: %v allocations, want 0", n)
 	}
 }
 

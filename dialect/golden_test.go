@@ -1,4 +1,4 @@
-package httpadapter
+package dialect_test
 
 import (
 	"bytes"
@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/reprise-go/reprise/dialect"
+	"github.com/reprise-go/reprise/internal/refusal"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -19,21 +22,21 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // own bytes.
 var goldens = []struct {
 	dir     string
-	dialect Dialect
+	dialect dialect.Dialect
 	docURL  string
 	accept  string
 }{
-	{"problem", Problem{}, "https://api.example.com/docs/idempotency", ""},
-	{"ietf", IETF{}, "https://api.example.com/docs/idempotency", ""},
-	{"credicorp", Credicorp{}, "", ""},
-	{"bluesnap", BlueSnap{}, "", ""},
-	{"bluesnap-xml", BlueSnap{}, "", "application/xml"},
-	{"stripe", Stripe{}, "", ""},
+	{"problem", dialect.Problem{}, "https://api.example.com/docs/idempotency", ""},
+	{"ietf", dialect.IETF{}, "https://api.example.com/docs/idempotency", ""},
+	{"credicorp", dialect.Credicorp{}, "", ""},
+	{"bluesnap", dialect.BlueSnap{}, "", ""},
+	{"bluesnap-xml", dialect.BlueSnap{}, "", "application/xml"},
+	{"stripe", dialect.Stripe{}, "", ""},
 }
 
 // goldenInfo is what the adapter knows at each outcome.
-func goldenInfo(d Dialect, o Outcome) Info {
-	info := Info{
+func goldenInfo(d dialect.Dialect, o dialect.Outcome) dialect.Info {
+	info := dialect.Info{
 		Header:  "Idempotency-Key",
 		MaxKey:  d.Syntax().Max(),
 		MaxBody: 1 << 20,
@@ -41,11 +44,11 @@ func goldenInfo(d Dialect, o Outcome) Info {
 	}
 	info.Request.Header.Set("Idempotency-Key", `"se same"; never said`)
 	switch o {
-	case KeyMissing, KeyMalformed, KeyTooLong:
+	case dialect.KeyMissing, dialect.KeyMalformed, dialect.KeyTooLong:
 		info.Want = d.Syntax().Want()
-	case KeyRepeated:
+	case dialect.KeyRepeated:
 		_, err := d.Syntax().Parse([]string{"a", "b"})
-		info.Want = err.(*KeyError).Want
+		info.Want = err.(*dialect.KeyError).Want
 	default:
 		info.Key = "abc"
 	}
@@ -56,9 +59,9 @@ func goldenInfo(d Dialect, o Outcome) Info {
 }
 
 // renderedHTTP is the whole answer as text, with its headers sorted.
-func renderedHTTP(d Dialect, o Outcome, info Info) []byte {
+func renderedHTTP(d dialect.Dialect, o dialect.Outcome, info dialect.Info) []byte {
 	w := httptest.NewRecorder()
-	writeError(w, d, o, info)
+	refusal.Write(w, d, o, info)
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "HTTP/1.1 %s\n", w.Result().Status)
 	var lines []string

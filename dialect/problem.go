@@ -1,4 +1,4 @@
-package httpadapter
+package dialect
 
 import (
 	"cmp"
@@ -35,7 +35,7 @@ func (Problem) Syntax() KeySyntax { return Lenient }
 func (Problem) Marker(string) (name, value string) { return "Idempotency-Replayed", "true" }
 
 // Stores reports true for 2xx, 3xx and 4xx except 401, 403, 408, 409, 421, 423, 425 and 429.
-func (Problem) Stores(status int) bool { return storesByDefault(status) }
+func (Problem) Stores(status int) bool { return IsFinal(status) }
 
 // Render returns the outcome's problem. Titles belong to the code; details may be reworded.
 func (p Problem) Render(o Outcome, info Info) Rendering {

@@ -1,4 +1,4 @@
-package httpadapter
+package dialect
 
 import (
 	"cmp"
@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/reprise-go/reprise/internal/field"
 )
 
 // BlueSnap is the [Dialect] of the BlueSnap API, in JSON or in XML: whichever the request's Accept prefers, else that of
@@ -36,7 +38,7 @@ func (BlueSnap) Syntax() KeySyntax { return bluesnapKeys }
 func (BlueSnap) Marker(key string) (name, value string) { return "idempotency-key", key }
 
 // Stores reports what [Problem.Stores] does.
-func (BlueSnap) Stores(status int) bool { return storesByDefault(status) }
+func (BlueSnap) Stores(status int) bool { return IsFinal(status) }
 
 // Render returns the outcome's error in the form that the request asks for. Statuses are the defaults, which for the
 // two that the vendor's page names, 422 and 409, are its own.
@@ -52,7 +54,7 @@ func (BlueSnap) Render(o Outcome, info Info) Rendering {
 	}
 	body, err := xml.Marshal(list)
 	if err != nil {
-		panic("httpadapter: " + err.Error()) // a struct of strings always encodes
+		panic("dialect: " + err.Error()) // a struct of strings always encodes
 	}
 	return Rendering{ContentType: "application/xml", Body: append([]byte(xmlDeclaration), body...)}
 }
@@ -100,6 +102,6 @@ func prefersXML(r *http.Request) bool {
 	if inXML != inJSON {
 		return inXML > inJSON
 	}
-	sent := mediaType(r.Header.Get("Content-Type"))
+	sent := field.MediaType(r.Header.Get("Content-Type"))
 	return sent == "application/xml" || sent == "text/xml" || strings.HasSuffix(sent, "+xml")
 }

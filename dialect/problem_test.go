@@ -1,21 +1,23 @@
-package httpadapter
+package dialect_test
 
 import (
 	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/reprise-go/reprise/dialect"
 )
 
 // What holds of every problem, whatever the words.
 func TestProblemRules(t *testing.T) {
 	titles := map[string]string{} // by code
 	for name, o := range allOutcomes {
-		if o == ReplayHidden { // is no problem
+		if o == dialect.ReplayHidden { // is no problem
 			continue
 		}
-		answer := Problem{}.Render(o, goldenInfo(Problem{}, o))
-		var p problem
+		answer := dialect.Problem{}.Render(o, goldenInfo(dialect.Problem{}, o))
+		var p dialect.ProblemBody
 		d := json.NewDecoder(bytes.NewReader(answer.Body))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&p); err != nil {
@@ -42,19 +44,8 @@ func TestProblemRules(t *testing.T) {
 	}
 }
 
-func TestProblemAlias(t *testing.T) {
-	names := []string{"Idempotency-Key", "X-Idempotency-Key"}
-	_, _, err := readKey(map[string][]string{names[0]: {"a"}, names[1]: {"b"}}, names, Lenient)
-	ke := err.(*KeyError)
-	_, detail := problemText(ke.Outcome, Info{Header: ke.Header, Want: ke.Want})
-	want := "A second key was sent in the header X-Idempotency-Key. Accepted: the same key as in Idempotency-Key."
-	if detail != want {
-		t.Errorf("got %s, want %s", detail, want)
-	}
-}
-
 func TestProblemTypeBase(t *testing.T) {
-	body := string(Problem{TypeBase: "https://api.example.com/problems/"}.Render(Mismatch, Info{}).Body)
+	body := string(dialect.Problem{TypeBase: "https://api.example.com/problems/"}.Render(dialect.Mismatch, dialect.Info{}).Body)
 	if !strings.HasPrefix(body, `{"type":"https://api.example.com/problems/reused","title":`) {
 		t.Error(body)
 	}
@@ -62,17 +53,17 @@ func TestProblemTypeBase(t *testing.T) {
 
 // A dialect is asked for outcomes that it may not know yet.
 func TestProblemOfStrayOutcome(t *testing.T) {
-	got := Problem{}.Render(99, Info{})
+	got := dialect.Problem{}.Render(99, dialect.Info{})
 	if got.Status != 500 || !bytes.Contains(got.Body, []byte(`"code":"unknown","retryable":false`)) {
 		t.Errorf("got %d %s", got.Status, got.Body)
 	}
 }
 
 func TestProblemMarker(t *testing.T) {
-	if name, value := (Problem{}).Marker("abc"); name != "Idempotency-Replayed" || value != "true" {
+	if name, value := (dialect.Problem{}).Marker("abc"); name != "Idempotency-Replayed" || value != "true" {
 		t.Errorf("got %s: %s", name, value)
 	}
-	if (Problem{}).Syntax() != Lenient {
+	if (dialect.Problem{}).Syntax() != dialect.Lenient {
 		t.Error("the default syntax is Lenient")
 	}
 }

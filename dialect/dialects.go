@@ -1,4 +1,4 @@
-package httpadapter
+package dialect
 
 import (
 	"cmp"
@@ -18,8 +18,8 @@ var dialects = []struct {
 	{"stripe", Stripe{}},
 }
 
-// dialectNamed returns nil for a name that there is not.
-func dialectNamed(name string) Dialect {
+// dialectNamed returns the ready-made dialect of that name, the default for "", or nil for an unknown name.
+func Named(name string) Dialect {
 	for _, d := range dialects {
 		if d.name == cmp.Or(name, dialects[0].name) {
 			return d.dialect
@@ -28,28 +28,11 @@ func dialectNamed(name string) Dialect {
 	return nil
 }
 
-func dialectNames() string {
+// Names returns the names of the ready-made dialects, the default's first.
+func Names() []string {
 	var names []string
 	for _, d := range dialects {
 		names = append(names, d.name)
-	}
-	return "one of " + strings.Join(names, ", ")
-}
-
-// markers are the headers by which the adapter says what an answer is, so that no record keeps them: Idempotency-Stored,
-// Idempotency-Shadow, and the marker of a replay in every dialect and not only in the one in use, since a record can
-// outlive the choice of a dialect, and a handler that passes on another API's answer passes on its marker, too. One of
-// them, BlueSnap's, is Idempotency-Key itself: so a handler that echoes the key does so in the first answer only, under
-// whichever dialect.
-func markers(inUse Dialect) []string {
-	names := []string{storedHeader, shadowHeader}
-	for _, d := range dialects {
-		name, _ := d.dialect.Marker("")
-		names = append(names, name)
-	}
-	if inUse != nil { // perhaps one of the operator's own
-		name, _ := inUse.Marker("")
-		names = append(names, name)
 	}
 	return names
 }
@@ -72,4 +55,17 @@ func vendorType(status int) string {
 		return "api_error"
 	}
 	return "invalid_request_error"
+}
+
+// Markers returns the names of the headers by which the ready-made dialects mark a replay. No record keeps any of them,
+// and not only that of the dialect in use: a record can outlive the choice of a dialect, and a handler that passes on
+// another API's answer passes on its marker, too. One of them, BlueSnap's, is Idempotency-Key itself: so a handler that
+// echoes the key does so in the first answer only, under whichever dialect.
+func Markers() []string {
+	var names []string
+	for _, d := range dialects {
+		name, _ := d.dialect.Marker("")
+		names = append(names, name)
+	}
+	return names
 }

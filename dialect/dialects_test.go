@@ -1,4 +1,4 @@
-package httpadapter
+package dialect_test
 
 import (
 	"bytes"
@@ -6,10 +6,12 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http/httptest"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/reprise-go/reprise/dialect"
+	"github.com/reprise-go/reprise/internal/refusal"
 )
 
 // What the contract gives to the byte, written down once more: no -update reaches it.
@@ -42,15 +44,15 @@ func TestContractBodies(t *testing.T) {
 		t.Fatalf("this test has %d bytes for the page's 199", len(credicorpBusy))
 	}
 	for _, tt := range []struct {
-		dialect Dialect
-		outcome Outcome
+		dialect dialect.Dialect
+		outcome dialect.Outcome
 		status  int
 		retry   bool // Retry-After is there
 		media   string
 		body    string
 	}{
-		{Credicorp{}, InProgress, 409, true, "application/json", credicorpBusy},
-		{Credicorp{}, Mismatch, 409, false, "application/json", `{
+		{dialect.Credicorp{}, dialect.InProgress, 409, true, "application/json", credicorpBusy},
+		{dialect.Credicorp{}, dialect.Mismatch, 409, false, "application/json", `{
   "error": {
     "type": "invalid_request_error",
     "code": "idempotency_key_reused",
@@ -58,25 +60,25 @@ func TestContractBodies(t *testing.T) {
     "param": "Idempotency-Key"
   }
 }`},
-		{Credicorp{}, Unavailable, 503, true, "application/json", `{
+		{dialect.Credicorp{}, dialect.Unavailable, 503, true, "application/json", `{
   "error": {
     "type": "api_error",
     "code": "temporarily_unavailable",
     "message": "The service is briefly unavailable."
   }
 }`},
-		{Stripe{}, InProgress, 409, true, "application/json", `{"error":{"code":"idempotency_key_in_use","doc_url":"https://stripe.com/docs/error-codes/idempotency-key-in-use","message":"There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the other request is still going through): order-1. Please try again later.","type":"invalid_request_error"}}`},
-		{Stripe{}, Mismatch, 400, false, "application/json", `{"error":{"message":"Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than 'order-1' if you meant to execute a different request.","type":"idempotency_error"}}`},
-		{BlueSnap{}, Mismatch, 422, false, "application/json", list(reused.name, reused.code, reused.description)},
-		{BlueSnap{}, InProgress, 409, true, "application/json", list(running.name, running.code, running.description)},
-		{BlueSnap{}, KeyTooLong, 400, false, "application/json", list(tooLong.name, tooLong.code, tooLong.description)},
-		{BlueSnap{}, KeyMalformed, 400, false, "application/json", list(invalid.name, invalid.code, invalid.description)},
-		{BlueSnap{}, Unavailable, 503, true, "application/json", list(down.name, down.code, down.description)},
-		{BlueSnap{}, Mismatch, 422, false, "application/xml", inXML(reused.name, reused.code, reused.description)},
-		{BlueSnap{}, InProgress, 409, true, "application/xml", inXML(running.name, running.code, running.description)},
-		{BlueSnap{}, KeyTooLong, 400, false, "application/xml", inXML(tooLong.name, tooLong.code, tooLong.description)},
-		{BlueSnap{}, KeyMalformed, 400, false, "application/xml", inXML(invalid.name, invalid.code, invalid.description)},
-		{BlueSnap{}, Unavailable, 503, true, "application/xml", inXML(down.name, down.code, down.description)},
+		{dialect.Stripe{}, dialect.InProgress, 409, true, "application/json", `{"error":{"code":"idempotency_key_in_use","doc_url":"https://stripe.com/docs/error-codes/idempotency-key-in-use","message":"There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the other request is still going through): order-1. Please try again later.","type":"invalid_request_error"}}`},
+		{dialect.Stripe{}, dialect.Mismatch, 400, false, "application/json", `{"error":{"message":"Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than 'order-1' if you meant to execute a different request.","type":"idempotency_error"}}`},
+		{dialect.BlueSnap{}, dialect.Mismatch, 422, false, "application/json", list(reused.name, reused.code, reused.description)},
+		{dialect.BlueSnap{}, dialect.InProgress, 409, true, "application/json", list(running.name, running.code, running.description)},
+		{dialect.BlueSnap{}, dialect.KeyTooLong, 400, false, "application/json", list(tooLong.name, tooLong.code, tooLong.description)},
+		{dialect.BlueSnap{}, dialect.KeyMalformed, 400, false, "application/json", list(invalid.name, invalid.code, invalid.description)},
+		{dialect.BlueSnap{}, dialect.Unavailable, 503, true, "application/json", list(down.name, down.code, down.description)},
+		{dialect.BlueSnap{}, dialect.Mismatch, 422, false, "application/xml", inXML(reused.name, reused.code, reused.description)},
+		{dialect.BlueSnap{}, dialect.InProgress, 409, true, "application/xml", inXML(running.name, running.code, running.description)},
+		{dialect.BlueSnap{}, dialect.KeyTooLong, 400, false, "application/xml", inXML(tooLong.name, tooLong.code, tooLong.description)},
+		{dialect.BlueSnap{}, dialect.KeyMalformed, 400, false, "application/xml", inXML(invalid.name, invalid.code, invalid.description)},
+		{dialect.BlueSnap{}, dialect.Unavailable, 503, true, "application/xml", inXML(down.name, down.code, down.description)},
 	} {
 		info := goldenInfo(tt.dialect, tt.outcome)
 		if info.Key != "" {
@@ -84,7 +86,7 @@ func TestContractBodies(t *testing.T) {
 		}
 		info.Request.Header.Set("Accept", tt.media)
 		w := httptest.NewRecorder()
-		writeError(w, tt.dialect, tt.outcome, info)
+		refusal.Write(w, tt.dialect, tt.outcome, info)
 		h := w.Header()
 		if w.Code != tt.status || h.Get("Content-Type") != tt.media || w.Body.String() != tt.body || (h["Retry-After"] != nil) != tt.retry {
 			t.Errorf("%T, %v: got\n%d %v\n%s\nwant\n%d %s\n%s", tt.dialect, tt.outcome, w.Code, h, w.Body, tt.status, tt.media, tt.body)
@@ -97,32 +99,32 @@ func TestContractBodies(t *testing.T) {
 func TestContractCodes(t *testing.T) {
 	const drafts = `{"type":"https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/","title":"`
 	for _, tt := range []struct {
-		dialect Dialect
-		outcome Outcome
+		dialect dialect.Dialect
+		outcome dialect.Outcome
 		status  int
 		has     string
 	}{
-		{IETF{}, InProgress, 409, drafts + `A request is outstanding for this Idempotency-Key","status":409,`},
-		{IETF{}, Mismatch, 422, drafts + `Idempotency-Key is already used","status":422,`},
-		{IETF{}, KeyMissing, 400, drafts + `Idempotency-Key is missing","status":400,`},
-		{IETF{}, OutcomeUnknown, 409, `"code":"outcome-unknown","retryable":false}`},
-		{Credicorp{}, KeyMissing, 400, `"code": "parameter_missing",`},
-		{Credicorp{}, KeyMalformed, 400, `"code": "invalid_request",`},
-		{Credicorp{}, KeyTooLong, 400, `"code": "invalid_request",`},
-		{Credicorp{}, KeyRepeated, 400, `"code": "invalid_request",`},
-		{Credicorp{}, OutcomeUnknown, 409, `"code": "outcome_unknown",`},
-		{Credicorp{}, ReplayUnavailable, 409, `"code": "replay_unavailable",`},
-		{Credicorp{}, BodyTooLarge, 413, `"code": "body_too_large",`},
-		{Credicorp{}, Unreadable, 500, `"type": "api_error",`},
-		{BlueSnap{}, KeyMissing, 400, `"errorName":"IDEMPOTENCY_KEY_MISSING","code":"400",`},
-		{BlueSnap{}, KeyRepeated, 400, `"errorName":"INVALID_IDEMPOTENCY_KEY","code":"60104","description":"A second key`},
-		{BlueSnap{}, OutcomeUnknown, 409, `"errorName":"OUTCOME_UNKNOWN","code":"409",`},
-		{BlueSnap{}, ReplayUnavailable, 409, `"errorName":"REPLAY_UNAVAILABLE","code":"409",`},
-		{Stripe{}, KeyMissing, 400, `{"error":{"code":"idempotency_key_missing","message":"`},
-		{Stripe{}, KeyTooLong, 400, `{"error":{"code":"idempotency_key_invalid","message":"`},
-		{Stripe{}, OutcomeUnknown, 409, `{"error":{"code":"outcome_unknown","message":"`},
-		{Stripe{}, ReplayUnavailable, 409, `{"error":{"code":"replay_unavailable","message":"`},
-		{Stripe{}, Unavailable, 503, `"type":"api_error"}}`},
+		{dialect.IETF{}, dialect.InProgress, 409, drafts + `A request is outstanding for this Idempotency-Key","status":409,`},
+		{dialect.IETF{}, dialect.Mismatch, 422, drafts + `Idempotency-Key is already used","status":422,`},
+		{dialect.IETF{}, dialect.KeyMissing, 400, drafts + `Idempotency-Key is missing","status":400,`},
+		{dialect.IETF{}, dialect.OutcomeUnknown, 409, `"code":"outcome-unknown","retryable":false}`},
+		{dialect.Credicorp{}, dialect.KeyMissing, 400, `"code": "parameter_missing",`},
+		{dialect.Credicorp{}, dialect.KeyMalformed, 400, `"code": "invalid_request",`},
+		{dialect.Credicorp{}, dialect.KeyTooLong, 400, `"code": "invalid_request",`},
+		{dialect.Credicorp{}, dialect.KeyRepeated, 400, `"code": "invalid_request",`},
+		{dialect.Credicorp{}, dialect.OutcomeUnknown, 409, `"code": "outcome_unknown",`},
+		{dialect.Credicorp{}, dialect.ReplayUnavailable, 409, `"code": "replay_unavailable",`},
+		{dialect.Credicorp{}, dialect.BodyTooLarge, 413, `"code": "body_too_large",`},
+		{dialect.Credicorp{}, dialect.Unreadable, 500, `"type": "api_error",`},
+		{dialect.BlueSnap{}, dialect.KeyMissing, 400, `"errorName":"IDEMPOTENCY_KEY_MISSING","code":"400",`},
+		{dialect.BlueSnap{}, dialect.KeyRepeated, 400, `"errorName":"INVALID_IDEMPOTENCY_KEY","code":"60104","description":"A second key`},
+		{dialect.BlueSnap{}, dialect.OutcomeUnknown, 409, `"errorName":"OUTCOME_UNKNOWN","code":"409",`},
+		{dialect.BlueSnap{}, dialect.ReplayUnavailable, 409, `"errorName":"REPLAY_UNAVAILABLE","code":"409",`},
+		{dialect.Stripe{}, dialect.KeyMissing, 400, `{"error":{"code":"idempotency_key_missing","message":"`},
+		{dialect.Stripe{}, dialect.KeyTooLong, 400, `{"error":{"code":"idempotency_key_invalid","message":"`},
+		{dialect.Stripe{}, dialect.OutcomeUnknown, 409, `{"error":{"code":"outcome_unknown","message":"`},
+		{dialect.Stripe{}, dialect.ReplayUnavailable, 409, `{"error":{"code":"replay_unavailable","message":"`},
+		{dialect.Stripe{}, dialect.Unavailable, 503, `"type":"api_error"}}`},
 	} {
 		got := renderedHTTP(tt.dialect, tt.outcome, goldenInfo(tt.dialect, tt.outcome))
 		if !bytes.Contains(got, []byte(tt.has)) || !bytes.HasPrefix(got, fmt.Appendf(nil, "HTTP/1.1 %d ", tt.status)) {
@@ -134,10 +136,10 @@ func TestContractCodes(t *testing.T) {
 // What holds of every dialect and outcome, an outcome of later days and none at all included.
 func TestDialectRules(t *testing.T) {
 	for _, g := range goldens {
-		for o := Outcome(0); int(o) <= len(outcomes); o++ {
+		for o := dialect.Outcome(0); int(o) <= dialect.OutcomeCount; o++ {
 			info := goldenInfo(g.dialect, o)
 			info.Request.Header.Set("Accept", g.accept)
-			if o == ReplayHidden { // says nothing of ours: TestHiddenSaysNothing
+			if o == dialect.ReplayHidden { // says nothing of ours: TestHiddenSaysNothing
 				continue
 			}
 			own := g.dialect.Render(o, info)
@@ -152,7 +154,7 @@ func TestDialectRules(t *testing.T) {
 					t.Errorf("%s, %d: body %q", g.dir, o, body)
 				}
 			}
-			if own.Status != 0 && own.Status != o.Status() && o != Mismatch {
+			if own.Status != 0 && own.Status != o.Status() && o != dialect.Mismatch {
 				t.Errorf("%s, %d: status %d, want the default's %d", g.dir, o, own.Status, o.Status())
 			}
 			if own.ContentType != reworded.ContentType || own.Status != reworded.Status {
@@ -164,17 +166,17 @@ func TestDialectRules(t *testing.T) {
 				t.Errorf("%s, %d: a message made %q of %q", g.dir, o, said, before)
 			}
 		}
-		if got := g.dialect.Render(99, Info{}); len(got.Body) == 0 || got.Status != 0 && got.Status != 500 {
+		if got := g.dialect.Render(99, dialect.Info{}); len(got.Body) == 0 || got.Status != 0 && got.Status != 500 {
 			t.Errorf("%s: a stray outcome, of which nothing is known: %+v", g.dir, got)
 		}
 	}
 }
 
 // sayings returns the strings of a body, in their order.
-func sayings(t *testing.T, r Rendering) (said []string) {
+func sayings(t *testing.T, r dialect.Rendering) (said []string) {
 	t.Helper()
 	if strings.HasSuffix(r.ContentType, "xml") {
-		var list bluesnapErrors
+		var list dialect.BlueSnapErrors
 		if err := xml.Unmarshal(r.Body, &list); err != nil || len(list.Message) != 1 {
 			t.Fatalf("%v: %s", err, r.Body)
 		}
@@ -201,34 +203,19 @@ func differences(a, b []string) (n int) {
 	return n
 }
 
-// The names that an operator can choose from, in every place that has them.
-func TestDialectNames(t *testing.T) {
-	want := map[string]Dialect{"": Problem{}, "problem": Problem{}, "ietf": IETF{}, "credicorp": Credicorp{}, "bluesnap": BlueSnap{}, "stripe": Stripe{}}
-	for name, d := range want {
-		c := Config{DialectName: name}
-		if got := c.WithDefaults(); got.Dialect != d || got.Syntax != d.Syntax() || c.Validate() != nil {
-			t.Errorf("%q: got %T, %v", name, got.Dialect, c.Validate())
-		}
-	}
-	field, _ := reflect.TypeFor[Config]().FieldByName("DialectName")
-	if got := field.Tag.Get("want"); got != dialectNames() || got != "one of problem, ietf, credicorp, bluesnap, stripe" {
-		t.Errorf("the tag says %q, the table %q", got, dialectNames())
-	}
-}
-
 func TestDialectPolicies(t *testing.T) {
-	final := storesByDefault // which has a test of its own
+	final := dialect.IsFinal // which has a test of its own
 	for _, tt := range []struct {
-		dialect        Dialect
+		dialect        dialect.Dialect
 		name, value    string
 		stores         func(int) bool
 		accepts, turns []string
 	}{
-		{Problem{}, "Idempotency-Replayed", "true", final, []string{`"a b"`, "a"}, []string{"a b"}},
-		{IETF{}, "Idempotency-Replayed", "true", final, []string{`"a b"`}, []string{"a"}},
-		{Credicorp{}, "Idempotency-Replayed", "true", final, []string{`"a,b"`, strings.Repeat("~", 255)}, []string{"a b", strings.Repeat("~", 256), "é"}},
-		{BlueSnap{}, "idempotency-key", "k-1", final, []string{"Az09-", strings.Repeat("a", 64)}, []string{"a_b", `"a"`, strings.Repeat("a", 65)}},
-		{Stripe{}, "Idempotent-Replayed", "true", func(int) bool { return true }, []string{`a "b", é`, strings.Repeat("~", 255)}, []string{"", strings.Repeat("~", 256)}},
+		{dialect.Problem{}, "Idempotency-Replayed", "true", final, []string{`"a b"`, "a"}, []string{"a b"}},
+		{dialect.IETF{}, "Idempotency-Replayed", "true", final, []string{`"a b"`}, []string{"a"}},
+		{dialect.Credicorp{}, "Idempotency-Replayed", "true", final, []string{`"a,b"`, strings.Repeat("~", 255)}, []string{"a b", strings.Repeat("~", 256), "é"}},
+		{dialect.BlueSnap{}, "idempotency-key", "k-1", final, []string{"Az09-", strings.Repeat("a", 64)}, []string{"a_b", `"a"`, strings.Repeat("a", 65)}},
+		{dialect.Stripe{}, "Idempotent-Replayed", "true", func(int) bool { return true }, []string{`a "b", é`, strings.Repeat("~", 255)}, []string{"", strings.Repeat("~", 256)}},
 	} {
 		if name, value := tt.dialect.Marker("k-1"); name != tt.name || value != tt.value {
 			t.Errorf("%T: marker %s: %s", tt.dialect, name, value)

@@ -1,4 +1,4 @@
-package httpadapter
+package dialect
 
 import (
 	"net/http/httptest"

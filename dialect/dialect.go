@@ -1,13 +1,14 @@
-package httpadapter
+package dialect
 
 import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"slices"
-	"strconv"
 	"time"
 )
+
+// defaultHeader carries the key (draft-ietf-httpapi-idempotency-key-header-07 §2), in HTTP's canonical form.
+const KeyHeader = "Idempotency-Key"
 
 // Outcome is what became of a request that the adapter answers itself, without the handler's answer or a stored one.
 type Outcome uint8
@@ -142,42 +143,6 @@ type Rendering struct {
 	Body        []byte
 }
 
-// writeError answers with a dialect's words for an outcome. Errors are never stored, neither by us nor by caches.
-func writeError(w http.ResponseWriter, d Dialect, o Outcome, info Info) {
-	hidden := o == ReplayHidden
-	if hidden {
-		info = Info{Request: info.Request} // all else is about a key
-	}
-	answer := d.Render(o, info)
-	h := w.Header()
-	for name, values := range answer.Header {
-		h[http.CanonicalHeaderKey(name)] = slices.Clone(values) // a dialect may render the same map for all
-	}
-	h.Set("Content-Type", answer.ContentType)
-	h.Set("Content-Length", strconv.Itoa(len(answer.Body)))
-	if h.Get("Content-Encoding") != "" {
-		h.Del("Content-Length") // a compressor around us has announced itself: the length will be another
-	}
-	if !hidden {
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Should-Retry", strconv.FormatBool(o.Retryable()))
-		h.Del("Retry-After")
-	}
-	if o.Retryable() {
-		h.Set("Retry-After", strconv.Itoa(retryAfterSeconds(info.RetryAfter)))
-	}
-	if info.DocURL != "" {
-		h.Add("Link", "<"+info.DocURL+`>; rel="describedby"; type="text/html"`)
-	}
-	status := answer.Status
-	if status == 0 {
-		status = o.Status()
-	}
-	w.WriteHeader(status)
-	w.Write(answer.Body) // an error means that the client has gone
-}
-
 // notFound is the answer of http.NotFound, which any server in Go gives for any path that it has not.
 func notFound() Rendering {
 	return Rendering{
@@ -188,16 +153,9 @@ func notFound() Rendering {
 	}
 }
 
-// retryAfterSeconds rounds up, so that nobody comes back before the lease has ended. Zero would invite a busy loop, and
-// half a minute is as long as a client should be kept from asking.
-func retryAfterSeconds(d time.Duration) int {
-	d = min(max(d, time.Second), 30*time.Second)
-	return int((d + time.Second - 1) / time.Second)
-}
-
 // storesByDefault reports whether an answer is final: a success, a redirect, or an error that the same request would
 // meet again. Statuses that tell of a passing state, of the caller's rights or of this server's trouble are not.
-func storesByDefault(status int) bool {
+func IsFinal(status int) bool {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusConflict,
 		http.StatusMisdirectedRequest, http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests:
@@ -214,7 +172,7 @@ func encodeJSON(v any, indent string) []byte {
 	e.SetEscapeHTML(false)
 	e.SetIndent("", indent)
 	if err := e.Encode(v); err != nil {
-		panic("httpadapter: " + err.Error()) // a struct of strings, numbers and booleans always encodes
+		panic("dialect: " + err.Error()) // a struct of strings, numbers and booleans always encodes
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }

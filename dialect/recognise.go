@@ -1,4 +1,4 @@
-package httpadapter
+package dialect
 
 import (
 	"bytes"
@@ -72,7 +72,7 @@ var wordings = [...]wording{
 const maxError = 32 << 10
 
 // recognise returns the outcome that an answer tells of, in the words of any dialect, and 0 for every other answer.
-func recognise(status int, contentType string, body []byte) Outcome {
+func Recognise(status int, contentType string, body []byte) Outcome {
 	media, _, _ := mime.ParseMediaType(contentType)
 	if status < 400 || len(body) == 0 || len(body) > maxError || !strings.HasSuffix(media, "json") && !strings.HasSuffix(media, "xml") {
 		return 0
@@ -129,7 +129,7 @@ func readPlaces(media string, body []byte) map[string]string {
 	if b.Retryable != nil {
 		places["retryable"] = "said"
 	}
-	if strings.EqualFold(b.Error.Param, defaultHeader) {
+	if strings.EqualFold(b.Error.Param, KeyHeader) {
 		places["error.code of the key"] = b.Error.Code // and of no other parameter
 	}
 	if len(b.Message) > 0 {

@@ -1,4 +1,4 @@
-package httpadapter
+package dialect
 
 import (
 	"cmp"
@@ -32,7 +32,7 @@ func (Credicorp) Syntax() KeySyntax { return credicorpKeys }
 func (Credicorp) Marker(string) (name, value string) { return "Idempotency-Replayed", "true" }
 
 // Stores reports what [Problem.Stores] does.
-func (Credicorp) Stores(status int) bool { return storesByDefault(status) }
+func (Credicorp) Stores(status int) bool { return IsFinal(status) }
 
 // Render returns the outcome's error, indented by two spaces as on the vendor's page.
 func (Credicorp) Render(o Outcome, info Info) Rendering {
@@ -49,7 +49,7 @@ func (Credicorp) Render(o Outcome, info Info) Rendering {
 	e.Type, e.Code, e.Message = vendorType(status), code, cmp.Or(info.Message, message)
 	switch o { // "when it is about one field": the key's, and not the body or the service
 	case KeyMissing, KeyMalformed, KeyTooLong, KeyRepeated, Mismatch, InProgress, OutcomeUnknown, ReplayUnavailable:
-		e.Param = cmp.Or(info.Header, defaultHeader)
+		e.Param = cmp.Or(info.Header, KeyHeader)
 	}
 	e.DocURL, e.RequestID = info.DocURL, info.RequestID
 	return Rendering{Status: status, ContentType: "application/json", Body: encodeJSON(body, "  ")}
@@ -64,7 +64,7 @@ func credicorpText(o Outcome, info Info) (code, message string) {
 	case Mismatch:
 		return "idempotency_key_reused", "An idempotency key was reused with a different body."
 	case KeyMissing: // worded like its example of a missing parameter
-		return "parameter_missing", "Missing required parameter: " + cmp.Or(info.Header, defaultHeader) + "."
+		return "parameter_missing", "Missing required parameter: " + cmp.Or(info.Header, KeyHeader) + "."
 	case KeyMalformed, KeyTooLong, KeyRepeated:
 		return "invalid_request", message
 	case Unavailable:

@@ -1,9 +1,11 @@
-package httpadapter
+package dialect
 
 import (
 	"mime"
 	"strconv"
 	"strings"
+
+	"github.com/reprise-go/reprise/internal/field"
 )
 
 // quality returns the weight, 0 to 1, that Accept fields give a media type (RFC 9110 §12.5.1): that of the most
@@ -13,10 +15,10 @@ func quality(accepts []string, media string) (q float64) {
 	kind, _, _ := strings.Cut(media, "/")
 	ranges := [...]string{"*/*", kind + "/*", media} // from the least specific
 	found := -1
-	for _, field := range accepts {
-		for field != "" {
+	for _, list := range accepts {
+		for list != "" {
 			var element string
-			element, field = cutElement(field)
+			element, list = field.CutElement(list)
 			name, params, err := mime.ParseMediaType(element)
 			if err != nil {
 				continue
@@ -42,26 +44,4 @@ func quality(accepts []string, media string) (q float64) {
 		}
 	}
 	return q
-}
-
-// cutElement returns the first element of a comma-separated list and the rest. A comma in a quoted string ends nothing.
-func cutElement(list string) (element, rest string) {
-	quoted := false
-	for i := 0; i < len(list); i++ {
-		switch c := list[i]; {
-		case c == '"':
-			quoted = !quoted
-		case c == '\\' && quoted:
-			i++
-		case c == ',' && !quoted:
-			return list[:i], list[i+1:]
-		}
-	}
-	return list, ""
-}
-
-// mediaType returns a Content-Type in lower case and without its parameters, be they well-formed or not.
-func mediaType(contentType string) string {
-	essence, _, _ := strings.Cut(contentType, ";")
-	return strings.ToLower(trimValue(essence))
 }

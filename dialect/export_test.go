@@ -1,0 +1,8 @@
+package dialect
+
+const OutcomeCount = len(outcomes)
+
+type (
+	ProblemBody    = problem
+	BlueSnapErrors = bluesnapErrors
+)

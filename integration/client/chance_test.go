@@ -15,7 +15,7 @@ import (
 	"testing/cryptotest"
 	"time"
 
-	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/httpclient"
 	"github.com/reprise-go/reprise/integration/bubble"
 )
 
@@ -148,19 +148,19 @@ func (s *site) operation(t *testing.T, key string) (c count) {
 type told struct {
 	status  int
 	body    string
-	reply   httpadapter.Reply
+	reply   httpclient.Reply
 	unknown bool
 	err     error
 }
 
 func (s *site) call(t *testing.T, key, caller string) (got told) {
 	dice := chance(key, caller)
-	tr := &httpadapter.Transport{
+	tr := &httpclient.Transport{
 		Base:       flaky{s.base, dice},
 		TryTimeout: 5 * time.Second,
 		MaxTries:   1 + dice.IntN(9),
 	}
-	r := order(httpadapter.WithKey(t.Context(), key), "order of "+key)
+	r := order(httpclient.WithKey(t.Context(), key), "order of "+key)
 	r.Header.Set("X-Caller", caller)
 	if dice.IntN(20) == 0 {
 		r.Header.Set("X-Slow", fmt.Sprint(dice.IntN(20), "s"))
@@ -170,19 +170,19 @@ func (s *site) call(t *testing.T, key, caller string) (got told) {
 	}
 	resp, err := (&http.Client{Transport: tr}).Do(r)
 	if err != nil {
-		e, ok := errors.AsType[*httpadapter.CallError](err)
+		e, ok := errors.AsType[*httpclient.CallError](err)
 		if !ok || e.Key != key || e.Tries < 1 {
 			t.Errorf("%s, caller %s: got %v, want a *CallError", key, caller, err)
 			return told{err: err}
 		}
-		return told{err: err, unknown: errors.Is(err, httpadapter.ErrOutcomeUnknown), reply: httpadapter.Reply{Tries: e.Tries}}
+		return told{err: err, unknown: errors.Is(err, httpclient.ErrOutcomeUnknown), reply: httpclient.Reply{Tries: e.Tries}}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Errorf("%s, caller %s: half an answer: %v", key, caller, err)
 	}
-	return told{status: resp.StatusCode, body: string(body), reply: httpadapter.ReplyOf(resp)}
+	return told{status: resp.StatusCode, body: string(body), reply: httpclient.ReplyOf(resp)}
 }
 
 // flaky can't reach the server every tenth time.

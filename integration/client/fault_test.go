@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/reprise-go/reprise/dialect"
-	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/httpclient"
 	"github.com/reprise-go/reprise/integration/bubble"
 )
 
@@ -35,7 +35,7 @@ func TestOneEffectWhateverBefallsATry(t *testing.T) {
 			t.Run(tc.name+map[bool]string{true: ", on a connection used before"}[keeps], func(t *testing.T) {
 				bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 					s := newSite(t, f, 2)
-					client := http.Client{Transport: &httpadapter.Transport{Base: s.base}}
+					client := http.Client{Transport: &httpclient.Transport{Base: s.base}}
 					if keeps {
 						warm, err := client.Do(order(t.Context(), "another order"))
 						if err != nil {
@@ -55,7 +55,7 @@ func TestOneEffectWhateverBefallsATry(t *testing.T) {
 					}
 					defer resp.Body.Close()
 					body, err := io.ReadAll(resp.Body)
-					reply := httpadapter.ReplyOf(resp)
+					reply := httpclient.ReplyOf(resp)
 					if did := s.did(reply.Key); !slices.Equal(did, []string{string(body)}) || err != nil || resp.StatusCode != 201 {
 						t.Errorf("got %d %q, %v, and the effects are %q", resp.StatusCode, body, err, did)
 					}
@@ -72,9 +72,9 @@ func TestOneEffectWhateverBefallsATry(t *testing.T) {
 func TestHandlerSlowerThanATry(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		s := newSite(t, f, 2)
-		var seen []httpadapter.TryInfo
-		client := http.Client{Transport: &httpadapter.Transport{Base: s.base, TryTimeout: 5 * time.Second, Trace: &httpadapter.TransportTrace{
-			Try: func(_ context.Context, i httpadapter.TryInfo) { seen = append(seen, i) },
+		var seen []httpclient.TryInfo
+		client := http.Client{Transport: &httpclient.Transport{Base: s.base, TryTimeout: 5 * time.Second, Trace: &httpclient.Trace{
+			Try: func(_ context.Context, i httpclient.TryInfo) { seen = append(seen, i) },
 		}}}
 		r := order(t.Context(), "order")
 		r.Header.Set("X-Slow", "12s")
@@ -83,7 +83,7 @@ func TestHandlerSlowerThanATry(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		reply := httpadapter.ReplyOf(resp)
+		reply := httpclient.ReplyOf(resp)
 		if resp.StatusCode != 201 || !reply.Replayed || len(s.did(reply.Key)) != 1 || reply.Tries < 3 {
 			t.Errorf("got %s, %+v", resp.Status, reply)
 		}
@@ -101,21 +101,21 @@ func TestUnknownOutcomeIsFoundOut(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		s := newSite(t, f, 1)
 		s.fault = func(*http.Request, int) fault { return dropAfter }
-		client := http.Client{Transport: &httpadapter.Transport{Base: s.base, MaxTries: 3}}
+		client := http.Client{Transport: &httpclient.Transport{Base: s.base, MaxTries: 3}}
 		_, err := client.Do(order(t.Context(), "order"))
-		e, ok := errors.AsType[*httpadapter.CallError](err)
-		if !ok || !errors.Is(err, httpadapter.ErrOutcomeUnknown) || e.Tries != 3 {
+		e, ok := errors.AsType[*httpclient.CallError](err)
+		if !ok || !errors.Is(err, httpclient.ErrOutcomeUnknown) || e.Tries != 3 {
 			t.Fatalf("got %v", err)
 		}
 		s.fault = func(*http.Request, int) fault { return none }
-		resp, err := client.Do(order(httpadapter.WithKey(t.Context(), e.Key), "order"))
+		resp, err := client.Do(order(httpclient.WithKey(t.Context(), e.Key), "order"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer resp.Body.Close()
 		body, _ := io.ReadAll(resp.Body)
-		if did := s.did(e.Key); !slices.Equal(did, []string{string(body)}) || !httpadapter.ReplyOf(resp).Replayed {
-			t.Errorf("got %q, %+v, and the effects are %q", body, httpadapter.ReplyOf(resp), did)
+		if did := s.did(e.Key); !slices.Equal(did, []string{string(body)}) || !httpclient.ReplyOf(resp).Replayed {
+			t.Errorf("got %q, %+v, and the effects are %q", body, httpclient.ReplyOf(resp), did)
 		}
 	})
 }
@@ -124,16 +124,16 @@ func TestUnknownOutcomeIsFoundOut(t *testing.T) {
 func TestMismatchIsTold(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		s := newSite(t, f, 1)
-		client := http.Client{Transport: &httpadapter.Transport{Base: s.base}}
-		ctx := httpadapter.WithKey(t.Context(), "k")
+		client := http.Client{Transport: &httpclient.Transport{Base: s.base}}
+		ctx := httpclient.WithKey(t.Context(), "k")
 		for _, body := range []string{"order", "another"} {
 			resp, err := client.Do(order(ctx, body))
 			if err != nil {
 				t.Fatal(err)
 			}
 			resp.Body.Close()
-			reply := httpadapter.ReplyOf(resp)
-			if errors.Is(reply.Err, httpadapter.ErrMismatch) != (body == "another") || reply.Tries != 1 || reply.Unknown {
+			reply := httpclient.ReplyOf(resp)
+			if errors.Is(reply.Err, httpclient.ErrMismatch) != (body == "another") || reply.Tries != 1 || reply.Unknown {
 				t.Errorf("%s: %+v", body, reply)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/httpclient"
 	"github.com/reprise-go/reprise/integration/bubble"
 	"github.com/reprise-go/reprise/replay"
 )
@@ -17,16 +18,16 @@ func TestReplaysAreKnown(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		server httpadapter.Config
-		client httpadapter.Transport
+		client httpclient.Transport
 		first  bool // is the first answer taken for a replay? It can't be told, where the handler does what only replays should
 	}{
-		{"problem", httpadapter.Config{}, httpadapter.Transport{}, false},
-		{"ietf", httpadapter.Config{DialectName: "ietf"}, httpadapter.Transport{Quoted: true}, false},
-		{"credicorp", httpadapter.Config{DialectName: "credicorp"}, httpadapter.Transport{}, false},
-		{"stripe", httpadapter.Config{DialectName: "stripe"}, httpadapter.Transport{}, false},
-		{"bluesnap", httpadapter.Config{DialectName: "bluesnap"}, httpadapter.Transport{Dialect: dialect.BlueSnap{}}, true},
+		{"problem", httpadapter.Config{}, httpclient.Transport{}, false},
+		{"ietf", httpadapter.Config{DialectName: "ietf"}, httpclient.Transport{Quoted: true}, false},
+		{"credicorp", httpadapter.Config{DialectName: "credicorp"}, httpclient.Transport{}, false},
+		{"stripe", httpadapter.Config{DialectName: "stripe"}, httpclient.Transport{}, false},
+		{"bluesnap", httpadapter.Config{DialectName: "bluesnap"}, httpclient.Transport{Dialect: dialect.BlueSnap{}}, true},
 		{"bluesnap with strict keys", httpadapter.Config{DialectName: "bluesnap", Syntax: dialect.Strict},
-			httpadapter.Transport{Dialect: dialect.BlueSnap{}, Quoted: true}, true},
+			httpclient.Transport{Dialect: dialect.BlueSnap{}, Quoted: true}, true},
 	} {
 		for _, echo := range []bool{false, true} {
 			t.Run(tc.name+map[bool]string{true: ", echoed"}[echo], func(t *testing.T) {
@@ -52,13 +53,13 @@ func TestReplaysAreKnown(t *testing.T) {
 					t.Cleanup(base.CloseIdleConnections)
 					tc.client.Base = base
 					for i, want := range []bool{tc.first && echo, true} {
-						r, _ := http.NewRequestWithContext(httpadapter.WithKey(t.Context(), "order-1"), "POST", "http://api.test/", strings.NewReader("order"))
+						r, _ := http.NewRequestWithContext(httpclient.WithKey(t.Context(), "order-1"), "POST", "http://api.test/", strings.NewReader("order"))
 						resp, err := tc.client.RoundTrip(r)
 						if err != nil {
 							t.Fatal(err)
 						}
 						_ = resp.Body.Close()
-						if reply := httpadapter.ReplyOf(resp); resp.StatusCode != 200 || reply.Replayed != want {
+						if reply := httpclient.ReplyOf(resp); resp.StatusCode != 200 || reply.Replayed != want {
 							t.Errorf("answer %d: %d, %+v, want it replayed: %v", i+1, resp.StatusCode, reply, want)
 						}
 					}

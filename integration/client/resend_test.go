@@ -12,7 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/httpclient"
 )
 
 // net/http's Transport takes Idempotency-Key for leave to send a POST again, unasked, when a connection that it used
@@ -55,11 +55,11 @@ func TestResendThatNobodyAskedFor(t *testing.T) {
 
 			base := &http.Transport{}
 			t.Cleanup(base.CloseIdleConnections)
-			var last httpadapter.TryInfo
+			var last httpclient.TryInfo
 			client := &http.Client{Transport: base}
 			if tc.adapt {
-				client.Transport = &httpadapter.Transport{Base: base, MaxTries: 1, Trace: &httpadapter.TransportTrace{
-					Try: func(_ context.Context, i httpadapter.TryInfo) { last = i },
+				client.Transport = &httpclient.Transport{Base: base, MaxTries: 1, Trace: &httpclient.Trace{
+					Try: func(_ context.Context, i httpclient.TryInfo) { last = i },
 				}}
 			}
 			send := func(path, key string) (string, error) {

@@ -46,6 +46,7 @@ var rooms = []room{
 	{name: "replay", environ: true, behind: []string{"lock", "cache"}, thirds: []string{goRedis}},
 	{name: "dialect"},
 	{name: "httpadapter", environ: true, behind: []string{"lock", "cache", "replay", "dialect"}, thirds: []string{jsonText}},
+	{name: "httpclient", behind: []string{"dialect"}},
 	{name: "internal/charset"},
 	{name: "internal/config"},
 	{name: "internal/envconf", environ: true, thirds: []string{env}},
@@ -83,7 +84,8 @@ func TestRoomsImportOneWay(t *testing.T) {
 	}
 }
 
-// What a program links that imports one room. So dialect links nothing outside the standard library.
+// What a program links that imports one room. So a client in httpclient links no Redis, no redsync and no msgpack, and
+// dialect nothing outside the standard library.
 func TestRoomsLinkNothingElse(t *testing.T) {
 	for _, r := range rooms {
 		t.Run(r.name, func(t *testing.T) {
@@ -121,7 +123,7 @@ func TestGRPCAdapterStandsBesideHTTP(t *testing.T) {
 		}
 	}
 	for _, p := range list(t, "grpcadapter", "-deps", ".") {
-		if ours, _ := strings.CutPrefix(p.ImportPath, module+"/"); ours == "httpadapter" {
+		if ours, _ := strings.CutPrefix(p.ImportPath, module+"/"); ours == "httpadapter" || ours == "httpclient" {
 			t.Errorf("it links %s", ours)
 		}
 	}

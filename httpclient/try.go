@@ -1,4 +1,4 @@
-package httpadapter
+package httpclient
 
 import (
 	"bytes"
@@ -92,7 +92,7 @@ func (c *call) request(ctx context.Context, body io.ReadCloser) *http.Request {
 func (c *call) receive(a *answer, cancel context.CancelCauseFunc) error {
 	resp := a.resp
 	if resp == nil {
-		return errors.New("httpadapter: Base returned neither an answer nor an error")
+		return errors.New("httpclient: Base returned neither an answer nor an error")
 	}
 	if resp.Body == nil {
 		resp.Body = http.NoBody // http.Client allows it

@@ -1,4 +1,4 @@
-package httpadapter
+package httpclient
 
 import (
 	"context"
@@ -41,7 +41,7 @@ func (c *call) prepare(fault error) (io.ReadCloser, error) {
 		fault = checkFields(c.r.Header)
 	}
 	if fault != nil {
-		fault = fmt.Errorf("httpadapter: %w", fault)
+		fault = fmt.Errorf("httpclient: %w", fault)
 	} else if fault = c.chooseKey(); fault == nil && c.r.Context().Err() != nil {
 		_, fault = c.finish(answer{})
 	}

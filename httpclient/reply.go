@@ -1,4 +1,4 @@
-package httpadapter
+package httpclient
 
 import (
 	"errors"
@@ -14,14 +14,14 @@ import (
 // What an answer, or the lack of one, means for the key, for errors.Is. The error is a *CallError.
 var (
 	// ErrMismatch: the key belongs to another operation, and this one was not carried out.
-	ErrMismatch = errors.New("httpadapter: key used for another request")
+	ErrMismatch = errors.New("httpclient: key used for another request")
 
 	// ErrInProgress: a request with this key is still being carried out. Ask again, with the key.
-	ErrInProgress = errors.New("httpadapter: a request with this key is in progress")
+	ErrInProgress = errors.New("httpclient: a request with this key is in progress")
 
 	// ErrOutcomeUnknown: the operation may have been carried out or not. Ask again with the key, or
 	// find out by other means; never use another key.
-	ErrOutcomeUnknown = errors.New("httpadapter: outcome unknown")
+	ErrOutcomeUnknown = errors.New("httpclient: outcome unknown")
 )
 
 // A CallError is a call that has no answer from the server's handler. Its text doesn't hold the key.
@@ -34,11 +34,11 @@ type CallError struct {
 }
 
 func (e *CallError) Error() string {
-	what := "httpadapter: nothing was done"
+	what := "httpclient: nothing was done"
 	if e.sentinel() != nil {
 		what = e.sentinel().Error()
 	} else if e.Outcome != 0 {
-		what = "httpadapter: the server answers: " + e.Outcome.String()
+		what = "httpclient: the server answers: " + e.Outcome.String()
 	}
 	what = fmt.Sprintf("%s (tries: %d, last status: %d)", what, e.Tries, e.Status)
 	if e.Cause != nil {

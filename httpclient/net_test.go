@@ -1,4 +1,4 @@
-package httpadapter
+package httpclient
 
 import (
 	"context"
@@ -138,7 +138,7 @@ func TestLostAndThenRefused(t *testing.T) {
 	var seen []TryInfo
 	client := newClient(t, func(tr *Transport) {
 		tr.MaxTries = 1
-		tr.Trace = &TransportTrace{Try: func(_ context.Context, i TryInfo) { seen = append(seen, i) }}
+		tr.Trace = &Trace{Try: func(_ context.Context, i TryInfo) { seen = append(seen, i) }}
 	})
 	resp, err := client.Post(s.URL+"/warm", "text/plain", strings.NewReader("order"))
 	want(t, resp, err, 200, "")

@@ -1,4 +1,4 @@
-package httpadapter
+package httpclient
 
 import (
 	"context"
@@ -200,7 +200,7 @@ func TestGivingUpDuringAWait(t *testing.T) {
 					tr.Backoff = time.Minute
 					r, cancel := cancels(order(t.Context(), "order"))
 					var wait time.Duration
-					tr.Trace = &TransportTrace{Retry: func(_ context.Context, i RetryInfo) {
+					tr.Trace = &Trace{Retry: func(_ context.Context, i RetryInfo) {
 						wait = i.Wait / 2
 						time.AfterFunc(wait, cancel)
 					}}

@@ -1,4 +1,4 @@
-package httpadapter
+package httpclient
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 
 // A TransportTrace is told what calls go through. Its functions may be nil, are called on the goroutine of the call with
 // the request's context, and must not block. Keys are in them for tracing a call; they don't belong in a log.
-type TransportTrace struct {
+type Trace struct {
 	// Try is called after each try.
 	Try func(context.Context, TryInfo)
 
@@ -42,13 +42,13 @@ type RetryInfo struct {
 	Err    error  // of the try before
 }
 
-func (t *TransportTrace) try(ctx context.Context, i TryInfo) {
+func (t *Trace) try(ctx context.Context, i TryInfo) {
 	if t != nil && t.Try != nil {
 		t.Try(ctx, i)
 	}
 }
 
-func (t *TransportTrace) retry(ctx context.Context, i RetryInfo) {
+func (t *Trace) retry(ctx context.Context, i RetryInfo) {
 	if t != nil && t.Retry != nil {
 		t.Retry(ctx, i)
 	}

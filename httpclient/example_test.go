@@ -1,4 +1,4 @@
-package httpadapter_test
+package httpclient_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/httpclient"
 )
 
 func ExampleTransport() {
@@ -18,14 +18,14 @@ func ExampleTransport() {
 	defer payments.Close()
 	payments.loseAnswers(1) // the first payment is made, and its answer lost
 
-	client := &http.Client{Transport: &httpadapter.Transport{}}
+	client := &http.Client{Transport: &httpclient.Transport{}}
 	resp, err := client.Post(payments.URL, "application/json", strings.NewReader(`{"amount":1999}`))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer resp.Body.Close()
-	reply := httpadapter.ReplyOf(resp)
+	reply := httpclient.ReplyOf(resp)
 	fmt.Println(resp.Status, "replayed:", reply.Replayed, "tries:", reply.Tries, "made:", payments.made)
 	// Output: 201 Created replayed: true tries: 2 made: 1
 }
@@ -36,14 +36,14 @@ func ExampleNewKey() {
 	payments := newPayments()
 	defer payments.Close()
 	type row struct{ key, body string }
-	table := map[string]row{"order-1": {httpadapter.NewKey(), `{"amount":1999}`}}
+	table := map[string]row{"order-1": {httpclient.NewKey(), `{"amount":1999}`}}
 
 	// pay is what the program does for each row that it finds, at its start too.
 	pay := func(client *http.Client, id string) {
-		ctx := httpadapter.WithKey(context.Background(), table[id].key)
+		ctx := httpclient.WithKey(context.Background(), table[id].key)
 		r, _ := http.NewRequestWithContext(ctx, "POST", payments.URL, strings.NewReader(table[id].body))
 		resp, err := client.Do(r)
-		if errors.Is(err, httpadapter.ErrOutcomeUnknown) {
+		if errors.Is(err, httpclient.ErrOutcomeUnknown) {
 			fmt.Println("outcome unknown: the row stays")
 			return
 		} else if err != nil {
@@ -51,14 +51,14 @@ func ExampleNewKey() {
 			return
 		}
 		defer resp.Body.Close()
-		fmt.Println(resp.Status, "replayed:", httpadapter.ReplyOf(resp).Replayed)
+		fmt.Println(resp.Status, "replayed:", httpclient.ReplyOf(resp).Replayed)
 		delete(table, id)
 	}
 
 	payments.loseAnswers(3)
-	pay(&http.Client{Transport: &httpadapter.Transport{MaxTries: 3}}, "order-1")
+	pay(&http.Client{Transport: &httpclient.Transport{MaxTries: 3}}, "order-1")
 	// The program is restarted here.
-	pay(&http.Client{Transport: &httpadapter.Transport{}}, "order-1")
+	pay(&http.Client{Transport: &httpclient.Transport{}}, "order-1")
 	fmt.Println("made:", payments.made, "rows:", len(table))
 	// Output:
 	// outcome unknown: the row stays

@@ -1,4 +1,4 @@
-package httpadapter
+package httpclient
 
 import (
 	"errors"
@@ -90,9 +90,9 @@ func TestBadRequestsAreNotSent(t *testing.T) {
 		{name: "a key under two spellings", edit: func(r *http.Request) {
 			r.Header["Idempotency-Key"], r.Header["idempotency-key"] = []string{"a"}, []string{"a"}
 		}, want: "dialect: Idempotency-Key is one of several: want one field line"},
-		{name: "a header that net/http refuses", edit: func(r *http.Request) { r.Header.Set("X-A", "secret\n") }, want: "httpadapter: the value of the header X-A has a control character"},
-		{name: "a header's name that net/http refuses", edit: func(r *http.Request) { r.Header["a b"] = []string{""} }, want: `httpadapter: "a b" is no header name`},
-		{name: "bad settings", tr: Transport{MaxTries: -1, Methods: []string{"GET", "POST"}}, want: "httpadapter: Methods: got \"GET\", want methods in upper case other than GET, HEAD, OPTIONS and TRACE, each once\nMaxTries: got \"-1\", want 1 or more"},
+		{name: "a header that net/http refuses", edit: func(r *http.Request) { r.Header.Set("X-A", "secret\n") }, want: "httpclient: the value of the header X-A has a control character"},
+		{name: "a header's name that net/http refuses", edit: func(r *http.Request) { r.Header["a b"] = []string{""} }, want: `httpclient: "a b" is no header name`},
+		{name: "bad settings", tr: Transport{MaxTries: -1, Methods: []string{"GET", "POST"}}, want: "httpclient: Methods: got \"GET\", want methods in upper case other than GET, HEAD, OPTIONS and TRACE, each once\nMaxTries: got \"-1\", want 1 or more"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := &stage{scenes: []scene{created}}

@@ -1,4 +1,4 @@
-package httpadapter
+package httpclient
 
 import (
 	"cmp"
@@ -14,7 +14,7 @@ import (
 
 // A Transport is an [http.RoundTripper] whose calls are safe to repeat, and which repeats them. Its zero value is ready:
 //
-//	client := &http.Client{Transport: &httpadapter.Transport{}}
+//	client := &http.Client{Transport: &httpclient.Transport{}}
 //
 // Every POST and PATCH gets an idempotency key: the one in its header, else that of [WithKey], else a new one. One that
 // the header has is never altered: where a server could read another key out of it than the caller means (several field
@@ -105,7 +105,7 @@ type Transport struct {
 	MaxResponse int64
 
 	// Trace is told of tries and waits. Nil is off.
-	Trace *TransportTrace
+	Trace *Trace
 }
 
 const (
@@ -136,6 +136,9 @@ func (t *Transport) withDefaults() Transport {
 	c.MaxResponse = cmp.Or(c.MaxResponse, defaultBuffer)
 	return c
 }
+
+// ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
+type ConfigError = config.Error
 
 // Validate returns every fault of the fields at once, each a *[ConfigError]. RoundTrip asks it too, and sends nothing if
 // there is any.

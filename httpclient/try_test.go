@@ -1,4 +1,4 @@
-package httpadapter
+package httpclient
 
 import (
 	"context"
@@ -232,7 +232,7 @@ func TestTransportTrace(t *testing.T) {
 	play(t, func(t *testing.T, tr *Transport, s *stage) {
 		type mark struct{}
 		ctx := context.WithValue(WithKey(t.Context(), "k"), mark{}, "caller's")
-		tr.Trace = &TransportTrace{
+		tr.Trace = &Trace{
 			Try: func(got context.Context, i TryInfo) {
 				if tries = append(tries, i); got.Value(mark{}) == nil {
 					t.Error("not the caller's context")

@@ -81,4 +81,9 @@
 //
 // A reader refuses what it doesn't know: another version, another flag, bytes left
 // over.
+//
+// # What belongs here
+//
+// This package owns the record: its format, its versions, its bounds, and how long it
+// is kept. It must not know who may write one: no lock, no request, no answer.
 package cache

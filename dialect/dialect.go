@@ -7,10 +7,7 @@ import (
 	"time"
 )
 
-// defaultHeader carries the key (draft-ietf-httpapi-idempotency-key-header-07 §2), in HTTP's canonical form.
-const KeyHeader = "Idempotency-Key"
-
-// Outcome is what became of a request that the adapter answers itself, without the handler's answer or a stored one.
+// Outcome is what became of a request that a server answers itself, without the handler's answer or a stored one.
 type Outcome uint8
 
 const (
@@ -25,8 +22,8 @@ const (
 	ReplayUnavailable                    // ran once, and its answer was too large to keep
 	Unavailable                          // the store can't be reached
 	Unreadable                           // the value under the key is none of ours
-	ReplayRefused                        // Config.Authorize said Forbid of a key that has been used
-	ReplayHidden                         // it said Hide: the caller must not even learn of the key
+	ReplayRefused                        // the caller may not learn of a key that has been used
+	ReplayHidden                         // nor even that it has been: httpadapter.Hide
 	BodyIncomplete                       // the request's body broke off
 	Unscoped                             // nobody knows whose key it is
 )
@@ -87,8 +84,9 @@ type Info struct {
 	// DocURL is the absolute URL of a page on the API's idempotency; empty if there is none.
 	DocURL string
 
-	// Message is what Config.Message says of the outcome, in place of the dialect's text for people: Problem's detail, the
-	// vendors' message or description. Empty leaves the dialect's own words. Codes, types and titles never change.
+	// Message is what the operator says of the outcome (httpadapter.Config.Message), in place of the dialect's text for
+	// people: Problem's detail, the vendors' message or description. Empty leaves the dialect's own words. Codes, types
+	// and titles never change.
 	Message string
 
 	// RequestID is what the API calls this request; empty if it has no name.
@@ -102,11 +100,12 @@ type Info struct {
 // A Dialect is an API's own way of talking about idempotency: which keys it accepts, the errors it answers with, how it
 // marks a replay, and what it stores. [Problem] is the default. A dialect that differs in some of it embeds another:
 //
-//	type teapot struct{ httpadapter.Problem }
+//	type teapot struct{ dialect.Problem }
 //
 //	func (teapot) Marker(key string) (name, value string) { return "Teapot-Replayed", "true" }
 //
-// The example has one with an error envelope of its own. Config.Dialect takes it. The methods are called concurrently.
+// httpadapter.Config.Dialect takes it, and the example there has one with an error envelope of its own. The methods are
+// called concurrently.
 type Dialect interface {
 	// Syntax returns the keys that are accepted where the configuration names no syntax.
 	Syntax() KeySyntax
@@ -134,7 +133,7 @@ type ReplayDialect interface {
 }
 
 // A Rendering is an error answer, but for the headers that are the same in all dialects: Retry-After, x-should-retry,
-// Cache-Control, X-Content-Type-Options and Content-Length are written by the adapter, whatever Header has, and its Link
+// Cache-Control, X-Content-Type-Options and Content-Length are written by httpadapter, whatever Header has, and its Link
 // is added. Of these, ReplayHidden has Content-Length alone.
 type Rendering struct {
 	Status      int         // zero means the outcome's default
@@ -153,7 +152,7 @@ func notFound() Rendering {
 	}
 }
 
-// storesByDefault reports whether an answer is final: a success, a redirect, or an error that the same request would
+// IsFinal reports whether an answer is final: a success, a redirect, or an error that the same request would
 // meet again. Statuses that tell of a passing state, of the caller's rights or of this server's trouble are not.
 func IsFinal(status int) bool {
 	switch status {

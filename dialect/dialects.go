@@ -6,7 +6,7 @@ import (
 )
 
 // dialects is the one place where the names that an operator can choose from meet the dialects. The first is the
-// default. Config.DialectName's tag repeats the names; a test compares them.
+// default. The tag of httpadapter.Config.DialectName repeats the names; a test compares them.
 var dialects = []struct {
 	name    string
 	dialect Dialect
@@ -18,7 +18,7 @@ var dialects = []struct {
 	{"stripe", Stripe{}},
 }
 
-// dialectNamed returns the ready-made dialect of that name, the default for "", or nil for an unknown name.
+// Named returns the ready-made dialect of that name, the default for "", or nil for an unknown name.
 func Named(name string) Dialect {
 	for _, d := range dialects {
 		if d.name == cmp.Or(name, dialects[0].name) {

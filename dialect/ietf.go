@@ -10,12 +10,12 @@ const draftURL = "https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotenc
 
 // IETF is the [Dialect] of draft-ietf-httpapi-idempotency-key-header-07: the members of [Problem], with the draft's
 // words where it has some (under Error Scenarios), and one type for all outcomes, which are told apart by their code.
-// As in the draft's examples the type is the API's page on idempotency, Config.DocURL; without one it is the draft's
+// As in the draft's examples the type is the API's page on idempotency, Info.DocURL; without one it is the draft's
 // own.
 type IETF struct{}
 
 // Syntax returns [Strict]: §2.1 says that the value must be a String, and [Lenient] would teach clients to send what
-// another server of the same standard refuses. Config.Syntax can still be Lenient.
+// another server of the same standard refuses. A server can still be set to Lenient.
 func (IETF) Syntax() KeySyntax { return Strict }
 
 // Marker returns Idempotency-Replayed: true. The draft has no marker.

@@ -10,6 +10,9 @@ import (
 	"github.com/reprise-go/reprise/internal/field"
 )
 
+// KeyHeader carries the key (draft-ietf-httpapi-idempotency-key-header-07 §2), in HTTP's canonical form.
+const KeyHeader = "Idempotency-Key"
+
 // maxKey is the longest key in bytes, unescaped, that Lenient and Strict accept.
 const maxKey = 255
 

@@ -68,10 +68,10 @@ var wordings = [...]wording{
 }
 
 // maxError is the longest body in bytes that is read as an error about the key. The longest of ours has under 2 KiB, less
-// what Config.Message adds.
+// what Info.Message adds.
 const maxError = 32 << 10
 
-// recognise returns the outcome that an answer tells of, in the words of any dialect, and 0 for every other answer.
+// Recognise returns the outcome that an answer tells of, in the words of any dialect, and 0 for every other answer.
 func Recognise(status int, contentType string, body []byte) Outcome {
 	media, _, _ := mime.ParseMediaType(contentType)
 	if status < 400 || len(body) == 0 || len(body) > maxError || !strings.HasSuffix(media, "json") && !strings.HasSuffix(media, "xml") {

@@ -10,8 +10,8 @@ import (
 
 // What any of our dialects says, Transport understands: nothing here may drift apart.
 func TestRecognisesEveryDialect(t *testing.T) {
-	for _, dialectName := range dialect.Names() {
-		d := dialect.Named(dialectName)
+	for _, spoken := range dialect.Names() {
+		d := dialect.Named(spoken)
 		for name, o := range allOutcomes {
 			for _, accept := range []string{"application/json", "application/xml"} { // for BlueSnap
 				info := goldenInfo(d, o)
@@ -30,7 +30,7 @@ func TestRecognisesEveryDialect(t *testing.T) {
 					got = dialect.KeyMalformed
 				}
 				if got != want {
-					t.Errorf("%s, %s: recognised as %d, want %d: %d %s", dialectName, name, got, want, w.Code, w.Body)
+					t.Errorf("%s, %s: recognised as %d, want %d: %d %s", spoken, name, got, want, w.Code, w.Body)
 				}
 			}
 		}

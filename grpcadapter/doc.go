@@ -30,7 +30,7 @@
 // # What clients see
 //
 // Errors of reprise's own carry a google.rpc.ErrorInfo of [Domain], whose reasons are the codes of
-// httpadapter:
+// [dialect.Outcome]:
 //
 //	INVALID_ARGUMENT     MISSING, INVALID    with google.rpc.BadRequest
 //	INVALID_ARGUMENT     UNSCOPED            nothing says whose key it is
@@ -70,4 +70,11 @@
 //   - grpc.SetSendCompressor and grpc.ClientSupportedCompressors reach for gRPC's own stream, and
 //     fail in a handler under a key.
 //   - Each call under a key holds its answer twice, encoded and not, while it is stored.
+//
+// # What belongs here
+//
+// This package owns both sides of gRPC: whose key a call has, its message and fingerprint, what of an answer a record
+// keeps, outcomes as statuses, and the client's tries. It must not know locks or scripts, which are replay's business,
+// nor HTTP: of what both have in common, the syntax of keys and the codes of outcomes, package dialect is the owner.
+// It is a module of its own, so that nobody else needs gRPC.
 package grpcadapter

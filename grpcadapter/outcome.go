@@ -39,7 +39,7 @@ const (
 	replayHidden              // it said that the caller must not even learn of it
 )
 
-// outcomes is the one place that says of each outcome its reason, which is httpadapter's code in
+// outcomes is the one place that says of each outcome its reason, which is dialect's code in
 // ErrorInfo's spelling, its status code, whether the same call may be sent again, and what a client
 // reads: texts may be reworded.
 //

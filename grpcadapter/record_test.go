@@ -112,7 +112,7 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// One vocabulary at both doors: a reason is httpadapter's code.
+// One vocabulary at both doors: a reason is dialect's code.
 func TestReasonsAreThoseOfHTTP(t *testing.T) {
 	for o, http := range map[outcome]dialect.Outcome{
 		unknown: 0, keyMissing: dialect.KeyMissing, keyInvalid: dialect.KeyMalformed, unscoped: dialect.Unscoped,

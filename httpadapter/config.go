@@ -29,7 +29,7 @@ type Config struct {
 	Dialect dialect.Dialect `env:"-"`
 
 	// DialectName is the Dialect where that is nil: problem, ietf, credicorp, bluesnap or stripe,
-	// ready-made as Problem, IETF and so on. Zero means "problem".
+	// ready-made as dialect.Problem, dialect.IETF and so on. Zero means "problem".
 	DialectName string `env:"HTTP_DIALECT" want:"one of problem, ietf, credicorp, bluesnap, stripe"`
 
 	// RequireKey answers 400 to a request without a key. Zero (false) lets it pass unprotected.
@@ -43,14 +43,16 @@ type Config struct {
 	// Headers may carry the key; several in one request must agree. Zero means Idempotency-Key.
 	Headers []string `env:"HTTP_KEY_HEADERS" want:"names of request headers other than Host and those of one connection, each once, separated by commas"`
 
-	// Syntax is what keys look like. Zero means as the dialect says: Lenient, for Problem.
+	// Syntax is what keys look like. Zero means as the dialect says: dialect.Lenient, for
+	// dialect.Problem.
 	Syntax dialect.KeySyntax `env:"HTTP_KEY_SYNTAX" want:"lenient or strict"`
 
 	// MaxBody and MaxResponse bound in bytes a request's body, which is read whole, and the body of
 	// an answer that is kept. Zero means 1 MiB each; at most 256 MiB. Beside its body, a record has
 	// 256 KiB of headers and trailers, and 4,096 names and values. It must also fit
 	// cache.Config.MaxDecoded. A larger answer is given, and not kept; a record of one, written by a
-	// machine of a higher limit, is not given: retries of both get ReplayUnavailable.
+	// machine of a higher limit, is not given: retries of both get
+	// dialect.ReplayUnavailable.
 	MaxBody     int64 `env:"HTTP_MAX_BODY" want:"a size from 1 to 256MiB"`
 	MaxResponse int64 `env:"HTTP_MAX_RESPONSE" want:"a size from 1 to 256MiB"`
 
@@ -152,7 +154,7 @@ type Authorization uint8
 const (
 	Allow  Authorization = iota
 	Forbid               // 403, whatever the key's state
-	Hide                 // 404, with nothing that tells it from any other: see Dialect.Render
+	Hide                 // 404, with nothing that tells it from any other: see dialect.Dialect
 )
 
 const (

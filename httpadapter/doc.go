@@ -10,7 +10,7 @@
 //
 // The handler's answer is held back until it is stored. A duplicate of a request in flight gets 409
 // with Retry-After, a key that is used for another request 422, and a Redis that can't be asked 503;
-// see [Dialect]. The handler learns its attempt and fence from its context, by
+// see [dialect.Outcome]. The handler learns its attempt and fence from its context, by
 // [replay.AttemptFrom]; that context ends if the lease is lost, but not when the client hangs up:
 // the work goes on and its answer waits for the retry.
 //
@@ -45,30 +45,14 @@
 //
 // # Dialects
 //
-// A [Dialect] is how the API talks of idempotency: which keys it accepts, status and body of each error, how a replay
-// is marked, and which answers are stored. Config.DialectName chooses a ready-made one:
+// A [dialect.Dialect] is how the API talks of idempotency: which keys it accepts, status and body of each error, how a
+// replay is marked, and which answers are stored. Config.DialectName chooses a ready-made one of package dialect, which
+// has their table; Config.Dialect takes one of your own, and the example of Config writes one.
 //
-//	name       type       in progress  mismatch  marker                      keys                       stores
-//	problem    Problem    409          422       Idempotency-Replayed: true  Lenient                    final answers
-//	ietf       IETF       409          422       Idempotency-Replayed: true  Strict                     final answers
-//	credicorp  Credicorp  409          409       Idempotency-Replayed: true  1 to 255 visible ASCII     final answers
-//	bluesnap   BlueSnap   409          422       Idempotency-Key: the key    1 to 64 of A-Z a-z 0-9 -   final answers
-//	stripe     Stripe     409          400       Idempotent-Replayed: true   1 to 255 characters        all, 5xx too
-//
-// The vendors' words are those of their public pages; an outcome that they have none for is answered in their shape,
-// with the default's status. Whatever the dialect, Retry-After is there if, and only if, the same request may be sent
-// again, and the error carries Cache-Control: no-store and X-Should-Retry. Config.Message rewords or translates the
-// text for people, never a code. No record keeps a marker of any dialect, so a replay shows its own and no other: what
-// a handler sets under one of the three names, Idempotency-Key among them, is in the first answer only.
-//
-// Config.Dialect takes one of your own; the example of Dialect writes one.
-//
-// # Clients
-//
-// [Transport] is the other half, for any API that takes such keys: an [http.RoundTripper] that gives each call one key,
-// sends the same bytes under it until there is an answer or no time left, and tells by [ReplyOf] whether that was fresh or
-// replayed, and by [ErrOutcomeUnknown] when nobody can know. [NewKey] and [WithKey] let a call survive a restart of
-// its caller. What other clients do with which answer is in docs/clients.md.
+// Whatever the dialect, Retry-After is there if, and only if, the same request may be sent again, and the error carries
+// Cache-Control: no-store and X-Should-Retry. Config.Message rewords or translates the text for people, never a code. No
+// record keeps a marker of any dialect, so a replay shows its own and no other: what a handler sets under one of the
+// three names, Idempotency-Key among them, is in the first answer only.
 //
 // # Limits
 //
@@ -86,4 +70,11 @@
 // twice what has come, and 4 KiB before any has. What passes through past the cap, by Write, Flush or
 // ReadFrom, is held nowhere. A record is held to all this when it is read, whoever wrote it: to
 // MaxResponse, and to the headers that records keep.
+//
+// # What belongs here
+//
+// This package owns the server's side of HTTP: whose key a request has, its body and [Fingerprint], the handler's answer
+// and which of its headers a record keeps, and the way of a request through the engine. It must not know locks or scripts,
+// which are replay's business, the words of errors, which are package dialect's, nor the client's side, which is
+// httpclient. How it behaves in time and under faults is tested in integration/bubble, in the files http_*_test.go.
 package httpadapter

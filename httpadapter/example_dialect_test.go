@@ -37,7 +37,7 @@ func (acme) Render(o dialect.Outcome, info dialect.Info) dialect.Rendering {
 
 // A dialect of one's own embeds another and says what differs. Retry-After and the other headers that all dialects share
 // are the adapter's.
-func ExampleDialect() {
+func ExampleConfig_dialect() {
 	engine, err := replay.New(redis.NewClient(&redis.Options{}), replay.Config{})
 	if err != nil {
 		panic(err)

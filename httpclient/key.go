@@ -39,7 +39,7 @@ func WithKey(ctx context.Context, key string) context.Context {
 	return context.WithValue(ctx, callKey{}, key)
 }
 
-// chooseKey settles the key of all tries. Its error is a *KeyError, which doesn't hold the key.
+// chooseKey settles the key of all tries. Its error is a *dialect.KeyError, which doesn't hold the key.
 func (c *call) chooseKey() (err error) {
 	name := http.CanonicalHeaderKey(c.Header)
 	if c.field, err = carried(c.r.Header, name); err != nil {

@@ -29,7 +29,7 @@ type CallError struct {
 	Key     string
 	Tries   int
 	Status  int             // of the last answer, or 0
-	Outcome dialect.Outcome // what the server said, or OutcomeUnknown; 0 means that surely nothing was done
+	Outcome dialect.Outcome // what the server said, or dialect.OutcomeUnknown; 0 means that surely nothing was done
 	Cause   error           // without an answer: the last network error, and why the call ended; else nil
 }
 
@@ -90,8 +90,8 @@ type Reply struct {
 	Unknown bool
 
 	// Err is nil for an answer of the server's handler, whatever its status, and else a *CallError:
-	// the answer is about the key. It is known by its body, in the dialects Problem, IETF,
-	// Credicorp, BlueSnap and Stripe.
+	// the answer is about the key. It is known by its body, in any ready-made dialect: see
+	// dialect.Recognise.
 	Err error
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/reprise-go/reprise/dialect"
 )
 
-// A TransportTrace is told what calls go through. Its functions may be nil, are called on the goroutine of the call with
+// A Trace is told what calls go through. Its functions may be nil, are called on the goroutine of the call with
 // the request's context, and must not block. Keys are in them for tracing a call; they don't belong in a log.
 type Trace struct {
 	// Try is called after each try.

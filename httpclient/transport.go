@@ -59,8 +59,8 @@ type Transport struct {
 
 	// Dialect is the server's, where its replays have a mark of its own: its Marker counts beside
 	// Idempotency-Replayed and Idempotent-Replayed, which need no setting. BlueSnap's is the key,
-	// sent back on replays only; others send it back always, so that without BlueSnap{} here an echo
-	// proves nothing. Errors about the key are known in every dialect. Nil means none.
+	// sent back on replays only; others send it back always, so that without dialect.BlueSnap{} here
+	// an echo proves nothing. Errors about the key are known in every dialect. Nil means none.
 	Dialect dialect.Dialect
 
 	// Methods take part; others, and requests that ask for an Upgrade, are passed to Base untouched.
@@ -158,8 +158,8 @@ func (t *Transport) Validate() error {
 }
 
 // RoundTrip does a call: one request, sent as often as it takes. It neither changes r nor keeps it, and always closes
-// its body. What can't be sent at all is an error before the first try: a *[ConfigError], a *[KeyError] for a key that the
-// header can't carry, or a *[CallError] with no Tries for a body that can't be read and a context that has ended.
+// its body. What can't be sent at all is an error before the first try: a *[ConfigError], a *[dialect.KeyError] for a key
+// that the header can't carry, or a *[CallError] with no Tries for a body that can't be read and a context that has ended.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	c := &call{Transport: t.withDefaults(), r: r}
 	if !c.takesPart() {

@@ -226,7 +226,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	})
 }
 
-func TestTransportTrace(t *testing.T) {
+func TestTrace(t *testing.T) {
 	var tries []TryInfo
 	var retries []RetryInfo
 	play(t, func(t *testing.T, tr *Transport, s *stage) {

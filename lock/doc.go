@@ -60,4 +60,10 @@
 // run out, which takes one TTL, or let it write every command to disk before it answers (appendonly yes,
 // appendfsync always). See "Performance, Crash Recovery and fsync" in
 // https://redis.io/docs/latest/develop/clients/patterns/distributed-locks/.
+//
+// # What belongs here
+//
+// This package owns the claim under a key: grant, renewal, loss, fence, attempt, and a commit that only the holder can
+// make. It knows values as bytes, and must not know what they mean: no request, no answer, no record's format. How it
+// behaves in time and under faults is tested in integration/bubble, in the files lock_*_test.go.
 package lock

@@ -27,4 +27,11 @@
 // Those of package lock: work that ignores its context and its fence can act after it lost the
 // key, and a Redis failover can forget a claim or a record. With [RunUnguarded] and with Shadow
 // the first promise is waived.
+//
+// # What belongs here
+//
+// This package owns what becomes of a request: the table of states, policies, waiting, outcomes, and what a request is.
+// It must not know the protocol by which the request came, be it HTTP, gRPC or a queue's, nor Redis's scripts and a
+// record's bytes, which are lock's and cache's. How it behaves in time and under faults is tested in integration/bubble,
+// in the files replay_*_test.go.
 package replay

@@ -1,11 +1,12 @@
+// Package charset has sets of bytes, such as those that a syntax allows.
 package charset
 
 import "strconv"
 
-// charset is a set of bytes, one bit each.
+// A Set is a set of bytes, one bit each.
 type Set [4]uint64
 
-// newCharset panics if a range is neither one byte nor two with a hyphen between.
+// New returns the union of ranges, each one byte ("-") or the first and last of a run ("A-Z"). It panics if one is neither.
 func New(ranges ...string) (set Set) {
 	for _, r := range ranges {
 		if len(r) != 1 && (len(r) != 3 || r[1] != '-' || r[0] > r[2]) {
@@ -18,7 +19,7 @@ func New(ranges ...string) (set Set) {
 	return set
 }
 
-// span returns how many bytes s begins with that are in the set.
+// Span returns how many bytes s begins with that are in the set.
 func (c *Set) Span(s string) int {
 	for i := range len(s) {
 		if c[s[i]>>6]>>(s[i]&63)&1 == 0 {

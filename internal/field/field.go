@@ -1,3 +1,5 @@
+// Package field reads the values of HTTP header fields: what RFC 9110 says of all of them, and as much of structured
+// fields (RFC 9651) as a key needs.
 package field
 
 import (
@@ -7,7 +9,7 @@ import (
 	"github.com/reprise-go/reprise/internal/charset"
 )
 
-// trimValue returns a field's value without the white space around it, which is no part of it (RFC 9110 §5.5). net/http
+// Trim returns a field's value without the white space around it, which is no part of it (RFC 9110 §5.5). net/http
 // trims it from HTTP/1 but not from HTTP/2, where the same request must have the same key, scope and fingerprint. So
 // whatever reads a header field, of a request or of an answer, must trim it.
 func Trim(v string) string { return strings.Trim(v, " \t") }
@@ -24,15 +26,16 @@ func IsOfRequest(name string) bool {
 	return IsToken(name) && !strings.Contains(name, "*") && !same("Host") && !slices.ContainsFunc(OfConnection, same)
 }
 
+// IsToken reports whether s is a token (RFC 9110 §5.6.2), as field names and methods are.
 func IsToken(s string) bool { return s != "" && tokenChars.Span(s) == len(s) }
 
-// mediaType returns a Content-Type in lower case and without its parameters, be they well-formed or not.
+// MediaType returns a Content-Type in lower case and without its parameters, be they well-formed or not.
 func MediaType(contentType string) string {
 	essence, _, _ := strings.Cut(contentType, ";")
 	return strings.ToLower(Trim(essence))
 }
 
-// cutElement returns the first element of a comma-separated list and the rest. A comma in a quoted string ends nothing.
+// CutElement returns the first element of a comma-separated list and the rest. A comma in a quoted string ends nothing.
 func CutElement(list string) (element, rest string) {
 	quoted := false
 	for i := 0; i < len(list); i++ {

@@ -19,7 +19,7 @@ var (
 	sfToken    = charset.New("!", "#-'", "*-+", "--:", "A-Z", "^-z", "|", "~")
 )
 
-// cutString unescapes the String that s begins with and returns what follows it (§4.2.5).
+// CutString unescapes the String that s begins with and returns what follows it (§4.2.5).
 func CutString(s string) (value, rest string, ok bool) {
 	if !strings.HasPrefix(s, `"`) {
 		return "", "", false
@@ -49,7 +49,7 @@ func CutString(s string) (value, rest string, ok bool) {
 	return "", "", false
 }
 
-// validParams reports whether s is nothing but parameters (§4.2.3.2).
+// ValidParams reports whether s is nothing but parameters (§4.2.3.2).
 func ValidParams(s string) bool {
 	for ok := true; s != ""; {
 		if s[0] != ';' {

@@ -1,3 +1,4 @@
+// Package intake takes in what others send: a server a request's body, a client an answer's.
 package intake
 
 import "io"
@@ -6,7 +7,7 @@ import "io"
 // buffer, so that a client gains nothing by announcing more.
 const firstRead = 4 << 10
 
-// readAll reads r to its end. Memory follows the bytes that have come and never those that were announced (-1 if none
+// ReadAll reads r to its end. Memory follows the bytes that have come and never those that were announced (-1 if none
 // were): beyond firstRead there is never more room than has been filled. What was announced only keeps the last step
 // from being too large.
 func ReadAll(r io.Reader, announced int64) ([]byte, error) {

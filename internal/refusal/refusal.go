@@ -1,3 +1,5 @@
+// Package refusal writes the answer to a request that is refused: a dialect's words, and the headers that are the same in
+// all dialects.
 package refusal
 
 import (
@@ -9,7 +11,7 @@ import (
 	"github.com/reprise-go/reprise/dialect"
 )
 
-// writeError answers with a dialect's words for an outcome. Errors are never stored, neither by us nor by caches.
+// Write answers with a dialect's words for an outcome. Errors are never stored, neither by us nor by caches.
 func Write(w http.ResponseWriter, d dialect.Dialect, o dialect.Outcome, info dialect.Info) {
 	hidden := o == dialect.ReplayHidden
 	if hidden {

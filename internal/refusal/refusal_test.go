@@ -25,7 +25,7 @@ func (s *spoken) Render(o dialect.Outcome, info dialect.Info) dialect.Rendering 
 	return s.answer
 }
 
-func TestWriteErrorCommonHeaders(t *testing.T) {
+func TestWriteCommonHeaders(t *testing.T) {
 	for o := dialect.Outcome(1); o.String() != "unknown"; o++ {
 		t.Run(strconv.Itoa(int(o)), func(t *testing.T) {
 			d := &spoken{answer: dialect.Rendering{Status: 418, ContentType: "text/tea", Body: []byte("½ pot")}}
@@ -57,7 +57,7 @@ func TestWriteErrorCommonHeaders(t *testing.T) {
 	}
 }
 
-func TestWriteErrorKeepsToItsOwn(t *testing.T) {
+func TestWriteKeepsToItsOwn(t *testing.T) {
 	static := http.Header{"Link": slices.Grow([]string{"</a>; rel=next"}, 4), "stripe-should-retry": {"false"},
 		"Retry-After": {"99"}, "Content-Length": {"1"}, "Cache-Control": {"public"}}
 	d := &spoken{answer: dialect.Rendering{Header: static, ContentType: "text/plain", Body: []byte("no")}}
@@ -78,7 +78,7 @@ func TestWriteErrorKeepsToItsOwn(t *testing.T) {
 	}
 }
 
-func TestWriteErrorInsideCompressor(t *testing.T) {
+func TestWriteInsideCompressor(t *testing.T) {
 	w := httptest.NewRecorder()
 	w.Header().Set("Content-Encoding", "gzip")
 	Write(w, dialect.Problem{}, dialect.InProgress, dialect.Info{})

@@ -238,7 +238,7 @@ func TestAnnouncedAnswersCostNothing(t *testing.T) {
 		w.Header().Set("Content-Length", "268435456")
 		w.Write([]byte("and no more"))
 	}))
-	n, _ := allocated(func() {
+	n, _ := leastAllocated(func() {
 		defer func() {
 			if recover() != http.ErrAbortHandler {
 				t.Error("half an answer was given for a whole one")

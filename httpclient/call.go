@@ -111,7 +111,8 @@ func (c *call) sleep(d time.Duration) bool {
 	case <-timer.C:
 		return c.r.Context().Err() == nil // both may have come at one instant
 	case <-c.r.Context().Done():
-	case <-c.r.Cancel: // deprecated, and still what an http.Client with a Timeout uses
+	//lint:ignore SA1019 An http.Client with a Timeout still uses it.
+	case <-c.r.Cancel:
 	}
 	return false
 }

@@ -190,6 +190,7 @@ func TestGivingUpDuringAWait(t *testing.T) {
 		},
 		"by Request.Cancel": func(r *http.Request) (*http.Request, func()) {
 			c := make(chan struct{})
+			//lint:ignore SA1019 An http.Client with a Timeout still uses it.
 			r.Cancel = c
 			return r, func() { close(c) }
 		},

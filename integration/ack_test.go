@@ -72,6 +72,7 @@ func TestReplicaAway(t *testing.T) {
 func (f *fleet) replicaOf(t *testing.T, key string) *cluster.Node {
 	t.Helper()
 	slot := cluster.Slot(f.redisKey(account, key))
+	//lint:ignore SA1019 CLUSTER SLOTS is what go-redis itself goes by.
 	slots, err := f.observer.ClusterSlots(t.Context()).Result()
 	must(t, err)
 	for _, s := range slots {

@@ -20,7 +20,7 @@ func TestLimitedContextIsAContext(t *testing.T) {
 	if ctx.Err() != nil || ctx.Done() != nil || ctx.Value(name{}) != "value" {
 		t.Errorf("at first: %v, %v, %v", ctx.Err(), ctx.Done(), ctx.Value(name{}))
 	}
-	if ctx.Done() == nil || ctx.Done() != ctx.Done() {
+	if second := ctx.Done(); second == nil || ctx.Done() != second {
 		t.Error("no timer at the second look, or one for each")
 	}
 	derived, cancel := context.WithTimeout(ctx, time.Minute)

@@ -117,8 +117,7 @@ func TestLateFinisherOverHTTP(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 				held := newHold()
-				var s *site
-				s = newSite(t, f, held.then(func(w http.ResponseWriter, r *http.Request) {
+				s := newSite(t, f, held.then(func(w http.ResponseWriter, r *http.Request) {
 					w.Header().Set("X-Late", "1")
 					writes(201, "late")(w, r)
 				}), setup{around: func(h http.Handler) http.Handler {

@@ -97,7 +97,7 @@ func (l *link) Break() {
 	for _, w := range wires {
 		w.cut()
 		if inOrder {
-			time.Sleep(1) // as in Thaw
+			time.Sleep(time.Nanosecond) // as in Thaw
 		}
 	}
 }
@@ -134,7 +134,7 @@ func (l *link) Thaw() {
 	l.mu.Unlock()
 	for _, gate := range queue {
 		close(gate)
-		time.Sleep(1) // in a bubble, until all that can happen has happened
+		time.Sleep(time.Nanosecond) // in a bubble, until all that can happen has happened
 	}
 }
 

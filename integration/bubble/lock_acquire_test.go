@@ -22,6 +22,7 @@ func waiting(t *testing.T, ctx context.Context, l *lock.Locker, terms lock.Terms
 		lease, err = l.Acquire(ctx, key, terms)
 		end = time.Now()
 	}()
+	//lint:ignore ST1008 What Acquire returned comes first, as it was.
 	return func() (*lock.Lease, error, time.Duration) {
 		<-done
 		return lease, err, end.Sub(start)

@@ -29,6 +29,7 @@ func (f *fleet) log(format string, args ...any) {
 // slotsOf are the slots that a node serves now.
 func (f *fleet) slotsOf(n *cluster.Node) (ranges [][2]int) {
 	f.t.Helper()
+	//lint:ignore SA1019 CLUSTER SLOTS is what go-redis itself goes by.
 	slots, err := n.Client().ClusterSlots(f.t.Context()).Result()
 	must(f.t, err)
 	for _, s := range slots {

@@ -83,6 +83,7 @@ func (c *Cluster) whole(ctx context.Context) error {
 	}
 	var first string
 	for i, n := range nodes {
+		//lint:ignore SA1019 CLUSTER SLOTS is what go-redis itself goes by.
 		slots, err := n.client.ClusterSlots(ctx).Result()
 		if err != nil {
 			return n.wrap("cluster slots of", err)

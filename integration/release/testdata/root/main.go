@@ -16,7 +16,9 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/reprise-go/reprise/cache"
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/httpclient"
 	"github.com/reprise-go/reprise/lock"
 	"github.com/reprise-go/reprise/replay"
 )
@@ -77,7 +79,7 @@ func run(ctx context.Context) error {
 		}
 	}
 
-	adapter, err := httpadapter.New(engine, httpadapter.Config{Scope: httpadapter.GlobalScope, RequireKey: true})
+	adapter, err := httpadapter.New(engine, httpadapter.Config{Scope: httpadapter.GlobalScope, Dialect: dialect.Stripe{}, RequireKey: true})
 	if err != nil {
 		return err
 	}
@@ -88,14 +90,15 @@ func run(ctx context.Context) error {
 		fmt.Fprintf(w, "payment %d", payments)
 	})))
 	defer api.Close()
+	payer := &http.Client{Transport: &httpclient.Transport{}}
 	var answers []string
 	for range 2 {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, api.URL, strings.NewReader(`{"amount":1999}`))
 		if err != nil {
 			return err
 		}
-		r.Header.Set("Idempotency-Key", `"order-1"`)
-		answer, err := http.DefaultClient.Do(r)
+		r.Header.Set("Idempotency-Key", "order-1")
+		answer, err := payer.Do(r)
 		if err != nil {
 			return err
 		}
@@ -104,12 +107,12 @@ func run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		answers = append(answers, fmt.Sprintf("%d %s", answer.StatusCode, body))
+		answers = append(answers, fmt.Sprintf("%d %s %t", answer.StatusCode, body, httpclient.ReplyOf(answer).Replayed))
 	}
 
 	said := fmt.Sprintf("lock %t, cache %v %t, replay ran %d of 2, httpadapter answered %q", locked, words, found, jobs, answers)
 	fmt.Println(said)
-	if want := `lock true, cache [again] true, replay ran 1 of 2, httpadapter answered ["201 payment 1" "201 payment 1"]`; said != want {
+	if want := `lock true, cache [again] true, replay ran 1 of 2, httpadapter answered ["201 payment 1 false" "201 payment 1 true"]`; said != want {
 		return fmt.Errorf("want %s", want)
 	}
 	return nil

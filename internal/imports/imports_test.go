@@ -160,12 +160,16 @@ type pkg struct {
 	GoFiles    []string
 }
 
-// list runs go list in a module of ours as its importer would, without the workspace.
+// list runs go list in a module of ours as its importer would, without the workspace. A nested module needs the workspace: the
+// version of the root that it requires may not be out yet.
 func list(t *testing.T, in string, args ...string) []pkg {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"list", "-e", "-json=ImportPath,Imports,GoFiles"}, args...)...)
 	cmd.Dir = filepath.Join("../..", in)
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	cmd.Env = append(os.Environ(), "GOFLAGS=")
+	if in == "." {
+		cmd.Env = append(cmd.Env, "GOWORK=off")
+	}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

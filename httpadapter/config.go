@@ -269,10 +269,10 @@ func isOmittable(p string) bool {
 // FromEnv reads the variables HTTP_DIALECT, HTTP_REQUIRE_KEY, HTTP_METHODS, HTTP_KEY_HEADERS,
 // HTTP_KEY_SYNTAX (lenient, strict), HTTP_MAX_BODY, HTTP_MAX_RESPONSE, HTTP_RETRY_AFTER,
 // HTTP_FINGERPRINT_JSON, HTTP_FINGERPRINT_OMIT, HTTP_FINGERPRINT_MULTIPART, HTTP_FINGERPRINT_HEADERS,
-// HTTP_FINGERPRINT_KEYS, HTTP_ON_STORE_DOWN (refuse, run), HTTP_PREFER_WAIT, HTTP_STORES (dialect, final, success, all), REPLAY_TTL_2XX to
-// REPLAY_TTL_5XX, HTTP_ALLOW_HEADERS, HTTP_DENY_HEADERS and HTTP_DOC_URL, each behind prefix (by
-// custom "REPRISE_"), from environ, which has the form of os.Environ(). It returns every fault at
-// once.
+// HTTP_FINGERPRINT_KEYS, HTTP_ON_STORE_DOWN (refuse, run), HTTP_PREFER_WAIT, HTTP_STORES (dialect,
+// final, success, all), REPLAY_TTL_2XX to REPLAY_TTL_5XX, HTTP_ALLOW_HEADERS, HTTP_DENY_HEADERS and
+// HTTP_DOC_URL, each behind prefix (by custom "REPRISE_"), from environ, which has the form of
+// os.Environ(). It returns every fault at once.
 func FromEnv(prefix string, environ []string) (Config, error) {
 	var c Config
 	err := envconf.Parse(prefix, environ, &c)

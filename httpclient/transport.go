@@ -18,8 +18,9 @@ import (
 //
 // Every POST and PATCH gets an idempotency key: the one in its header, else that of [WithKey], else a new one. One that
 // the header has is never altered: where a server could read another key out of it than the caller means (several field
-// lines, an empty one, a name that is not in canonical form), nothing is sent. However often it is sent, it is sent with that key and the same bytes, so that a server that keeps its word carries it out
-// once; a redirect (307, 308) that http.Client follows keeps the key too. It is sent again after
+// lines, an empty one, a name that is not in canonical form), nothing is sent. However often it is sent, it is sent with
+// that key and the same bytes, so that a server that keeps its word carries it out once; a redirect (307, 308) that
+// http.Client follows keeps the key too. It is sent again after
 //
 //   - a network error, an answer that breaks off half way, and a try that takes longer than TryTimeout,
 //   - an error about the key that says that the same request may be sent again, in the words of any dialect: in

@@ -14,8 +14,8 @@ import (
 // release or abandon where Redis has sharded channels (7.0 and later) that can be published on, and
 // otherwise asking again after 10 ms, then ever more rarely up to every 250 ms, and whenever the holder's
 // lease would run out. Who is to be woken asks, too, after 1 s, then ever more rarely up to every 5 s: the
-// holder may lack the right to publish, and a message may get lost. Waiters for a quorum lock always ask. Of all in a process who wait for the same thing, the one who
-// came first asks for all.
+// holder may lack the right to publish, and a message may get lost. Waiters for a quorum lock always ask.
+// Of all in a process who wait for the same thing, the one who came first asks for all.
 //
 // A holder of another fingerprint is not waited for: what it leaves behind is not for us. Nor does
 // anybody wait beyond Config.MaxWaiters or MaxWaitersPerScope, or after StopWaiting.

@@ -154,7 +154,8 @@ func (c Config) Validate() error {
 }
 
 // FromEnv reads the variables LOCK_TTL, LOCK_RENEW, LOCK_MAX_HOLD, LOCK_REMEMBER, LOCK_TIMEOUT,
-// LOCK_ACKS, LOCK_ACK_WITHIN, LOCK_MAX_WAITERS, LOCK_MAX_WAITERS_PER_SCOPE, LOCK_MAX_VALUE and LOCK_STRICT, each behind prefix (by custom "REPRISE_"), from environ, which has the form of
+// LOCK_ACKS, LOCK_ACK_WITHIN, LOCK_MAX_WAITERS, LOCK_MAX_WAITERS_PER_SCOPE, LOCK_MAX_VALUE and
+// LOCK_STRICT, each behind prefix (by custom "REPRISE_"), from environ, which has the form of
 // os.Environ(). It returns every fault at once.
 func FromEnv(prefix string, environ []string) (Config, error) {
 	var c Config

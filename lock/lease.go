@@ -182,8 +182,8 @@ func (l *Lease) Commit(ctx context.Context, value []byte, retention time.Duratio
 // worked at the same time, and have come and gone. It does what it says all the same where the key is
 // still ours. It also returns ErrLost, together with what stands there as Commit does, if it finds the
 // key another's. That proves no loss, and is nil, when the command was sent before, by this call (a
-// redirect of a cluster counts, too) or an earlier one whose reply was lost, or a commit's was: the key may have been freed then, and granted to the
-// other since, or what stands there is ours.
+// redirect of a cluster counts, too) or an earlier one whose reply was lost, or a commit's was: the key
+// may have been freed then, and granted to the other since, or what stands there is ours.
 func (l *Lease) Release(ctx context.Context) error {
 	return l.giveUp("release", ctx, releaseScript)
 }

@@ -91,23 +91,16 @@ func newReplica(ctx context.Context, s settings, addr string, l *ledger, log *sl
 		return nil, err
 	}
 	log = log.With("replica", listener.Addr())
-	handler, err := newHandler(ctx, client, s, l, log)
+	server, err := newServer(ctx, client, s, l, log)
 	if err != nil {
 		listener.Close()
 		return nil, err
 	}
-	return &replica{client: client, listener: listener, server: &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       2 * time.Minute, // these two are longer than any X-Demo-Delay
-		WriteTimeout:      2 * time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelError),
-	}}, nil
+	return &replica{client: client, listener: listener, server: server}, nil
 }
 
-// newHandler makes the API safe to retry: this is what an API of your own needs.
-func newHandler(ctx context.Context, client redis.UniversalClient, s settings, ledger *ledger, log *slog.Logger) (http.Handler, error) {
+// newServer makes the API safe to retry: this is what an API of your own needs.
+func newServer(ctx context.Context, client redis.UniversalClient, s settings, ledger *ledger, log *slog.Logger) (*http.Server, error) {
 	s.engine.Logger = log
 	s.engine.Trace = &replay.Trace{Finished: func(_ context.Context, e replay.Event) {
 		log.Info("POST /payments", "outcome", e.Outcome, "attempt", e.Attempt, "work", e.Work)
@@ -137,7 +130,16 @@ func newHandler(ctx context.Context, client redis.UniversalClient, s settings, l
 	mux.HandleFunc("GET /payments", api.list)
 	mux.HandleFunc("GET /payments/{id}", api.get)
 	mux.HandleFunc("GET /demo", demoPage)
-	return mux, nil
+	server := &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       2 * time.Minute, // these two are longer than any X-Demo-Delay
+		WriteTimeout:      2 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelError),
+	}
+	server.RegisterOnShutdown(engine.StopWaiting) // or who waits for an answer would hold it up
+	return server, nil
 }
 
 // ping asks Redis for an answer. The error may name its address, but has no password.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
@@ -73,6 +74,30 @@ func TestSignalLetsWorkInFlightEnd(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who waits for an answer would hold up a replica that ends for as long as the work runs elsewhere.
+func TestShutdownSendsWaitersAway(t *testing.T) {
+	f, urls := startFleet(t, 2, "REPRISE_HTTP_PREFER_WAIT=10m")
+	answers := twoAtOnce(t, urls[0], "k", "60s")
+
+	r := httptest.NewRequest(http.MethodPost, "/payments", strings.NewReader(order))
+	r.Header.Set("Idempotency-Key", "k0")
+	r.Header.Set("Prefer", "wait=600")
+	w, told := httptest.NewRecorder(), make(chan struct{})
+	go func() {
+		f.replicas[1].server.Handler.ServeHTTP(w, r)
+		close(told)
+	}()
+	if err := f.replicas[1].server.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	<-told
+	if w.Code != http.StatusConflict || w.Header().Get("Retry-After") == "" {
+		t.Errorf("got %d %v, want 409 with Retry-After", w.Code, w.Header())
+	}
+	f.stop(time.Millisecond) // cuts off the work
+	<-answers
 }
 
 // twoAtOnce returns when a request is in flight, which it knows by another's being refused, and gives

@@ -6,10 +6,10 @@ import (
 	"strconv"
 )
 
-// Stripe is the [Dialect] of the Stripe API. Some of its SDKs follow Stripe-Should-Retry before they look at a status, such
-// as stripe-python and stripe-go up to v81; stripe-go v82.5.0 and v85.0.0 read it for no error in this form, and so retry
-// neither the 409 nor the 503 (docs/clients.md; let duplicates wait for those, by replay.Config.Wait). Its request ID is a
-// header, Request-Id, and no member of the body.
+// Stripe is the [Dialect] of the Stripe API. Some of its SDKs follow Stripe-Should-Retry before they look at a status,
+// such as stripe-python and stripe-go up to v81; stripe-go v82.5.0 and v85.0.0 read it for no error in this form, and
+// so retry neither the 409 nor the 503 (docs/clients.md; let duplicates wait for those, by replay.Config.Wait). Its
+// request ID is a header, Request-Id, and no member of the body.
 type Stripe struct{}
 
 // stripeError has the members in the order in which they are written, which is the alphabet's.

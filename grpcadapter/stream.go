@@ -144,8 +144,8 @@ func checkMetadata(md metadata.MD) error {
 	return nil
 }
 
-// canSend reports whether HTTP/2 carries metadata (RFC 9113 §8.2.1). Names are those of the gRPC protocol. gRPC itself leaves
-// out pseudo-headers, which are in what a handler has received, and encodes the values of keys that end in -bin.
+// canSend reports whether HTTP/2 carries metadata (RFC 9113 §8.2.1). Names are those of the gRPC protocol. gRPC itself
+// leaves out pseudo-headers, which are in what a handler has received, and encodes the values of keys that end in -bin.
 func canSend(key string, values []string) bool {
 	if strings.HasPrefix(key, ":") {
 		return true

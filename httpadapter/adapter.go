@@ -169,10 +169,10 @@ func (a *Adapter) stores(status int, h http.Header) bool {
 	return a.cfg.Dialect.Stores(status)
 }
 
-// saysAgain reports whether an answer says that the same request may be sent again: by Retry-After or a vendor's word for it
-// on a 4xx or 5xx, or as a service behind the handler says, in any dialect, that it has the key in progress or can't look.
-// It is no result, and under no policy is it stored: retries would be told "again" until it expires, long after the reason
-// has gone.
+// saysAgain reports whether an answer says that the same request may be sent again: by Retry-After or a vendor's word
+// for it on a 4xx or 5xx, or as a service behind the handler says, in any dialect, that it has the key in progress or
+// can't look. It is no result, and under no policy is it stored: retries would be told "again" until it expires, long
+// after the reason has gone.
 func saysAgain(status int, h http.Header, body []byte) bool {
 	if status < 400 {
 		return false

@@ -36,12 +36,11 @@
 //
 // # Where it belongs
 //
-// Authentication and rate limits go outside, so that a 401 or 429 neither uses up nor reveals a key;
-// compression goes outside too, so that each client gets the encoding that it accepts. Recovery from
-// panics goes outside and must let [http.ErrAbortHandler] through: by it an answer is broken off
-// that is not the one to be replayed. What renders errors goes inside, or a replay would lack what it
-// adds. An adapter inside another of the same engine lets requests pass. docs/middleware.md says of each middleware where
-// it belongs and what happens on the other side.
+// Authentication and rate limits go outside, so that a 401 or 429 neither uses up nor reveals a key; compression goes
+// outside too, so that each client gets the encoding that it accepts. Recovery from panics goes outside and must let
+// [http.ErrAbortHandler] through: by it an answer is broken off that is not the one to be replayed. What renders errors
+// goes inside, or a replay would lack what it adds. An adapter inside another of the same engine lets requests pass.
+// docs/middleware.md says of each middleware where it belongs and what happens on the other side.
 //
 // # Dialects
 //
@@ -73,8 +72,9 @@
 //
 // # What belongs here
 //
-// This package owns the server's side of HTTP: whose key a request has, its body and [Fingerprint], the handler's answer
-// and which of its headers a record keeps, and the way of a request through the engine. It must not know locks or scripts,
-// which are replay's business, the words of errors, which are package dialect's, nor the client's side, which is
-// httpclient. How it behaves in time and under faults is tested in integration/bubble, in the files http_*_test.go.
+// This package owns the server's side of HTTP: whose key a request has, its body and [Fingerprint], the handler's
+// answer and which of its headers a record keeps, and the way of a request through the engine. It must not know locks
+// or scripts, which are replay's business, the words of errors, which are package dialect's, nor the client's side,
+// which is httpclient. How it behaves in time and under faults is tested in integration/bubble, in the files
+// http_*_test.go.
 package httpadapter

@@ -29,12 +29,13 @@ import (
 //
 // # Deployments
 //
-// A fingerprint outlives a deployment in Redis. It says how it was made, and holds beside the hash that the fields ask for
-// one that is as of the zero value. Requests are compared by the first if the fields were the same, and by the second
-// otherwise: after a change of the fields a retry of the same bytes, which is what clients must send, is still known for
-// what it is. One that only the old fields would have recognised, or only the new ones, gets 422 that once. A key is added
-// in two deployments, lest machines meet fingerprints that they can't check (they answer 503): first at the end of Keys on
-// all machines, then at the head. A fingerprint without a key is always checked, so the first key needs one deployment only.
+// A fingerprint outlives a deployment in Redis. It says how it was made, and holds beside the hash that the fields ask
+// for one that is as of the zero value. Requests are compared by the first if the fields were the same, and by the
+// second otherwise: after a change of the fields a retry of the same bytes, which is what clients must send, is still
+// known for what it is. One that only the old fields would have recognised, or only the new ones, gets 422 that once. A
+// key is added in two deployments, lest machines meet fingerprints that they can't check (they answer 503): first at
+// the end of Keys on all machines, then at the head. A fingerprint without a key is always checked, so the first key
+// needs one deployment only.
 type Fingerprint struct {
 	// CanonicalJSON: in a JSON body the order of members, white space and the spelling of strings and numbers don't
 	// matter (RFC 8785). A body with duplicate members, or with a number that a float64 may not hold, where two amounts

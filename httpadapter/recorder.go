@@ -130,9 +130,10 @@ func (c *recorder) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// unsent returns what a handler is told of an answer that no longer reaches its client. As long as the record has all of
-// it that is nothing, as for an answer that is held back: the handler would stop, and what it has written by then would
-// be stored and replayed for the whole. In shadow mode, where it is to notice nothing of us, no record has the answer then.
+// unsent returns what a handler is told of an answer that no longer reaches its client. As long as the record has all
+// of it that is nothing, as for an answer that is held back: the handler would stop, and what it has written by then
+// would be stored and replayed for the whole. In shadow mode, where it is to notice nothing of us, no record has the
+// answer then.
 func (c *recorder) unsent(err error) error {
 	if err == nil || c.marks && !c.overflow {
 		return nil

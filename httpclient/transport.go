@@ -159,8 +159,9 @@ func (t *Transport) Validate() error {
 }
 
 // RoundTrip does a call: one request, sent as often as it takes. It neither changes r nor keeps it, and always closes
-// its body. What can't be sent at all is an error before the first try: a *[ConfigError], a *[dialect.KeyError] for a key
-// that the header can't carry, or a *[CallError] with no Tries for a body that can't be read and a context that has ended.
+// its body. What can't be sent at all is an error before the first try: a *[ConfigError], a *[dialect.KeyError] for a
+// key that the header can't carry, or a *[CallError] with no Tries for a body that can't be read and a context that has
+// ended.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	c := &call{Transport: t.withDefaults(), r: r}
 	if !c.takesPart() {

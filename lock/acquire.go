@@ -28,6 +28,9 @@ func (l *Locker) Acquire(ctx context.Context, key string, terms Terms) (*Lease, 
 	if last == nil {
 		return lease, err
 	}
+	if ctx.Err() != nil {
+		return nil, gaveUp(ctx, last) // a caller who has gone is nobody to subscribe for
+	}
 	m, ok := l.crowds.join(key, terms, l.cfg)
 	if !ok {
 		return nil, last

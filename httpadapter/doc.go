@@ -75,6 +75,6 @@
 // This package owns the server's side of HTTP: whose key a request has, its body and [Fingerprint], the handler's
 // answer and which of its headers a record keeps, and the way of a request through the engine. It must not know locks
 // or scripts, which are replay's business, the words of errors, which are package dialect's, nor the client's side,
-// which is httpclient. How it behaves in time and under faults is tested in integration/bubble, in the files
-// http_*_test.go.
+// which is httpclient. How it behaves in time and under faults is tested in
+// integration/httpadapter.
 package httpadapter

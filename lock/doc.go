@@ -65,5 +65,5 @@
 //
 // This package owns the claim under a key: grant, renewal, loss, fence, attempt, and a commit that only the holder can
 // make. It knows values as bytes, and must not know what they mean: no request, no answer, no record's format. How it
-// behaves in time and under faults is tested in integration/bubble, in the files lock_*_test.go.
+// behaves in time and under faults is tested in integration/lock.
 package lock

@@ -32,6 +32,5 @@
 //
 // This package owns what becomes of a request: the table of states, policies, waiting, outcomes, and what a request is.
 // It must not know the protocol by which the request came, be it HTTP, gRPC or a queue's, nor Redis's scripts and a
-// record's bytes, which are lock's and cache's. How it behaves in time and under faults is tested in integration/bubble,
-// in the files replay_*_test.go.
+// record's bytes, which are lock's and cache's. How it behaves in time and under faults is tested in integration/replay.
 package replay

@@ -112,7 +112,7 @@ func (f *Fleet) Machine(options ...func(*redis.Options)) *Machine {
 	m := f.plug()
 	o := &redis.Options{
 		Addr:                  "redis:6379",
-		Dialer:                m.dial,
+		Dialer:                m.Dial,
 		ContextTimeoutEnabled: true,
 		DisableIdentity:       true, // miniredis has no CLIENT SETINFO
 		// Its hand-off workers would outlive the client.
@@ -130,7 +130,7 @@ func (f *Fleet) ClusterMachine(options ...func(*redis.ClusterOptions)) *Machine 
 	m := f.plug()
 	o := &redis.ClusterOptions{
 		Addrs:                    []string{"redis:6379"},
-		Dialer:                   m.dial,
+		Dialer:                   m.Dial,
 		ContextTimeoutEnabled:    true,
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
@@ -158,15 +158,6 @@ func (m *Machine) Locker(cfg lock.Config) *lock.Locker {
 		m.t.Fatal(err)
 	}
 	return l
-}
-
-// Refuse makes Redis answer every command of every machine with this error, such as "OOM …" or
-// "READONLY …". Empty ends it.
-func (f *Fleet) Refuse(message string) {
-	f.Redis.SetError(message)
-	if message == "" && f.hook != nil {
-		f.Redis.Server().SetPreHook(f.hook)
-	}
 }
 
 // Before calls hook before Redis runs a command, a script's too. If it returns true, it has answered.

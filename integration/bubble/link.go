@@ -183,8 +183,8 @@ func (l *link) close() {
 	l.Resume()
 }
 
-// dial is a client's Dialer.
-func (l *link) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+// Dial is a client's Dialer.
+func (l *link) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if (l.dark || l.frozen) && ctx.Done() == nil {

@@ -65,7 +65,7 @@ func bluesnapText(o Outcome, info Info) bluesnapError {
 	// several, they would mislead; name and code stay.
 	theirs := info.Want == "" || info.Want == bluesnapKeys.Want()
 	switch o {
-	case Mismatch:
+	case Reused:
 		return bluesnapError{"SAME_IDEMPOTENCY_KEY_WAS_ALREADY_IN_USE_WITH_PREVIOUS_DIFFERENT_REQUEST", "60101",
 			"This occurs if there is an attempt to reuse an Idempotency-Key with a request different from the first " +
 				"request attempt."}

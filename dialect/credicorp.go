@@ -40,7 +40,7 @@ func (Credicorp) Render(o Outcome, info Info) Rendering {
 		return notFound()
 	}
 	status := o.Status()
-	if o == Mismatch {
+	if o == Reused {
 		status = http.StatusConflict // told from the one in progress by its code, and by Retry-After
 	}
 	code, message := credicorpText(o, info)
@@ -48,7 +48,7 @@ func (Credicorp) Render(o Outcome, info Info) Rendering {
 	e := &body.Error
 	e.Type, e.Code, e.Message = vendorType(status), code, cmp.Or(info.Message, message)
 	switch o { // "when it is about one field": the key's, and not the body or the service
-	case KeyMissing, KeyMalformed, KeyTooLong, KeyRepeated, Mismatch, InProgress, OutcomeUnknown, ReplayUnavailable:
+	case KeyMissing, KeyMalformed, KeyTooLong, KeyRepeated, Reused, InProgress, OutcomeUnknown, ReplayUnavailable:
 		e.Param = cmp.Or(info.Header, KeyHeader)
 	}
 	e.DocURL, e.RequestID = info.DocURL, info.RequestID
@@ -61,7 +61,7 @@ func credicorpText(o Outcome, info Info) (code, message string) {
 	switch o {
 	case InProgress:
 		return "idempotency_key_in_progress", "A request with this key is still being processed."
-	case Mismatch:
+	case Reused:
 		return "idempotency_key_reused", "An idempotency key was reused with a different body."
 	case KeyMissing: // worded like its example of a missing parameter
 		return "parameter_missing", "Missing required parameter: " + cmp.Or(info.Header, KeyHeader) + "."

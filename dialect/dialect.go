@@ -16,7 +16,7 @@ const (
 	KeyTooLong                           // a key longer than the syntax allows
 	KeyRepeated                          // several field lines, or accepted headers that disagree
 	BodyTooLarge                         // the request's body is over the limit
-	Mismatch                             // the key belongs to another request, answered or still in flight
+	Reused                               // the key belongs to another request, answered or still in flight
 	InProgress                           // another request holds the key, or took it from this one
 	OutcomeUnknown                       // an earlier attempt died, and the policy refuses another
 	ReplayUnavailable                    // ran once, and its answer was too large to keep
@@ -41,7 +41,7 @@ var outcomes = [...]struct {
 	KeyTooLong:        {"invalid", http.StatusBadRequest, false},
 	KeyRepeated:       {"invalid", http.StatusBadRequest, false},
 	BodyTooLarge:      {"body-too-large", http.StatusRequestEntityTooLarge, false},
-	Mismatch:          {"reused", http.StatusUnprocessableEntity, false},
+	Reused:            {"reused", http.StatusUnprocessableEntity, false},
 	InProgress:        {"in-progress", http.StatusConflict, true},
 	OutcomeUnknown:    {"outcome-unknown", http.StatusConflict, false},
 	ReplayUnavailable: {"replay-unavailable", http.StatusConflict, false},
@@ -57,6 +57,17 @@ var outcomes = [...]struct {
 func (o Outcome) known() Outcome {
 	if int(o) < len(outcomes) {
 		return o
+	}
+	return 0
+}
+
+// ParseOutcome returns the outcome of a code such as "in-progress", or 0 for another text. Of the three ways for a key to
+// be invalid it returns KeyMalformed.
+func ParseOutcome(code string) Outcome {
+	for o := Outcome(1); int(o) < len(outcomes); o++ {
+		if outcomes[o].code == code {
+			return o
+		}
 	}
 	return 0
 }

@@ -14,7 +14,7 @@ import (
 
 var allOutcomes = map[string]dialect.Outcome{
 	"key-missing": dialect.KeyMissing, "key-malformed": dialect.KeyMalformed, "key-too-long": dialect.KeyTooLong, "key-repeated": dialect.KeyRepeated,
-	"body-too-large": dialect.BodyTooLarge, "mismatch": dialect.Mismatch, "in-progress": dialect.InProgress, "outcome-unknown": dialect.OutcomeUnknown,
+	"body-too-large": dialect.BodyTooLarge, "mismatch": dialect.Reused, "in-progress": dialect.InProgress, "outcome-unknown": dialect.OutcomeUnknown,
 	"replay-unavailable": dialect.ReplayUnavailable, "unavailable": dialect.Unavailable, "unreadable": dialect.Unreadable,
 	"replay-refused": dialect.ReplayRefused, "replay-hidden": dialect.ReplayHidden, "body-incomplete": dialect.BodyIncomplete, "unscoped": dialect.Unscoped,
 }
@@ -32,7 +32,7 @@ func TestOutcomes(t *testing.T) {
 		{dialect.KeyTooLong, "invalid", 400, false},
 		{dialect.KeyRepeated, "invalid", 400, false},
 		{dialect.BodyTooLarge, "body-too-large", 413, false},
-		{dialect.Mismatch, "reused", 422, false},
+		{dialect.Reused, "reused", 422, false},
 		{dialect.InProgress, "in-progress", 409, true},
 		{dialect.OutcomeUnknown, "outcome-unknown", 409, false},
 		{dialect.ReplayUnavailable, "replay-unavailable", 409, false},
@@ -50,6 +50,14 @@ func TestOutcomes(t *testing.T) {
 		if o.String() != tt.code || o.Status() != tt.status || o.Retryable() != tt.retry {
 			t.Errorf("%d: got %s, %d, %v; want %+v", o, o, o.Status(), o.Retryable(), tt)
 		}
+	}
+	for o := range dialect.Outcome(dialect.OutcomeCount) {
+		if got := dialect.ParseOutcome(o.String()); got.String() != o.String() {
+			t.Errorf("%s is read as %s", o, got)
+		}
+	}
+	if got := dialect.ParseOutcome("mismatch"); got != 0 {
+		t.Errorf("an unknown code is read as %s", got)
 	}
 	if len(allOutcomes) != dialect.OutcomeCount-1 {
 		t.Errorf("the tests know %d outcomes of %d", len(allOutcomes), dialect.OutcomeCount-1)

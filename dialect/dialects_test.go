@@ -52,7 +52,7 @@ func TestContractBodies(t *testing.T) {
 		body    string
 	}{
 		{dialect.Credicorp{}, dialect.InProgress, 409, true, "application/json", credicorpBusy},
-		{dialect.Credicorp{}, dialect.Mismatch, 409, false, "application/json", `{
+		{dialect.Credicorp{}, dialect.Reused, 409, false, "application/json", `{
   "error": {
     "type": "invalid_request_error",
     "code": "idempotency_key_reused",
@@ -68,13 +68,13 @@ func TestContractBodies(t *testing.T) {
   }
 }`},
 		{dialect.Stripe{}, dialect.InProgress, 409, true, "application/json", `{"error":{"code":"idempotency_key_in_use","doc_url":"https://stripe.com/docs/error-codes/idempotency-key-in-use","message":"There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the other request is still going through): order-1. Please try again later.","type":"invalid_request_error"}}`},
-		{dialect.Stripe{}, dialect.Mismatch, 400, false, "application/json", `{"error":{"message":"Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than 'order-1' if you meant to execute a different request.","type":"idempotency_error"}}`},
-		{dialect.BlueSnap{}, dialect.Mismatch, 422, false, "application/json", list(reused.name, reused.code, reused.description)},
+		{dialect.Stripe{}, dialect.Reused, 400, false, "application/json", `{"error":{"message":"Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than 'order-1' if you meant to execute a different request.","type":"idempotency_error"}}`},
+		{dialect.BlueSnap{}, dialect.Reused, 422, false, "application/json", list(reused.name, reused.code, reused.description)},
 		{dialect.BlueSnap{}, dialect.InProgress, 409, true, "application/json", list(running.name, running.code, running.description)},
 		{dialect.BlueSnap{}, dialect.KeyTooLong, 400, false, "application/json", list(tooLong.name, tooLong.code, tooLong.description)},
 		{dialect.BlueSnap{}, dialect.KeyMalformed, 400, false, "application/json", list(invalid.name, invalid.code, invalid.description)},
 		{dialect.BlueSnap{}, dialect.Unavailable, 503, true, "application/json", list(down.name, down.code, down.description)},
-		{dialect.BlueSnap{}, dialect.Mismatch, 422, false, "application/xml", inXML(reused.name, reused.code, reused.description)},
+		{dialect.BlueSnap{}, dialect.Reused, 422, false, "application/xml", inXML(reused.name, reused.code, reused.description)},
 		{dialect.BlueSnap{}, dialect.InProgress, 409, true, "application/xml", inXML(running.name, running.code, running.description)},
 		{dialect.BlueSnap{}, dialect.KeyTooLong, 400, false, "application/xml", inXML(tooLong.name, tooLong.code, tooLong.description)},
 		{dialect.BlueSnap{}, dialect.KeyMalformed, 400, false, "application/xml", inXML(invalid.name, invalid.code, invalid.description)},
@@ -105,7 +105,7 @@ func TestContractCodes(t *testing.T) {
 		has     string
 	}{
 		{dialect.IETF{}, dialect.InProgress, 409, drafts + `A request is outstanding for this Idempotency-Key","status":409,`},
-		{dialect.IETF{}, dialect.Mismatch, 422, drafts + `Idempotency-Key is already used","status":422,`},
+		{dialect.IETF{}, dialect.Reused, 422, drafts + `Idempotency-Key is already used","status":422,`},
 		{dialect.IETF{}, dialect.KeyMissing, 400, drafts + `Idempotency-Key is missing","status":400,`},
 		{dialect.IETF{}, dialect.OutcomeUnknown, 409, `"code":"outcome-unknown","retryable":false}`},
 		{dialect.Credicorp{}, dialect.KeyMissing, 400, `"code": "parameter_missing",`},
@@ -154,7 +154,7 @@ func TestDialectRules(t *testing.T) {
 					t.Errorf("%s, %d: body %q", g.dir, o, body)
 				}
 			}
-			if own.Status != 0 && own.Status != o.Status() && o != dialect.Mismatch {
+			if own.Status != 0 && own.Status != o.Status() && o != dialect.Reused {
 				t.Errorf("%s, %d: status %d, want the default's %d", g.dir, o, own.Status, o.Status())
 			}
 			if own.ContentType != reworded.ContentType || own.Status != reworded.Status {

@@ -43,7 +43,7 @@ func draftText(o Outcome, info Info) (title, detail string) {
 	switch o {
 	case KeyMissing:
 		return "Idempotency-Key is missing", usage
-	case Mismatch:
+	case Reused:
 		return "Idempotency-Key is already used",
 			usage + " Idempotency Key MUST not be reused across different payloads of this operation."
 	case InProgress:

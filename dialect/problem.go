@@ -82,7 +82,7 @@ func problemText(o Outcome, info Info) (title, detail string) {
 		return "Request body is too large",
 			"The body of a request with a key may have at most " + strconv.FormatInt(info.MaxBody, 10) + " bytes. The " +
 				"request was not carried out."
-	case Mismatch:
+	case Reused:
 		return "Idempotency-Key is already used for another request",
 			"The key was first used for a request with another method, path, query, media type or body. This request was " +
 				"not carried out. Use a new key for a new operation."

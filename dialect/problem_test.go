@@ -46,7 +46,7 @@ func TestProblemRules(t *testing.T) {
 }
 
 func TestProblemTypeBase(t *testing.T) {
-	body := string(dialect.Problem{TypeBase: "https://api.example.com/problems/"}.Render(dialect.Mismatch, dialect.Info{}).Body)
+	body := string(dialect.Problem{TypeBase: "https://api.example.com/problems/"}.Render(dialect.Reused, dialect.Info{}).Body)
 	if !strings.HasPrefix(body, `{"type":"https://api.example.com/problems/reused","title":`) {
 		t.Error(body)
 	}

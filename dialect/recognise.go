@@ -24,18 +24,18 @@ type wording struct {
 var wordings = [...]wording{
 	// Others who follow draft-ietf-httpapi-idempotency-key-header-07: its titles.
 	{http.StatusBadRequest, "title", "Idempotency-Key is missing", KeyMissing},
-	{http.StatusUnprocessableEntity, "title", "Idempotency-Key is already used", Mismatch},
+	{http.StatusUnprocessableEntity, "title", "Idempotency-Key is already used", Reused},
 	{http.StatusConflict, "title", "A request is outstanding for this Idempotency-Key", InProgress},
 
 	// Credicorp.
 	{http.StatusConflict, "error.code", "idempotency_key_in_progress", InProgress},
-	{http.StatusConflict, "error.code", "idempotency_key_reused", Mismatch},
+	{http.StatusConflict, "error.code", "idempotency_key_reused", Reused},
 	{http.StatusBadRequest, "error.code of the key", "parameter_missing", KeyMissing},
 	{http.StatusBadRequest, "error.code of the key", "invalid_request", KeyMalformed},
 	{http.StatusServiceUnavailable, "error.code", "temporarily_unavailable", Unavailable},
 
 	// BlueSnap, in JSON and XML.
-	{http.StatusUnprocessableEntity, "message.code", "60101", Mismatch},
+	{http.StatusUnprocessableEntity, "message.code", "60101", Reused},
 	{http.StatusConflict, "message.code", "60102", InProgress},
 	{http.StatusBadRequest, "message.code", "60103", KeyTooLong},
 	{http.StatusBadRequest, "message.code", "60104", KeyMalformed},
@@ -43,7 +43,7 @@ var wordings = [...]wording{
 
 	// Stripe.
 	{http.StatusConflict, "error.code", "idempotency_key_in_use", InProgress},
-	{http.StatusBadRequest, "error.type", "idempotency_error", Mismatch},
+	{http.StatusBadRequest, "error.type", "idempotency_error", Reused},
 
 	// What these vendors have no words for is our code in their letters. Not so ReplayHidden: whoever
 	// gets it is not to learn more than that there is nothing.

@@ -56,7 +56,7 @@ func (Stripe) Render(o Outcome, info Info) Rendering {
 		e.Code, e.DocURL = "idempotency_key_in_use", stripeInUseURL
 		e.Message = "There is currently another in-progress request using this Idempotent Key (that probably means you " +
 			"submitted twice, and the other request is still going through): " + info.Key + ". Please try again later."
-	case Mismatch: // has a type of its own in place of a code
+	case Reused: // has a type of its own in place of a code
 		status = http.StatusBadRequest
 		e.Type = "idempotency_error"
 		e.Message = "Keys for idempotent requests can only be used with the same parameters they were first used with. " +

@@ -33,7 +33,7 @@ func TestDocURLAndRequestID(t *testing.T) {
   }
 }`, nil},
 		{dialect.Stripe{}, dialect.InProgress, page, id, `{"error":{"code":"idempotency_key_in_use","doc_url":"https://api.example.com/docs","message":"`, []string{id}},
-		{dialect.Stripe{}, dialect.Mismatch, page, "", `{"error":{"doc_url":"https://api.example.com/docs","message":"Keys for`, nil},
+		{dialect.Stripe{}, dialect.Reused, page, "", `{"error":{"doc_url":"https://api.example.com/docs","message":"Keys for`, nil},
 		{dialect.Stripe{}, dialect.OutcomeUnknown, page, id, `{"error":{"code":"outcome_unknown","doc_url":"https://api.example.com/docs","message":"`, []string{id}},
 		{dialect.IETF{}, dialect.InProgress, page, id, `{"type":"https://api.example.com/docs","title":`, nil},
 	} {
@@ -64,7 +64,7 @@ func TestStripeShouldRetry(t *testing.T) {
 
 // A key is any bytes that a field value can have: the body stays JSON.
 func TestStripeQuotesTheKey(t *testing.T) {
-	got := string(dialect.Stripe{}.Render(dialect.Mismatch, dialect.Info{Key: `a"b\c<é` + "\xff"}).Body)
+	got := string(dialect.Stripe{}.Render(dialect.Reused, dialect.Info{Key: `a"b\c<é` + "\xff"}).Body)
 	if want := `a key other than 'a\"b\\c<é\ufffd' if`; !strings.Contains(got, want) {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -72,10 +72,10 @@ func TestStripeQuotesTheKey(t *testing.T) {
 
 // The declared language is that of the dialect's words.
 func TestIETFLanguage(t *testing.T) {
-	if got := (dialect.IETF{}).Render(dialect.Mismatch, dialect.Info{}).Header.Get("Content-Language"); got != "en" {
+	if got := (dialect.IETF{}).Render(dialect.Reused, dialect.Info{}).Header.Get("Content-Language"); got != "en" {
 		t.Errorf("got %q", got)
 	}
-	if got := (dialect.IETF{}).Render(dialect.Mismatch, dialect.Info{Message: "Schlüssel schon verwendet."}).Header.Get("Content-Language"); got != "" {
+	if got := (dialect.IETF{}).Render(dialect.Reused, dialect.Info{Message: "Schlüssel schon verwendet."}).Header.Get("Content-Language"); got != "" {
 		t.Errorf("got %q for a message in nobody knows which", got)
 	}
 }

@@ -62,18 +62,15 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	x := &exchange{adapter: a, ctx: ctx, req: req, info: info, next: next}
 	key, err := a.cfg.Syntax.Parse(metadata.ValueFromIncomingContext(ctx, a.cfg.KeyMetadata))
 	if fault, ok := errors.AsType[*dialect.KeyError](err); ok {
+		if fault.Outcome == dialect.KeyMissing && !a.cfg.RequireKey {
+			return next(ctx, req)
+		}
 		// A client that meant to send a key must not go unprotected because it is malformed.
-		if fault.Outcome != dialect.KeyMissing {
-			return x.turnAway(keyInvalid, fault.Want)
-		}
-		if a.cfg.RequireKey {
-			return x.turnAway(keyMissing, fault.Want)
-		}
-		return next(ctx, req)
+		return x.turnAway(fault.Outcome, fault.Want)
 	}
 	scope, err := a.cfg.Scope(ctx)
 	if err != nil {
-		return x.turnAway(unscoped, "")
+		return x.turnAway(dialect.Unscoped, "")
 	}
 	if a.engine.Holds(ctx, scope, key) {
 		// An adapter around this one has the key, and guards what runs in here.
@@ -84,7 +81,7 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	if err != nil {
 		// Letting it pass would leave it unprotected, unnoticed.
 		a.log.Write(slog.LevelError, "grpcadapter: a call is answered INTERNAL", "a request can't be told from others", slog.String("method", info.FullMethod), slog.Any("err", err))
-		return x.turnAway(unknown, "")
+		return x.turnAway(0, "")
 	}
 	request := replay.Request{Scope: scope, Key: key, Fingerprint: told, OnStoreDown: a.cfg.OnStoreDown, Bounds: a.cfg.bounds()}
 	if a.cfg.Authorize != nil {

@@ -143,7 +143,7 @@ func (c *caller) call(ctx context.Context, method string, req, reply any, conn *
 	}
 	ctx, key, err := c.key(ctx)
 	if err != nil {
-		return &CallError{Reason: outcomes[keyInvalid].reason, err: err}
+		return &CallError{Reason: reason(dialect.KeyMalformed), err: err}
 	}
 	limit := c.tryTimeout(ctx)
 	for try, bound := 1, c.cfg.Backoff; ; try, bound = try+1, min(2*bound, c.cfg.MaxBackoff) {

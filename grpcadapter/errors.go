@@ -17,8 +17,8 @@ import (
 // What a server of reprise has to say of a call's key, for errors.Is on a client. The error is a
 // *CallError.
 var (
-	// ErrMismatch: the key belongs to another request.
-	ErrMismatch = errors.New("grpcadapter: key used for another request")
+	// ErrReused: the key belongs to another request.
+	ErrReused = errors.New("grpcadapter: key used for another request")
 
 	// ErrInProgress: another call holds the key, and did so until the last try.
 	ErrInProgress = errors.New("grpcadapter: in progress")
@@ -27,15 +27,16 @@ var (
 	// not run another. Find out what it did; a new key could do it twice.
 	ErrOutcomeUnknown = errors.New("grpcadapter: outcome of an earlier call unknown")
 
-	// ErrNotKept: the call was carried out, but its answer was not kept.
-	ErrNotKept = errors.New("grpcadapter: carried out, answer not kept")
+	// ErrReplayUnavailable: the call was carried out, but its answer was not kept.
+	ErrReplayUnavailable = errors.New("grpcadapter: carried out, answer not kept")
 )
 
+// sentinels are by the reason of the server's ErrorInfo.
 var sentinels = map[string]error{
-	outcomes[mismatch].reason:          ErrMismatch,
-	outcomes[inProgress].reason:        ErrInProgress,
-	outcomes[outcomeUnknown].reason:    ErrOutcomeUnknown,
-	outcomes[replayUnavailable].reason: ErrNotKept,
+	reason(dialect.Reused):            ErrReused,
+	reason(dialect.InProgress):        ErrInProgress,
+	reason(dialect.OutcomeUnknown):    ErrOutcomeUnknown,
+	reason(dialect.ReplayUnavailable): ErrReplayUnavailable,
 }
 
 // A CallError is a call that failed. To gRPC it is the status of its last try: status.FromError,
@@ -83,7 +84,7 @@ type keyError struct{ *dialect.KeyError }
 func (e *keyError) Unwrap() error { return e.KeyError }
 
 func (e *keyError) GRPCStatus() *status.Status {
-	return status.New(outcomes[keyInvalid].code, e.Error())
+	return status.New(replies[dialect.KeyMalformed].code, e.Error())
 }
 
 func callError(err error, key string, tries int) *CallError {
@@ -138,7 +139,7 @@ func advice(st *status.Status, header, trailer metadata.MD) (hint time.Duration,
 	case codes.Unavailable, codes.DeadlineExceeded:
 		return hint, true
 	case codes.Aborted, codes.ResourceExhausted:
-		return hint, said || reasonOf(st) == outcomes[inProgress].reason
+		return hint, said || reasonOf(st) == reason(dialect.InProgress)
 	}
 	return 0, false
 }

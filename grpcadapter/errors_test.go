@@ -11,15 +11,15 @@ import (
 )
 
 func TestCallErrors(t *testing.T) {
-	sentinels := []error{grpcadapter.ErrMismatch, grpcadapter.ErrInProgress, grpcadapter.ErrOutcomeUnknown, grpcadapter.ErrNotKept}
+	sentinels := []error{grpcadapter.ErrReused, grpcadapter.ErrInProgress, grpcadapter.ErrOutcomeUnknown, grpcadapter.ErrReplayUnavailable}
 	for _, tt := range []struct {
 		said try
 		is   error
 	}{
-		{try{code: codes.FailedPrecondition, reason: "REUSED"}, grpcadapter.ErrMismatch},
+		{try{code: codes.FailedPrecondition, reason: "REUSED"}, grpcadapter.ErrReused},
 		{try{code: codes.Aborted, reason: "IN_PROGRESS"}, grpcadapter.ErrInProgress},
 		{try{code: codes.FailedPrecondition, reason: "OUTCOME_UNKNOWN"}, grpcadapter.ErrOutcomeUnknown},
-		{try{code: codes.FailedPrecondition, reason: "REPLAY_UNAVAILABLE"}, grpcadapter.ErrNotKept},
+		{try{code: codes.FailedPrecondition, reason: "REPLAY_UNAVAILABLE"}, grpcadapter.ErrReplayUnavailable},
 		{try{code: codes.DataLoss, reason: "UNREADABLE"}, nil},
 		{try{code: codes.FailedPrecondition}, nil},
 		{try{code: codes.FailedPrecondition, reason: "REUSED", domain: "bottles"}, nil},

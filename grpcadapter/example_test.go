@@ -83,7 +83,7 @@ func Example() {
 		ctx = metadata.AppendToOutgoingContext(ctx, "account", "acme")
 		var header metadata.MD
 		reply, err := client.UnaryCall(ctx, &payments.SimpleRequest{Payload: &payments.Payload{Body: []byte(amount)}}, grpc.Header(&header))
-		if errors.Is(err, grpcadapter.ErrMismatch) {
+		if errors.Is(err, grpcadapter.ErrReused) {
 			fmt.Println("this key is another payment's")
 			return
 		} else if err != nil {

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/reprise-go/reprise/cache"
+	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/replay"
 )
 
@@ -122,30 +122,36 @@ func (x *exchange) authorize(ctx context.Context) error {
 func (x *exchange) answer(result replay.Result, err error) (any, error) {
 	// A failure comes back as it was, or not at all if another has the key by now: compared by identity,
 	// for the handler's error may itself be of an engine.
-	if err == nil && !result.Replayed || x.failed != nil && err == error(x.failed) {
-		if x.keep && !x.adapter.shadow {
-			x.mark(result)
-		}
-		x.send(x.stream.header, x.stream.trailer)
-		return x.reply, x.err
-	}
-	if err != nil {
+	ownFailure := x.failed != nil && err == error(x.failed)
+	switch {
+	case err != nil && !ownFailure:
 		return nil, x.fail(err)
+	case result.Replayed, result.Reconciled:
+		return x.answerRecorded(result)
 	}
-	var stored record
-	if stored, x.reply, x.err, err = x.open(result); err != nil {
+	if x.keep && !x.adapter.shadow {
+		x.mark(result)
+	}
+	x.send(x.stream.header, x.stream.trailer)
+	return x.reply, x.err
+}
+
+// answerRecorded gives the client what a record has.
+func (x *exchange) answerRecorded(result replay.Result) (any, error) {
+	stored, reply, failure, err := x.open(result)
+	if err != nil {
 		return nil, x.fail(err)
 	}
 	x.mark(result)
 	x.send(stored.Header, stored.Trailer)
-	return x.reply, x.err
+	return reply, failure
 }
 
-// mark says what a client can't tell from an answer: that it is a record's, that a retry will not
+// mark says what a client can't tell from an answer: that it is an earlier call's, that a retry will not
 // get it (false), or that a failover may forget it (unconfirmed).
 func (x *exchange) mark(result replay.Result) {
 	switch {
-	case result.Replayed && result.Attempt == 0: // else it is what this very call has found out
+	case result.Replayed:
 		x.send(metadata.Pairs(replayedKey, "true"), nil)
 	case !result.Stored:
 		x.send(metadata.Pairs(storedKey, "false"), nil)
@@ -161,43 +167,36 @@ func (x *exchange) send(header, trailer metadata.MD) {
 	_ = grpc.SetTrailer(x.ctx, trailer)
 }
 
-// fail answers for an engine that did not.
+// fail answers for an engine that did not. The texts of its errors name Redis keys and hosts: none
+// reaches the client.
 func (x *exchange) fail(err error) error {
+	refused := replay.OutcomeOf(err)
+	o := dialect.ParseOutcome(string(refused))
+	switch {
+	case refused == replay.ReplayRefused && x.verdict == Hide:
+		o = dialect.ReplayHidden
+	case refused == replay.CallerGone:
+		// Before anything ran; or an interceptor around us has set a deadline.
+		return status.FromContextError(x.ctx.Err()).Err()
+	case o == 0:
+		x.adapter.log.Write(slog.LevelError, "grpcadapter: a call is answered INTERNAL", "unexpected error", slog.String("method", x.info.FullMethod), slog.Any("err", err))
+	}
+	return x.refuse(o, "", x.retryAfter(err))
+}
+
+// retryAfter is when to send a call again that was refused, if it may be.
+func (x *exchange) retryAfter(err error) time.Duration {
 	hint := x.adapter.cfg.RetryAfter
-	if flight, ok := errors.AsType[*replay.InFlightError](err); ok {
+	if e, ok := errors.AsType[*replay.InProgressError](err); ok && e.Left > 0 {
 		// A lease that is about to end is worth coming back for sooner. None is left if it was our own
 		// that was lost.
-		if flight.Left > 0 {
-			hint = min(hint, flight.Left)
-		}
-		return x.refuse(inProgress, "", hint)
+		return min(hint, e.Left)
 	}
-	switch {
-	// The texts of these errors name Redis keys and hosts: none reaches the client.
-	case errors.Is(err, replay.ErrMismatch):
-		return x.refuse(mismatch, "", 0)
-	case errors.Is(err, replay.ErrOutcomeUnknown):
-		return x.refuse(outcomeUnknown, "", 0)
-	case errors.Is(err, replay.ErrNotKept):
-		return x.refuse(replayUnavailable, "", 0)
-	case errors.Is(err, replay.ErrRefused) && x.verdict == Hide:
-		return x.refuse(replayHidden, "", 0)
-	case errors.Is(err, replay.ErrRefused):
-		return x.refuse(replayRefused, "", 0)
-	case errors.Is(err, replay.ErrUnavailable):
-		return x.refuse(unavailable, "", hint)
-	case errors.Is(err, cache.ErrCorrupt):
-		return x.refuse(unreadable, "", 0)
-	case x.ctx.Err() != nil:
-		// The caller has gone before anything ran, or an interceptor around us has set a deadline.
-		return status.FromContextError(x.ctx.Err()).Err()
-	}
-	x.adapter.log.Write(slog.LevelError, "grpcadapter: a call is answered INTERNAL", "unexpected error", slog.String("method", x.info.FullMethod), slog.Any("err", err))
-	return x.refuse(unknown, "", 0)
+	return hint
 }
 
 // turnAway refuses a call that the engine is not asked about, or in shadow lets it pass.
-func (x *exchange) turnAway(o outcome, want string) (any, error) {
+func (x *exchange) turnAway(o dialect.Outcome, want string) (any, error) {
 	if x.adapter.shadow {
 		return x.next(x.ctx, x.req)
 	}
@@ -205,8 +204,8 @@ func (x *exchange) turnAway(o outcome, want string) (any, error) {
 }
 
 // refuse sets no header: only an answer of trailers alone may be tried again by gRPC itself (A6).
-func (x *exchange) refuse(o outcome, want string, retryAfter time.Duration) error {
-	st, trailer := o.refusal(x.adapter.cfg.KeyMetadata, want, retryAfter)
+func (x *exchange) refuse(o dialect.Outcome, want string, retryAfter time.Duration) error {
+	st, trailer := refusal(o, x.adapter.cfg.KeyMetadata, want, retryAfter)
 	x.send(nil, trailer)
 	return st.Err()
 }

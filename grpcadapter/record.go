@@ -73,21 +73,21 @@ func (c *Config) bounds() cache.Bounds {
 }
 
 // open takes a record for an answer to give. Whoever could write to Redis may have written it, so it is held
-// to all that a record of ours is when it is written: replay.ErrNotKept for one that is too large to be kept,
-// cache.ErrCorrupt for one that is no answer, and of its metadata that which is kept.
+// to all that a record of ours is when it is written: replay.ErrReplayUnavailable for one that is too large to be kept,
+// replay.ErrUnreadable for one that is no answer, and of its metadata that which is kept.
 func (x *exchange) open(result replay.Result) (r record, reply any, failure, err error) {
 	cfg := &x.adapter.cfg
 	err = result.Decode(&r)
 	if errors.Is(err, cache.ErrTooLarge) || err == nil && int64(len(r.Body)) > cfg.MaxResponse {
 		x.adapter.log.Write(slog.LevelError, "grpcadapter: a record can't be given", "larger than MaxResponse allows for", slog.String("method", x.info.FullMethod), slog.Any("err", err))
-		return record{}, nil, nil, replay.ErrNotKept
+		return record{}, nil, nil, replay.ErrReplayUnavailable
 	}
 	if err == nil {
 		reply, failure, err = r.answer(cfg.Types)
 	}
 	if err != nil {
 		x.adapter.log.Write(slog.LevelError, "grpcadapter: a record can't be given", "not an answer", slog.String("method", x.info.FullMethod), slog.Any("err", err))
-		return record{}, nil, nil, cache.ErrCorrupt
+		return record{}, nil, nil, replay.ErrUnreadable
 	}
 	r.Header, r.Trailer = keep(r.Header, cfg.KeepsMetadata), keep(r.Trailer, cfg.KeepsMetadata)
 	return r, reply, failure, nil

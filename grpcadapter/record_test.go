@@ -19,7 +19,6 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/replay"
 )
 
@@ -112,21 +111,6 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// One vocabulary at both doors: a reason is dialect's code.
-func TestReasonsAreThoseOfHTTP(t *testing.T) {
-	for o, http := range map[outcome]dialect.Outcome{
-		unknown: 0, keyMissing: dialect.KeyMissing, keyInvalid: dialect.KeyMalformed, unscoped: dialect.Unscoped,
-		mismatch: dialect.Mismatch, inProgress: dialect.InProgress, outcomeUnknown: dialect.OutcomeUnknown,
-		replayUnavailable: dialect.ReplayUnavailable, unavailable: dialect.Unavailable,
-		unreadable: dialect.Unreadable, replayRefused: dialect.ReplayRefused,
-	} {
-		want := strings.ToUpper(strings.ReplaceAll(http.String(), "-", "_"))
-		if got := outcomes[o]; got.reason != want || got.retry != http.Retryable() {
-			t.Errorf("got %s, %v, want %s, %v", got.reason, got.retry, want, http.Retryable())
-		}
-	}
-}
-
 func TestMarks(t *testing.T) {
 	for name, tt := range map[string]struct {
 		result replay.Result
@@ -136,8 +120,8 @@ func TestMarks(t *testing.T) {
 		"not stored":                  {replay.Result{Attempt: 1}, "map[idempotency-stored:[false]]"},
 		"unconfirmed":                 {replay.Result{Stored: true, Unconfirmed: true, Attempt: 1}, "map[idempotency-stored:[unconfirmed]]"},
 		"replayed":                    {replay.Result{Replayed: true, Stored: true}, "map[idempotency-replayed:[true]]"},
-		"found out":                   {replay.Result{Replayed: true, Stored: true, Attempt: 2}, "map[]"},
-		"found out, but not by those": {replay.Result{Replayed: true, Stored: true, Unconfirmed: true, Attempt: 2}, "map[idempotency-stored:[unconfirmed]]"},
+		"reconciled":                  {replay.Result{Reconciled: true, Stored: true, Attempt: 2}, "map[]"},
+		"reconciled, but unconfirmed": {replay.Result{Reconciled: true, Stored: true, Unconfirmed: true, Attempt: 2}, "map[idempotency-stored:[unconfirmed]]"},
 	} {
 		var s stream
 		x := exchange{ctx: grpc.NewContextWithServerTransportStream(context.Background(), &s)}

@@ -132,7 +132,7 @@ func TestClientIsToldOfAMismatch(t *testing.T) {
 			t.Fatal(a.err)
 		}
 		a := s.sendIn(ctx, "", "other")
-		if !errors.Is(a.err, grpcadapter.ErrMismatch) || a.code() != codes.FailedPrecondition || seen.n.Load() != 2 {
+		if !errors.Is(a.err, grpcadapter.ErrReused) || a.code() != codes.FailedPrecondition || seen.n.Load() != 2 {
 			t.Errorf("%d tries: %v", seen.n.Load(), a.err)
 		}
 	})

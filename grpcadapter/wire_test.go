@@ -21,6 +21,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/reprise-go/reprise/dialect"
 )
 
 // The oracle of these tests is gRPC itself: what a client receives of an answer that no adapter has touched.
@@ -167,7 +169,7 @@ func FuzzRecord(f *testing.F) {
 
 // A word of the operator's that is no text must not cost an error its details.
 func TestRefusalWithABadWord(t *testing.T) {
-	st, _ := keyInvalid.refusal("idempotency-key", "1 to 9 characters of \x80-\xff", 0)
+	st, _ := refusal(dialect.KeyMalformed, "idempotency-key", "1 to 9 characters of \x80-\xff", 0)
 	if len(st.Details()) != 2 || !utf8.ValidString(st.String()) || reasonOf(st) != "INVALID" {
 		t.Errorf("got %v", st)
 	}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/reprise-go/reprise/cache"
 	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/internal/intake"
 	"github.com/reprise-go/reprise/internal/refusal"
@@ -175,30 +174,38 @@ func (x *exchange) authorize(context.Context) error {
 
 // answer gives the client what the engine decided.
 func (x *exchange) answer(result replay.Result, err error) {
-	another := result.Replayed && result.Attempt == 0 // else it is what this very request has found out
 	if x.ran && x.recorder.passing {
-		if err != nil || another {
+		if err != nil || result.Replayed {
 			// Part of an answer that is not the one to be replayed is with the client: break off, so
 			// that it isn't taken for whole.
 			panic(http.ErrAbortHandler)
 		}
 		return
 	}
-	if err == nil && !result.Replayed {
-		switch {
-		case !x.keep || x.adapter.shadow:
-		case !result.Stored:
-			x.fresh.Header[storedHeader] = []string{"false"}
-		case result.Unconfirmed:
-			x.fresh.Header[storedHeader] = []string{"unconfirmed"}
-		}
-		x.fresh.write(x.w)
-		return
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		x.fail(err)
-		return
+	case result.Replayed, result.Reconciled:
+		x.answerRecorded(result)
+	default:
+		x.answerFresh(result)
 	}
+}
+
+// answerFresh gives the client what the handler has just answered.
+func (x *exchange) answerFresh(result replay.Result) {
+	switch {
+	case !x.keep || x.adapter.shadow:
+	case !result.Stored:
+		x.fresh.Header[storedHeader] = []string{"false"}
+	case result.Unconfirmed:
+		x.fresh.Header[storedHeader] = []string{"unconfirmed"}
+	}
+	x.fresh.write(x.w)
+}
+
+// answerRecorded gives the client what a record has.
+func (x *exchange) answerRecorded(result replay.Result) {
 	stored, err := x.open(result)
 	if err != nil {
 		x.fail(err)
@@ -207,7 +214,7 @@ func (x *exchange) answer(result replay.Result, err error) {
 	if result.Unconfirmed {
 		x.w.Header()[storedHeader] = []string{"unconfirmed"} // found out by Reconcile
 	}
-	if another {
+	if result.Replayed {
 		name, value := x.adapter.cfg.Dialect.Marker(x.key)
 		x.w.Header()[http.CanonicalHeaderKey(name)] = []string{value}
 		if d, ok := x.adapter.cfg.Dialect.(dialect.ReplayDialect); ok {
@@ -219,34 +226,31 @@ func (x *exchange) answer(result replay.Result, err error) {
 
 // fail answers for an engine that did not.
 func (x *exchange) fail(err error) {
-	hint := x.adapter.cfg.RetryAfter
-	if flight, ok := errors.AsType[*replay.InFlightError](err); ok {
-		x.refuse(dialect.InProgress, "", min(hint, max(flight.Left, time.Second)))
-		return
-	}
+	refused := replay.OutcomeOf(err)
+	o := dialect.ParseOutcome(string(refused))
 	switch {
-	case errors.Is(err, replay.ErrMismatch):
-		x.refuse(dialect.Mismatch, "", 0)
-	case errors.Is(err, replay.ErrOutcomeUnknown):
-		x.refuse(dialect.OutcomeUnknown, "", 0)
-	case errors.Is(err, replay.ErrNotKept):
-		x.refuse(dialect.ReplayUnavailable, "", 0)
-	case errors.Is(err, replay.ErrRefused) && x.verdict == Hide:
-		x.refuse(dialect.ReplayHidden, "", 0)
-	case errors.Is(err, replay.ErrRefused):
-		x.refuse(dialect.ReplayRefused, "", 0)
-	case errors.Is(err, replay.ErrUnavailable):
-		x.refuse(dialect.Unavailable, "", hint)
-	case errors.Is(err, cache.ErrCorrupt):
-		x.refuse(dialect.Unreadable, "", 0)
-	case x.r.Context().Err() != nil:
+	case refused == replay.ReplayRefused && x.verdict == Hide:
+		o = dialect.ReplayHidden
+	case refused == replay.CallerGone:
 		// The client has gone before anything ran, or a handler around us has set a deadline: whoever
 		// still listens must not take silence for a 200.
-		x.refuse(dialect.Unavailable, "", hint)
-	default:
+		o = dialect.Unavailable
+	case o == 0:
 		x.adapter.log.Write(slog.LevelError, "httpadapter: a request is answered 500", "unexpected error", slog.Any("err", err))
-		x.refuse(0, "", 0)
 	}
+	x.refuse(o, "", x.retryAfter(o, err))
+}
+
+// retryAfter is when to send a request again that was refused: 0 if never.
+func (x *exchange) retryAfter(o dialect.Outcome, err error) time.Duration {
+	if !o.Retryable() {
+		return 0
+	}
+	hint := x.adapter.cfg.RetryAfter
+	if e, ok := errors.AsType[*replay.InProgressError](err); ok {
+		return min(hint, max(e.Left, time.Second))
+	}
+	return hint
 }
 
 func (x *exchange) refuse(o dialect.Outcome, want string, retryAfter time.Duration) {

@@ -35,20 +35,20 @@ const (
 )
 
 // open takes a record for an answer to give. Whoever could write to Redis may have written it, so it is held to
-// all that a record of ours is when it is written: replay.ErrNotKept for one that is too large to be kept,
-// cache.ErrCorrupt for one that is no answer, and of its headers those that are kept.
+// all that a record of ours is when it is written: replay.ErrReplayUnavailable for one that is too large to be kept,
+// replay.ErrUnreadable for one that is no answer, and of its headers those that are kept.
 func (x *exchange) open(result replay.Result) (p response, err error) {
 	cfg := &x.adapter.cfg
 	switch err := result.Decode(&p); {
 	case errors.Is(err, cache.ErrTooLarge), err == nil && int64(len(p.Body)) > cfg.MaxResponse:
 		x.adapter.log.Write(slog.LevelError, "httpadapter: a record can't be given", "larger than MaxResponse allows for", slog.Any("err", err))
-		return response{}, replay.ErrNotKept
+		return response{}, replay.ErrReplayUnavailable
 	case err == nil && (p.Status < 200 || p.Status > 999):
 		err = fmt.Errorf("status %d", p.Status)
 		fallthrough
 	case err != nil:
 		x.adapter.log.Write(slog.LevelError, "httpadapter: a record can't be given", "not an HTTP answer", slog.Any("err", err))
-		return response{}, cache.ErrCorrupt
+		return response{}, replay.ErrUnreadable
 	}
 	p.Header = x.adapter.filter.keep(p.Header)
 	p.Trailer = x.adapter.filter.keep(p.Trailer)

@@ -13,8 +13,8 @@ import (
 
 // What an answer, or the lack of one, means for the key, for errors.Is. The error is a *CallError.
 var (
-	// ErrMismatch: the key belongs to another operation, and this one was not carried out.
-	ErrMismatch = errors.New("httpclient: key used for another request")
+	// ErrReused: the key belongs to another operation, and this one was not carried out.
+	ErrReused = errors.New("httpclient: key used for another request")
 
 	// ErrInProgress: a request with this key is still being carried out. Ask again, with the key.
 	ErrInProgress = errors.New("httpclient: a request with this key is in progress")
@@ -49,8 +49,8 @@ func (e *CallError) Error() string {
 
 func (e *CallError) sentinel() error {
 	switch e.Outcome {
-	case dialect.Mismatch:
-		return ErrMismatch
+	case dialect.Reused:
+		return ErrReused
 	case dialect.InProgress:
 		return ErrInProgress
 	case dialect.OutcomeUnknown:
@@ -59,7 +59,7 @@ func (e *CallError) sentinel() error {
 	return nil
 }
 
-// Unwrap returns ErrMismatch, ErrInProgress or ErrOutcomeUnknown by the Outcome, if it has one, and Cause.
+// Unwrap returns ErrReused, ErrInProgress or ErrOutcomeUnknown by the Outcome, if it has one, and Cause.
 func (e *CallError) Unwrap() []error {
 	var all []error
 	for _, err := range []error{e.sentinel(), e.Cause} {
@@ -123,7 +123,7 @@ func (c *call) note(a *answer, mayHaveSent bool) {
 	case dialect.InProgress, dialect.OutcomeUnknown:
 		c.reply.Unknown = true
 		return
-	case dialect.Mismatch, dialect.ReplayUnavailable, dialect.ReplayRefused:
+	case dialect.Reused, dialect.ReplayUnavailable, dialect.ReplayRefused:
 		c.reply.Unknown = false
 		return
 	}

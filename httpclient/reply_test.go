@@ -51,35 +51,35 @@ func TestRecognise(t *testing.T) {
 		unknown bool
 	}{
 		{"problem: in progress", 409, problem, inProgressBody, dialect.InProgress, ErrInProgress, true},
-		{"problem: elsewhere", 422, problem, `{"type":"urn:x:reused","status":422,"code":"reused","retryable":false}`, dialect.Mismatch, ErrMismatch, false},
+		{"problem: elsewhere", 422, problem, `{"type":"urn:x:reused","status":422,"code":"reused","retryable":false}`, dialect.Reused, ErrReused, false},
 		{"problem: unknown", 409, problem, `{"type":"…#outcome-unknown","status":409,"code":"outcome-unknown","retryable":false}`, dialect.OutcomeUnknown, ErrOutcomeUnknown, true},
 		{"problem: not kept", 409, problem, `{"type":"…#replay-unavailable","status":409,"code":"replay-unavailable","retryable":false}`, dialect.ReplayUnavailable, nil, false},
 		{"problem: unavailable", 503, problem, `{"type":"…#unavailable","status":503,"code":"unavailable","retryable":true}`, dialect.Unavailable, nil, true},
 		{"problem: hidden is no word of ours", 404, problem, `{"type":"…#not-found","status":404,"code":"not-found","retryable":false}`, 0, nil, false},
 		{"IETF, with our code", 409, problem, `{"type":"https://api.test/docs","title":"A request is outstanding for this Idempotency-Key","status":409,"detail":"…","code":"in-progress","retryable":true}`, dialect.InProgress, ErrInProgress, true},
 		{"IETF: in progress", 409, problem, `{"type":"https://developer.example.com/idempotency","title":"A request is outstanding for this Idempotency-Key","detail":"…"}`, dialect.InProgress, ErrInProgress, true},
-		{"IETF: mismatch", 422, problem, `{"type":"https://developer.example.com/idempotency","title":"Idempotency-Key is already used","detail":"…"}`, dialect.Mismatch, ErrMismatch, false},
+		{"IETF: mismatch", 422, problem, `{"type":"https://developer.example.com/idempotency","title":"Idempotency-Key is already used","detail":"…"}`, dialect.Reused, ErrReused, false},
 		{"IETF: missing", 400, problem, `{"type":"https://developer.example.com/idempotency","title":"Idempotency-Key is missing","detail":"…"}`, dialect.KeyMissing, nil, false},
 		{"IETF: in progress, as it is printed", 409, problem, draftInProgress, dialect.InProgress, ErrInProgress, true},
 		{"Credicorp: in progress", 409, json, credicorpInProgress, dialect.InProgress, ErrInProgress, true},
-		{"Credicorp: mismatch", 409, json, strings.NewReplacer("in_progress", "reused").Replace(credicorpInProgress), dialect.Mismatch, ErrMismatch, false},
+		{"Credicorp: mismatch", 409, json, strings.NewReplacer("in_progress", "reused").Replace(credicorpInProgress), dialect.Reused, ErrReused, false},
 		{"Credicorp: missing", 400, json, `{"error":{"type":"invalid_request_error","code":"parameter_missing","message":"…","param":"Idempotency-Key"}}`, dialect.KeyMissing, nil, false},
 		{"Credicorp: malformed", 400, json, `{"error":{"type":"invalid_request_error","code":"invalid_request","message":"…","param":"idempotency-key"}}`, dialect.KeyMalformed, nil, false},
 		{"Credicorp: unavailable", 503, json, `{"error":{"type":"api_error","code":"temporarily_unavailable","message":"The service is briefly unavailable."}}`, dialect.Unavailable, nil, true},
 		{"Credicorp: unknown", 409, json, `{"error":{"type":"invalid_request_error","code":"outcome_unknown","message":"…"}}`, dialect.OutcomeUnknown, ErrOutcomeUnknown, true},
 		{"Credicorp: another parameter", 400, json, `{"error":{"type":"invalid_request_error","code":"parameter_missing","message":"…","param":"amount"}}`, 0, nil, false},
-		{"BlueSnap: mismatch", 422, json, blueSnap("60101", "SAME_IDEMPOTENCY_KEY_WAS_ALREADY_IN_USE_WITH_PREVIOUS_DIFFERENT_REQUEST"), dialect.Mismatch, ErrMismatch, false},
+		{"BlueSnap: mismatch", 422, json, blueSnap("60101", "SAME_IDEMPOTENCY_KEY_WAS_ALREADY_IN_USE_WITH_PREVIOUS_DIFFERENT_REQUEST"), dialect.Reused, ErrReused, false},
 		{"BlueSnap: in progress", 409, json, blueSnap("60102", "REQUEST_WITH_SAME_IDEMPOTENCY_KEY_ALREADY_IN_PROGRESS"), dialect.InProgress, ErrInProgress, true},
 		{"BlueSnap: too long", 400, json, blueSnap("60103", "IDEMPOTENCY_KEY_MAX_LENGTH_LIMIT_EXCEEDED"), dialect.KeyTooLong, nil, false},
 		{"BlueSnap: malformed", 400, json, blueSnap("60104", "INVALID_IDEMPOTENCY_KEY"), dialect.KeyMalformed, nil, false},
 		{"BlueSnap: unavailable", 503, json, blueSnap("60106", "IDEMPOTENCY_SERVICE_TIMEOUT"), dialect.Unavailable, nil, true},
 		{"BlueSnap: unknown", 409, json, blueSnap("409", "OUTCOME_UNKNOWN"), dialect.OutcomeUnknown, ErrOutcomeUnknown, true},
 		{"BlueSnap: in XML", 409, xml, blueSnapXML, dialect.InProgress, ErrInProgress, true},
-		{"BlueSnap: mismatch in XML", 422, "text/xml; charset=utf-8", strings.NewReplacer("60102", "60101").Replace(blueSnapXML), dialect.Mismatch, ErrMismatch, false},
+		{"BlueSnap: mismatch in XML", 422, "text/xml; charset=utf-8", strings.NewReplacer("60102", "60101").Replace(blueSnapXML), dialect.Reused, ErrReused, false},
 		{"BlueSnap: another error", 400, json, blueSnap("10001", "VALIDATION_GENERAL_FAILURE"), 0, nil, false},
 		{"BlueSnap: another space of names", 409, xml, strings.NewReplacer("ws.plimus.com", "elsewhere").Replace(blueSnapXML), 0, nil, false},
 		{"Stripe: in progress", 409, json, stripeInUse, dialect.InProgress, ErrInProgress, true},
-		{"Stripe: mismatch", 400, "application/json; charset=utf-8", stripeMismatch, dialect.Mismatch, ErrMismatch, false},
+		{"Stripe: mismatch", 400, "application/json; charset=utf-8", stripeMismatch, dialect.Reused, ErrReused, false},
 		{"Stripe: not kept", 409, json, `{"error":{"code":"replay_unavailable","message":"…","type":"invalid_request_error"}}`, dialect.ReplayUnavailable, nil, false},
 
 		{"Stripe: half a request", 400, json, `{"error":{"code":"body_incomplete","message":"…","type":"invalid_request_error"}}`, dialect.BodyIncomplete, nil, false},
@@ -114,7 +114,7 @@ func TestRecognise(t *testing.T) {
 				if ok != (tc.want != 0) || ok && (e.Outcome != tc.want || e.Key != "k" || e.Status != tc.status || e.Tries != 1) {
 					t.Fatalf("got %+v, want %v", reply.Err, tc.want)
 				}
-				for _, sentinel := range []error{ErrMismatch, ErrInProgress, ErrOutcomeUnknown} {
+				for _, sentinel := range []error{ErrReused, ErrInProgress, ErrOutcomeUnknown} {
 					if errors.Is(reply.Err, sentinel) != (tc.is == sentinel) {
 						t.Errorf("%v is %v: %v", reply.Err, sentinel, !(tc.is == sentinel))
 					}

@@ -33,7 +33,7 @@ func AttemptFrom(ctx context.Context) (Attempt, bool) {
 }
 
 // ShadowFrom returns, inside work that Config.Shadow let run, what would have been answered in its
-// place: Replayed, Mismatch, InFlight and so on.
+// place: Replayed, Reused, InProgress and so on.
 func ShadowFrom(ctx context.Context) (Outcome, bool) {
 	o, ok := ctx.Value(shadowKey{}).(Outcome)
 	return o, ok
@@ -45,7 +45,7 @@ type (
 )
 
 // Holds reports whether ctx is that of work which e runs under this very key, and which holds it yet. To
-// ask for the key again in there would be to wait for one's own end: Do returns ErrInFlight at once.
+// ask for the key again in there would be to wait for one's own end: Do returns ErrInProgress at once.
 func (e *Engine) Holds(ctx context.Context, scope, key string) bool {
 	return ctx.Value(attemptKey{}) != nil && e.holds(ctx, e.key(scope, key))
 }

@@ -27,7 +27,7 @@ type Config struct {
 	Retention time.Duration `env:"REPLAY_TTL"`
 
 	// Wait is how long a duplicate waits for the answer of the request in flight before it gets
-	// ErrInFlight. Zero means not at all.
+	// ErrInProgress. Zero means not at all.
 	Wait time.Duration `env:"REPLAY_WAIT" want:"a duration such as 500ms or 10s"`
 
 	OnAbandoned  AbandonedPolicy  `env:"REPLAY_ON_ABANDONED"`   // Zero means RunAgain.

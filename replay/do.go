@@ -5,7 +5,7 @@ import "context"
 // Do runs work once for each request, and returns its value every time: what Engine.Do does, for
 // work that is a function of its own type. T must be what a record can keep: package cache
 // lists under Values what comes back as something else. An answer that it refuses is not kept: the error is a
-// *cache.EncodeError, and retries get ErrNotKept, for the work has been done.
+// *cache.EncodeError, and retries get ErrReplayUnavailable, for the work has been done.
 //
 // An error of the work is returned as it is and not stored: the next request runs again, as the next
 // attempt, or as the first if the error is marked by Clean.
@@ -20,11 +20,11 @@ func Do[T any](ctx context.Context, e *Engine, req Request, work func(context.Co
 	})
 	switch {
 	case err != nil:
-	case result.Replayed:
+	case result.Replayed, result.Reconciled:
 		value = none // what the work returned if another was first
 		err = result.Decode(&value)
 	case !ran:
-		err = ErrNotKept // Reconcile had an answer, and it can't be had from a record
+		err = ErrReplayUnavailable // Reconcile had an answer, and it can't be had from a record
 	}
 	if err != nil {
 		return none, result, err

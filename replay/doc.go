@@ -7,7 +7,7 @@
 // they are.
 //
 //	request → begin ── done ──────→ replay the record
-//	                ├─ in flight ─→ other fingerprint: ErrMismatch · wait, or ErrInFlight
+//	                ├─ in flight ─→ other fingerprint: ErrReused · wait, or ErrInProgress
 //	                ├─ abandoned ─→ policy: run again (attempt n+1) · refuse · reconcile
 //	                └─ acquired ──→ work (its context ends if the lease is lost) → commit → answer
 //

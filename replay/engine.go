@@ -51,7 +51,7 @@ func New(client redis.UniversalClient, cfg Config) (*Engine, error) {
 // does, as lock.Locker.Check says: for a program's start. Its keys begin with Config.Prefix.
 func (e *Engine) Check(ctx context.Context) error { return e.locker.Check(ctx, e.cfg.Prefix+":") }
 
-// StopWaiting makes every duplicate that waits get ErrInFlight, now and from now on: for a server that
+// StopWaiting makes every duplicate that waits get ErrInProgress, now and from now on: for a server that
 // shuts down, as in http.Server.RegisterOnShutdown. Work is not concerned.
 func (e *Engine) StopWaiting() { e.locker.StopWaiting() }
 
@@ -72,7 +72,7 @@ type Request struct {
 	Fingerprint string
 
 	// Authorize says whether the caller may learn anything of a key that has been used: an error
-	// refuses with ErrRefused, whatever the state of the key. It is asked once, before all that the
+	// refuses with ErrReplayRefused, whatever the state of the key. It is asked once, before all that the
 	// state could tell or cause: a replay, a comparison, a wait, a takeover, Reconcile. It is not asked
 	// about a free key, whose work decides for itself. Nil allows all. With it, waiting and taking over
 	// cost one round trip more.
@@ -101,7 +101,7 @@ type Request struct {
 	OnStoreDown StoreDownPolicy
 }
 
-// NoWait as Request.Wait makes a duplicate of a request in flight get ErrInFlight at once.
+// NoWait as Request.Wait makes a duplicate of a request in flight get ErrInProgress at once.
 const NoWait time.Duration = -1
 
 // A Decision is what Reconcile found out.
@@ -127,16 +127,17 @@ const (
 	Keep      Verdict = iota // store the answer and replay it
 	Release                  // nothing has happened: the next request is the first
 	Abandon                  // what has happened is unknown: the next attempt is told
-	Tombstone                // it has happened, but the answer can't be kept: ErrNotKept from now on
+	Tombstone                // it has happened, but the answer can't be kept: ErrReplayUnavailable from now on
 )
 
 // A Result says how a request got its answer.
 type Result struct {
-	Replayed bool // the answer is a record's, to be had by Decode; else it is that of the work just run
-	Stored   bool // later requests get this answer too
-	Guarded  bool // the work ran, or had run, under a claim: false if Redis was down, or in shadow
-	Attempt  int  // of the work that ran, or 0
-	Fence    int64
+	Replayed   bool // the answer is that of an earlier request, to be had by Decode
+	Reconciled bool // the answer is what Reconcile found out in this very request, to be had by Decode
+	Stored     bool // later requests get this answer too
+	Guarded    bool // the work ran, or had run, under a claim: false if Redis was down, or in shadow
+	Attempt    int  // of the work that ran or was reconciled, or 0
+	Fence      int64
 
 	// Unconfirmed: Stored, but fewer replicas than Config.Lock.Acks have confirmed it, so that a
 	// failover may forget it. Always false without Acks.
@@ -145,12 +146,17 @@ type Result struct {
 	record cache.Record
 }
 
-// Decode reads a replayed answer into v, a pointer to what Answer.Value pointed to or was.
+// Decode reads an answer that was replayed or reconciled into v, a pointer to what Answer.Value
+// pointed to or was. Its errors are cache's, with ErrUnreadable if the record is at fault.
 func (r Result) Decode(v any) error {
-	if !r.Replayed {
+	if !r.Replayed && !r.Reconciled {
 		return errors.New("replay: nothing to decode: the work's own answer is the answer")
 	}
-	return r.record.Decode(v)
+	err := r.record.Decode(v)
+	if errors.Is(err, cache.ErrCorrupt) {
+		return fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	return err
 }
 
 // Do runs work under the request's key, or answers with what is stored there. It costs two round
@@ -160,8 +166,8 @@ func (r Result) Decode(v any) error {
 // (cause lock.ErrLost) or has been held too long (lock.ErrMaxHold), and by default not with ctx.
 // An error of the work is returned as it is, and nothing is stored.
 //
-// Errors that come before the work, or in its place, are those of this package, cache.ErrCorrupt,
-// the cause of ctx, or a *lock.KeyError.
+// Errors that come before the work, or in its place, are those of this package, the cause of ctx, or
+// a *lock.KeyError.
 func (e *Engine) Do(ctx context.Context, req Request, work func(context.Context) (Answer, error)) (Result, error) {
 	if req.Key == "" {
 		return Result{}, &lock.KeyError{Field: "key", Want: "at least one byte"}

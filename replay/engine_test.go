@@ -114,19 +114,19 @@ func TestCleanKeepsTheError(t *testing.T) {
 	}
 }
 
-func TestInFlightError(t *testing.T) {
+func TestInProgressError(t *testing.T) {
 	for _, tc := range []struct {
-		err  InFlightError
+		err  InProgressError
 		text string
 		lost bool
 	}{
-		{InFlightError{Left: 3 * time.Second, Attempt: 2}, "replay: in flight: attempt 2, 3s of its lease left", false},
-		{InFlightError{Left: 3 * time.Second, Attempt: 2, Lost: true}, "replay: in flight: lease lost to attempt 2", true},
+		{InProgressError{Left: 3 * time.Second, Attempt: 2}, "replay: in progress: attempt 2, 3s of its lease left", false},
+		{InProgressError{Left: 3 * time.Second, Attempt: 2, Lost: true}, "replay: in progress: lease lost to attempt 2", true},
 	} {
 		if got := tc.err.Error(); got != tc.text {
 			t.Errorf("got %q, want %q", got, tc.text)
 		}
-		if err := error(&tc.err); !errors.Is(err, ErrInFlight) || errors.Is(err, lock.ErrLost) != tc.lost {
+		if err := error(&tc.err); !errors.Is(err, ErrInProgress) || errors.Is(err, lock.ErrLost) != tc.lost {
 			t.Errorf("%v: not what it should be", err)
 		}
 	}

@@ -9,53 +9,56 @@ import (
 	"github.com/reprise-go/reprise/lock"
 )
 
-// Why a request did not run and has no answer, for errors.Is. A value under the key that reprise
-// did not write is cache.ErrCorrupt.
+// Why a request did not run and has no answer, for errors.Is. [OutcomeOf] returns the outcome of each.
 var (
-	// ErrInFlight: another request holds the key. The error is an *InFlightError.
-	ErrInFlight = errors.New("replay: in flight")
+	// ErrInProgress: another request holds the key. The error is an *InProgressError.
+	ErrInProgress error = &sentinel{InProgress, "replay: in progress"}
 
-	// ErrMismatch: the key belongs to a request of another fingerprint, done or in flight.
-	ErrMismatch = errors.New("replay: key used for another request")
+	// ErrReused: the key belongs to a request of another fingerprint, done or in progress.
+	ErrReused error = &sentinel{Reused, "replay: key used for another request"}
 
 	// ErrOutcomeUnknown: an earlier attempt died or failed, and the policy is not to run again.
-	ErrOutcomeUnknown = errors.New("replay: outcome of an earlier attempt unknown")
+	ErrOutcomeUnknown error = &sentinel{OutcomeUnknown, "replay: outcome of an earlier attempt unknown"}
 
-	// ErrNotKept: the request has run, but its answer was too large to keep.
-	ErrNotKept = errors.New("replay: ran once, answer not kept")
+	// ErrReplayUnavailable: the request has run, but its answer was too large to keep.
+	ErrReplayUnavailable error = &sentinel{ReplayUnavailable, "replay: ran once, answer not kept"}
 
-	// ErrRefused: Request.Authorize refused the replay. Its error is wrapped too.
-	ErrRefused = errors.New("replay: replay refused")
+	// ErrReplayRefused: Request.Authorize refused the replay. Its error is wrapped too.
+	ErrReplayRefused error = &sentinel{ReplayRefused, "replay: replay refused"}
 
 	// ErrUnavailable: Redis can't be reached or refuses writes, and the policy is not to run
 	// without it.
-	ErrUnavailable = errors.New("replay: store unavailable")
+	ErrUnavailable error = &sentinel{Unavailable, "replay: store unavailable"}
+
+	// ErrUnreadable: the value under the key is none that reprise wrote, or none that this
+	// configuration can read. It wraps cache.ErrCorrupt.
+	ErrUnreadable error = &sentinel{Unreadable, "replay: unreadable"}
 )
 
-// An InFlightError says how long the holder's lease lasts unless it is renewed.
-type InFlightError struct {
+// An InProgressError says how long the holder's lease lasts unless it is renewed.
+type InProgressError struct {
 	Left    time.Duration
 	Attempt int  // the holder's
 	Lost    bool // it is our own lease that the holder took over; our answer is not stored
 	Nested  bool // the holder is the very work that asks: see Engine.Holds
 }
 
-func (e *InFlightError) Error() string {
+func (e *InProgressError) Error() string {
 	if e.Nested {
-		return fmt.Sprintf("%v: the key is held by the work that asks for it", ErrInFlight)
+		return fmt.Sprintf("%v: the key is held by the work that asks for it", ErrInProgress)
 	}
 	if e.Lost {
-		return fmt.Sprintf("%v: lease lost to attempt %d", ErrInFlight, e.Attempt)
+		return fmt.Sprintf("%v: lease lost to attempt %d", ErrInProgress, e.Attempt)
 	}
-	return fmt.Sprintf("%v: attempt %d, %v of its lease left", ErrInFlight, e.Attempt, e.Left)
+	return fmt.Sprintf("%v: attempt %d, %v of its lease left", ErrInProgress, e.Attempt, e.Left)
 }
 
-// Unwrap returns ErrInFlight and, of a lost lease, lock.ErrLost.
-func (e *InFlightError) Unwrap() []error {
+// Unwrap returns ErrInProgress and, of a lost lease, lock.ErrLost.
+func (e *InProgressError) Unwrap() []error {
 	if e.Lost {
-		return []error{ErrInFlight, lock.ErrLost}
+		return []error{ErrInProgress, lock.ErrLost}
 	}
-	return []error{ErrInFlight}
+	return []error{ErrInProgress}
 }
 
 // Clean marks an error of the work as one that came before any effect: the key is released, and a
@@ -72,8 +75,8 @@ func unreadable(key string, err error) error {
 	if long, ok := errors.AsType[*lock.TooLongError](err); ok { // than the codec's bounds, by which it was set
 		err = fmt.Errorf("%w: %w", &cache.TooLargeError{Unit: "bytes", Size: long.Size, Limit: long.Limit}, err)
 	}
-	if errors.Is(err, cache.ErrCorrupt) {
-		return fmt.Errorf("replay: %s: %w", key, err)
+	if !errors.Is(err, cache.ErrCorrupt) {
+		err = fmt.Errorf("%w: %w", cache.ErrCorrupt, err)
 	}
-	return fmt.Errorf("replay: %s: %w: %w", key, cache.ErrCorrupt, err)
+	return fmt.Errorf("%w: %s: %w", ErrUnreadable, key, err)
 }

@@ -32,7 +32,7 @@ func (p *passage) hold(ctx context.Context, lease *lock.Lease) (Result, error) {
 	p.event.Err = err
 	if p.engine.cfg.Shadow {
 		// Whatever has become of the key, the caller gets what the work returned.
-		stored := result.Stored && result.Attempt != 0
+		stored := result.Stored && !result.Replayed
 		return Result{Stored: stored, Guarded: true, Attempt: lease.Attempt(), Fence: lease.Fence()}, failure
 	}
 	return result, err
@@ -80,7 +80,7 @@ func (p *passage) settle(ctx context.Context, lease *lock.Lease, answer Answer, 
 
 	p.event.Outcome = Failed
 	if errors.Is(failure, ErrOutcomeUnknown) {
-		p.event.Outcome = Unknown
+		p.event.Outcome = OutcomeUnknown
 	}
 	if err := p.giveUp(ctx, lease, answer.Verdict); taken(err) {
 		result, err := p.late(ctx, err)
@@ -145,7 +145,7 @@ func (p *passage) commit(ctx context.Context, lease *lock.Lease, answer Answer, 
 		if replied && !tombstone {
 			// The caller has seen no value yet: it gets this one as it gets any record.
 			ran.record, err = p.codec.Open(p.key, string(value))
-			ran.Replayed = err == nil
+			ran.Reconciled = err == nil
 			return ran, err
 		}
 		return ran, faulty
@@ -215,7 +215,7 @@ const (
 func (p *passage) late(ctx context.Context, lost error) (Result, error) {
 	result, err := p.standing(ctx, lost)
 	p.event.Outcome = LostLease
-	if errors.Is(err, ErrMismatch) {
+	if errors.Is(err, ErrReused) {
 		// The key was freed meanwhile and another request has it: nothing tells any more what
 		// this one did, and to say that it did nothing would be wrong.
 		err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, lost)

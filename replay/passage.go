@@ -40,7 +40,7 @@ func (p *passage) do(ctx context.Context) (Result, error) {
 	}
 	var result Result
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-		result, err = p.refuse(CallerGone, err) // while it waited for a holder, perhaps
+		result, err = p.refuse(&callerGoneError{err}) // while it waited for a holder, perhaps
 	} else {
 		result, err = p.standing(ctx, err)
 	}
@@ -143,14 +143,14 @@ func (p *passage) authorize(ctx context.Context, err error) error {
 		return p.refused
 	}
 	p.authorized = true
-	p.event.Outcome = Refused // if it panics, too
+	p.event.Outcome = ReplayRefused // if it panics, too
 	if err := p.req.Authorize(ctx); err != nil {
-		p.refused = fmt.Errorf("%w: %w", ErrRefused, err)
+		p.refused = fmt.Errorf("%w: %w", ErrReplayRefused, err)
 	}
 	return p.refused
 }
 
-// compare returns nil if a key's fingerprint is of this request, and otherwise ErrMismatch, or
+// compare returns nil if a key's fingerprint is of this request, and otherwise ErrReused, or
 // ErrUnavailable if it can't be told. A request without a fingerprint and one that has one are two,
 // however the other was made.
 func (p *passage) compare(known string) error {
@@ -158,14 +158,14 @@ func (p *passage) compare(known string) error {
 		return nil
 	}
 	if p.req.Same == nil || known == "" || p.req.Fingerprint == "" {
-		return ErrMismatch
+		return ErrReused
 	}
 	same, err := p.req.Same(known)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case !same:
-		return ErrMismatch
+		return ErrReused
 	}
 	return nil
 }
@@ -174,59 +174,51 @@ func (p *passage) compare(known string) error {
 // the key becomes an answer.
 func (p *passage) standing(ctx context.Context, err error) (Result, error) {
 	if refused := p.authorize(ctx, err); refused != nil {
-		return p.refuse(Refused, refused)
+		return p.refuse(refused)
 	}
 	if done, ok := errors.AsType[*lock.DoneError](err); ok {
 		return p.replay(done.Value)
 	}
 	if held, ok := errors.AsType[*lock.HeldError](err); ok && !errors.Is(err, lock.ErrUnavailable) {
-		// Mismatch comes before in flight: another request never succeeds by waiting.
+		// Reused comes before in progress: another request never succeeds by waiting.
 		if err := p.compare(held.Claim.Fingerprint); err != nil {
-			return p.refuse(outcomeOf(err), err)
+			return p.refuse(err)
 		}
-		return p.refuse(InFlight, &InFlightError{Left: held.Left, Attempt: held.Claim.Attempt, Lost: errors.Is(err, lock.ErrLost)})
+		return p.refuse(&InProgressError{Left: held.Left, Attempt: held.Claim.Attempt, Lost: errors.Is(err, lock.ErrLost)})
 	}
 	if left, ok := errors.AsType[*lock.AbandonedError](err); ok {
 		if err := p.compare(left.Claim.Fingerprint); err != nil {
-			return p.refuse(outcomeOf(err), err)
+			return p.refuse(err)
 		}
 		if p.req.OnAbandoned == RefuseUnknown {
-			return p.refuse(Unknown, ErrOutcomeUnknown)
+			return p.refuse(ErrOutcomeUnknown)
 		}
 		// Only a late finisher gets here: another took over and failed in its turn, and a retry
 		// runs again.
-		return p.refuse(InFlight, &InFlightError{Attempt: left.Claim.Attempt, Lost: true})
+		return p.refuse(&InProgressError{Attempt: left.Claim.Attempt, Lost: true})
 	}
 	if errors.Is(err, errNested) {
 		p.engine.log.Write(slog.LevelError, "replay: work asks for its own key, and is refused", "nested", slog.String("key", p.key))
-		return p.refuse(InFlight, &InFlightError{Nested: true})
+		return p.refuse(&InProgressError{Nested: true})
 	}
 	if errors.Is(err, lock.ErrCorrupt) {
 		return p.unreadable(err)
 	}
 	if errors.Is(err, lock.ErrUnavailable) {
-		return p.refuse(Unavailable, fmt.Errorf("%w: %w", ErrUnavailable, err))
+		return p.refuse(fmt.Errorf("%w: %w", ErrUnavailable, err))
 	}
-	return p.refuse("", err) // the caller's mistake: a fingerprint that can't be used
+	return p.refuse(err) // the caller's mistake: a fingerprint that can't be used
 }
 
-func (p *passage) refuse(o Outcome, err error) (Result, error) {
-	p.event.Outcome = o
+func (p *passage) refuse(err error) (Result, error) {
+	p.event.Outcome = OutcomeOf(err)
 	return Result{}, err
-}
-
-// outcomeOf names what compare has found.
-func outcomeOf(err error) Outcome {
-	if errors.Is(err, ErrMismatch) {
-		return Mismatch
-	}
-	return Unavailable
 }
 
 func (p *passage) unreadable(err error) (Result, error) {
 	err = unreadable(p.key, err)
 	p.engine.log.Write(slog.LevelError, logForeign, "unreadable", slog.String("key", p.key), slog.Any("err", err))
-	return p.refuse(Unreadable, err)
+	return p.refuse(err)
 }
 
 // replay answers with a record.
@@ -236,10 +228,10 @@ func (p *passage) replay(value string) (Result, error) {
 		return p.unreadable(err)
 	}
 	if err := p.compare(record.Fingerprint); err != nil {
-		return p.refuse(outcomeOf(err), err)
+		return p.refuse(err)
 	}
 	if record.Tombstone {
-		return p.refuse(NotKept, ErrNotKept)
+		return p.refuse(ErrReplayUnavailable)
 	}
 	p.event.Outcome = Replayed
 	return Result{Replayed: true, Stored: true, Guarded: true, record: record}, nil

@@ -34,25 +34,3 @@ type Event struct {
 	// Err is what Do returns, or would have returned if Shadow or Unguarded had not run the work.
 	Err error
 }
-
-// An Outcome names what became of a request.
-type Outcome string
-
-const (
-	Stored       Outcome = "stored"          // ran; the answer is kept
-	Unconfirmed  Outcome = "unconfirmed"     // ran; the answer is kept, but too few replicas confirmed it
-	NotStored    Outcome = "not-stored"      // ran; the answer could not be stored
-	Failed       Outcome = "failed"          // ran; the answer or error is not one to keep
-	Unguarded    Outcome = "unguarded"       // ran without a claim: Redis was down
-	Replayed     Outcome = "replayed"        // did not run; answered with the record
-	LostLease    Outcome = "lost"            // ran, lost its lease, and another decides
-	InFlight     Outcome = "in-flight"       // ErrInFlight
-	Mismatch     Outcome = "mismatch"        // ErrMismatch
-	Unknown      Outcome = "outcome-unknown" // ErrOutcomeUnknown
-	NotKept      Outcome = "not-kept"        // ErrNotKept
-	Refused      Outcome = "refused"         // ErrRefused
-	Unavailable  Outcome = "unavailable"     // ErrUnavailable, and nothing ran
-	Unreadable   Outcome = "unreadable"      // cache.ErrCorrupt
-	CallerGone   Outcome = "caller-gone"     // the caller's context ended before the work began
-	WorkPanicked Outcome = "panicked"        // ran and panicked, or called runtime.Goexit
-)

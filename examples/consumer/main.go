@@ -47,7 +47,7 @@ func run(ctx context.Context) error {
 			return printer.label(m.Parcel, attempt.Number)
 		})
 		switch {
-		case err != nil: // of the printer, or replay.ErrInFlight: another consumer has it
+		case err != nil: // of the printer, or replay.ErrInProgress: another consumer has it
 			fmt.Printf("%s: %v; back to the queue\n", m.ID, err)
 		case result.Replayed:
 			fmt.Printf("%s: %+v as before; acknowledged\n", m.ID, got)

@@ -64,7 +64,7 @@ func reprise(client redis.UniversalClient, a *answer) (contender, error) {
 		},
 		conflict: func(ctx context.Context, key string) error {
 			_, err := do(ctx, key)
-			return check(nil, errors.Is(err, replay.ErrInFlight))
+			return check(nil, errors.Is(err, replay.ErrInProgress))
 		},
 	}, nil
 }

@@ -133,7 +133,7 @@ func TestMismatchIsTold(t *testing.T) {
 			}
 			resp.Body.Close()
 			reply := httpclient.ReplyOf(resp)
-			if errors.Is(reply.Err, httpclient.ErrMismatch) != (body == "another") || reply.Tries != 1 || reply.Unknown {
+			if errors.Is(reply.Err, httpclient.ErrReused) != (body == "another") || reply.Tries != 1 || reply.Unknown {
 				t.Errorf("%s: %+v", body, reply)
 			}
 		}

@@ -146,10 +146,10 @@ func TestHiddenInShadow(t *testing.T) {
 			if a := s.post(body, header("X-Verdict", "hide")); a.header["Idempotency-Shadow"] != nil {
 				t.Error(a.text())
 			}
-			if e := s.last(); e.Outcome != replay.Refused {
+			if e := s.last(); e.Outcome != replay.ReplayRefused {
 				t.Errorf("event %+v", e)
 			}
-			if a := s.post(body, header("X-Verdict", "forbid")); a.header.Get("Idempotency-Shadow") != "refused" {
+			if a := s.post(body, header("X-Verdict", "forbid")); a.header.Get("Idempotency-Shadow") != "replay-refused" {
 				t.Error(a.text())
 			}
 		}

@@ -83,8 +83,8 @@ func TestKeysOfJobs(t *testing.T) {
 				s.post("order", key("other")).isFresh(t, 201, "no")
 				job := job
 				job.Key = "other"
-				if err := runJob(s, job, done); !errors.Is(err, replay.ErrMismatch) {
-					t.Errorf("got %v, want ErrMismatch", err)
+				if err := runJob(s, job, done); !errors.Is(err, replay.ErrReused) {
+					t.Errorf("got %v, want ErrReused", err)
 				}
 				s.ran(1)
 			})

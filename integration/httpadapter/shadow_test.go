@@ -32,8 +32,8 @@ func TestShadowOverHTTP(t *testing.T) {
 		if e := s.last(); e.Outcome != replay.Replayed || !e.Shadow {
 			t.Errorf("event %+v", e)
 		}
-		would(s.post("another"), "mismatch").isFresh(t, 201, "3 7 <nil>")
-		if e := s.last(); e.Outcome != replay.Mismatch {
+		would(s.post("another"), "reused").isFresh(t, 201, "3 7 <nil>")
+		if e := s.last(); e.Outcome != replay.Reused {
 			t.Errorf("event %+v", e)
 		}
 		would(s.post("order", withoutKey), "missing").isFresh(t, 201, "4 5 <nil>")

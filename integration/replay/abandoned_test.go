@@ -51,7 +51,7 @@ func TestCrashIsKnown(t *testing.T) {
 		d := newDesk(t, f)
 		for left := leaseTime; left > 0; left -= 5 * time.Second {
 			r := d.ask(bg, request(), says("no"))
-			r.wasRefused(t, replay.ErrInFlight, replay.InFlight)
+			r.wasRefused(t, replay.ErrInProgress, replay.InProgress)
 			if e := r.inFlight(t); e.Left.Round(time.Second) != left {
 				t.Errorf("%v left, want %v", e.Left, left)
 			}
@@ -102,7 +102,7 @@ func TestAbandonedIsRefused(t *testing.T) {
 		d := newDesk(t, f, onAbandoned(replay.RefuseUnknown))
 		d.ask(bg, request(), fails(errors.New("down"))).is(t)
 		for range 3 {
-			d.ask(bg, request(), says("no")).wasRefused(t, replay.ErrOutcomeUnknown, replay.Unknown)
+			d.ask(bg, request(), says("no")).wasRefused(t, replay.ErrOutcomeUnknown, replay.OutcomeUnknown)
 			time.Sleep(7 * time.Hour)
 		}
 		time.Sleep(7 * time.Hour) // more than a day in all: the claim is forgotten
@@ -114,9 +114,9 @@ func TestCrashedIsRefused(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		crash(t, f, request())
 		d := newDesk(t, f, onAbandoned(replay.RefuseUnknown))
-		d.ask(bg, request(), says("no")).wasRefused(t, replay.ErrInFlight, replay.InFlight)
+		d.ask(bg, request(), says("no")).wasRefused(t, replay.ErrInProgress, replay.InProgress)
 		time.Sleep(leaseTime)
-		d.ask(bg, request(), says("no")).wasRefused(t, replay.ErrOutcomeUnknown, replay.Unknown)
+		d.ask(bg, request(), says("no")).wasRefused(t, replay.ErrOutcomeUnknown, replay.OutcomeUnknown)
 	})
 }
 
@@ -125,7 +125,7 @@ func TestReconcileIsNotAskedWithoutNeed(t *testing.T) {
 		d := newDesk(t, f, onAbandoned(replay.AskReconcile))
 		d.ask(bg, must(t), fails(replay.Clean(errors.New("declined"))))
 		end := d.hang(must(t), "done")
-		d.ask(bg, must(t), says("no")).wasRefused(t, replay.ErrInFlight, replay.InFlight)
+		d.ask(bg, must(t), says("no")).wasRefused(t, replay.ErrInProgress, replay.InProgress)
 		end().wasRun(t, "done", 1)
 		d.ask(bg, must(t), says("no")).wasReplayed(t, "done")
 
@@ -144,7 +144,7 @@ func TestReconcileLetsRun(t *testing.T) {
 			asked++
 			_, _ = attempts(t, 2, "")(ctx)
 			// It holds the key meanwhile.
-			newDesk(t, f).ask(bg, request(), says("no")).wasRefused(t, replay.ErrInFlight, replay.InFlight)
+			newDesk(t, f).ask(bg, request(), says("no")).wasRefused(t, replay.ErrInProgress, replay.InProgress)
 			return replay.DoRun, replay.Answer{Value: "not an answer"}, nil
 		})
 		d.ask(bg, req, attempts(t, 2, "done")).wasRun(t, "done", 2)
@@ -162,11 +162,11 @@ func TestReconcileAnswers(t *testing.T) {
 		crash(t, f, request())
 		time.Sleep(leaseTime)
 		r := a.ask(bg, decides(replay.Answered, "found", nil), says("no"))
-		if r.ran || r.err != nil || r.value != "found" || !r.Replayed || !r.Stored || !r.Guarded || r.Attempt != 2 || r.event.Outcome != replay.Stored {
+		if r.ran || r.err != nil || r.value != "found" || !r.Reconciled || r.Replayed || !r.Stored || !r.Guarded || r.Attempt != 2 || r.event.Outcome != replay.Stored {
 			t.Errorf("got %+v, want %q as the record of attempt 2", r, "found")
 		}
 		b.ask(bg, request(), says("no")).wasReplayed(t, "found")
-		b.ask(bg, another(), says("no")).wasRefused(t, replay.ErrMismatch, replay.Mismatch)
+		b.ask(bg, another(), says("no")).wasRefused(t, replay.ErrReused, replay.Reused)
 	})
 }
 
@@ -187,7 +187,7 @@ func TestReconcileStillDoesNotKnow(t *testing.T) {
 				d.ask(bg, must(t), fails(errors.New("down")))
 				for range 3 { // asked again next time
 					r := d.ask(bg, tc.req, says("no"))
-					if r.ran || r.event.Outcome != replay.Unknown {
+					if r.ran || r.event.Outcome != replay.OutcomeUnknown {
 						t.Errorf("got %+v", r)
 					}
 					r.is(t, replay.ErrOutcomeUnknown, tc.also)
@@ -204,10 +204,10 @@ func TestReconcileAnswersTooMuch(t *testing.T) {
 		d.ask(bg, must(t), fails(errors.New("down")))
 		long := string(make([]byte, 2<<10))
 		r := d.ask(bg, decides(replay.Answered, long, nil), says("no"))
-		if r.ran || r.err != nil || r.Replayed || r.Stored || r.Attempt != 2 {
+		if r.ran || r.err != nil || r.Replayed || r.Reconciled || r.Stored || r.Attempt != 2 {
 			t.Errorf("got %+v", r)
 		}
-		d.ask(bg, must(t), says("no")).wasRefused(t, replay.ErrNotKept, replay.NotKept)
+		d.ask(bg, must(t), says("no")).wasRefused(t, replay.ErrReplayUnavailable, replay.ReplayUnavailable)
 	})
 }
 

@@ -22,15 +22,15 @@ type usedKey struct {
 
 func usedKeys() []usedKey {
 	return []usedKey{
-		{"done", func(_ *testing.T, _ *bubble.Fleet, d *desk) { d.ask(bg, request(), says("done")) }, nil, replay.ErrMismatch},
+		{"done", func(_ *testing.T, _ *bubble.Fleet, d *desk) { d.ask(bg, request(), says("done")) }, nil, replay.ErrReused},
 		{"not kept", func(_ *testing.T, _ *bubble.Fleet, d *desk) {
 			d.ask(bg, request(), func(context.Context) (replay.Answer, error) { return replay.Answer{Verdict: replay.Tombstone}, nil })
-		}, replay.ErrNotKept, replay.ErrMismatch},
+		}, replay.ErrReplayUnavailable, replay.ErrReused},
 		{"in flight", func(t *testing.T, f *bubble.Fleet, _ *desk) {
 			end := newDesk(t, f).hang(request(), "done")
 			t.Cleanup(func() { end() })
-		}, replay.ErrInFlight, replay.ErrMismatch},
-		{"abandoned", func(_ *testing.T, _ *bubble.Fleet, d *desk) { d.ask(bg, request(), fails(errDown)) }, nil, replay.ErrMismatch},
+		}, replay.ErrInProgress, replay.ErrReused},
+		{"abandoned", func(_ *testing.T, _ *bubble.Fleet, d *desk) { d.ask(bg, request(), fails(errDown)) }, nil, replay.ErrReused},
 		{"unreadable", func(t *testing.T, f *bubble.Fleet, d *desk) {
 			d.ask(bg, request(), says("done"))
 			f.Redis.Set(f.OnlyKey(), "Raaah")
@@ -65,9 +65,9 @@ func TestRefusedCallerLearnsNothing(t *testing.T) {
 							req.Reconcile = must(t).Reconcile
 							d.Trips() // of what came before
 							r := d.ask(bg, req, says("no"))
-							r.wasRefused(t, replay.ErrRefused, replay.Refused)
+							r.wasRefused(t, replay.ErrReplayRefused, replay.ReplayRefused)
 							r.is(t, forbidden)
-							if want := replay.ErrRefused.Error() + ": " + forbidden.Error(); fmt.Sprint(r.err) != want {
+							if want := replay.ErrReplayRefused.Error() + ": " + forbidden.Error(); fmt.Sprint(r.err) != want {
 								t.Errorf("it says %q, want %q", r.err, want)
 							}
 							if asked != 1 || r.took > time.Second {
@@ -172,7 +172,7 @@ func TestAuthorizePanics(t *testing.T) {
 		req := request()
 		req.Authorize = func(context.Context) error { panic("authorize") }
 		r, p := d.panics(bg, req, says("no"))
-		if r.ran || p != "authorize" || r.event.Outcome != replay.Refused {
+		if r.ran || p != "authorize" || r.event.Outcome != replay.ReplayRefused {
 			t.Errorf("got %v, %+v", p, r)
 		}
 	})

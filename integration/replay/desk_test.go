@@ -132,7 +132,7 @@ func (d *desk) ask(ctx context.Context, req replay.Request, w work) (r reply) {
 		r.value, _ = answer.Value.(string)
 		return answer, err
 	})
-	if r.Replayed {
+	if r.Replayed || r.Reconciled {
 		if err := r.Decode(&r.value); err != nil {
 			d.t.Error(err)
 		}
@@ -176,7 +176,7 @@ func crash(t *testing.T, f *bubble.Fleet, req replay.Request, options ...func(*r
 // ran checks for a fresh answer that is stored.
 func (r reply) wasRun(t *testing.T, value string, attempt int) {
 	t.Helper()
-	if !r.ran || r.err != nil || r.value != value || r.Replayed || !r.Stored || !r.Guarded || r.Attempt != attempt ||
+	if !r.ran || r.err != nil || r.value != value || r.Replayed || r.Reconciled || !r.Stored || !r.Guarded || r.Attempt != attempt ||
 		r.event.Outcome != replay.Stored || r.event.Attempt != attempt {
 		t.Errorf("got %+v, want %q fresh and stored, by attempt %d", r, value, attempt)
 	}
@@ -185,7 +185,7 @@ func (r reply) wasRun(t *testing.T, value string, attempt int) {
 // wasReplayed checks for a record's answer.
 func (r reply) wasReplayed(t *testing.T, value string) {
 	t.Helper()
-	if r.ran || r.err != nil || r.value != value || !r.Replayed || !r.Stored || !r.Guarded || r.Attempt != 0 ||
+	if r.ran || r.err != nil || r.value != value || !r.Replayed || r.Reconciled || !r.Stored || !r.Guarded || r.Attempt != 0 ||
 		r.event.Outcome != replay.Replayed || r.event.Work != 0 {
 		t.Errorf("got %+v, want %q replayed", r, value)
 	}
@@ -210,12 +210,12 @@ func (r reply) is(t *testing.T, targets ...error) {
 	}
 }
 
-// inFlight checks for ErrInFlight and returns what it says.
-func (r reply) inFlight(t *testing.T) replay.InFlightError {
+// inFlight checks for ErrInProgress and returns what it says.
+func (r reply) inFlight(t *testing.T) replay.InProgressError {
 	t.Helper()
-	e, ok := errors.AsType[*replay.InFlightError](r.err)
-	if !ok || !errors.Is(r.err, replay.ErrInFlight) {
-		t.Fatalf("got %+v, want ErrInFlight", r)
+	e, ok := errors.AsType[*replay.InProgressError](r.err)
+	if !ok || !errors.Is(r.err, replay.ErrInProgress) {
+		t.Fatalf("got %+v, want ErrInProgress", r)
 	}
 	return *e
 }

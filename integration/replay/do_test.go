@@ -124,7 +124,7 @@ func TestDoReturnsTheErrorOfTheWork(t *testing.T) {
 		if err != nil || got.ID != "done" || got.Amount != 2 || !result.Stored {
 			t.Errorf("got %+v, %+v, %v", got, result, err)
 		}
-		if got, _, err := replay.Do(eventless(), e, another(), half); !errors.Is(err, replay.ErrMismatch) || got.ID != "" {
+		if got, _, err := replay.Do(eventless(), e, another(), half); !errors.Is(err, replay.ErrReused) || got.ID != "" {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	})
@@ -163,7 +163,7 @@ func TestDoReconciled(t *testing.T) {
 		}
 		// An answer that is in no record can't be given: a zero value would be taken for it.
 		got, result, err := answered(replay.Answer{Value: receipt{ID: "found"}, Verdict: replay.Abandon})
-		if !errors.Is(err, replay.ErrNotKept) || result.Stored || got.ID != "" {
+		if !errors.Is(err, replay.ErrReplayUnavailable) || result.Stored || got.ID != "" {
 			t.Errorf("not to be kept: %+v, %+v, %v", got, result, err)
 		}
 		got, result, err = answered(replay.Answer{Value: receipt{ID: "found"}})
@@ -185,7 +185,7 @@ func TestDoUnstored(t *testing.T) {
 		if err != nil || got != long || result.Stored {
 			t.Errorf("too large: %d bytes, %+v, %v", len(got), result, err)
 		}
-		if got, _, err = replay.Do(eventless(), d.engine, request(), func(context.Context) (string, error) { return "no", nil }); !errors.Is(err, replay.ErrNotKept) || got != "" {
+		if got, _, err = replay.Do(eventless(), d.engine, request(), func(context.Context) (string, error) { return "no", nil }); !errors.Is(err, replay.ErrReplayUnavailable) || got != "" {
 			t.Errorf("got %q, %v", got, err)
 		}
 		f.Down()

@@ -174,7 +174,7 @@ func TestUnheardAbandon(t *testing.T) {
 			t.Errorf("got %+v, want the work's own error", r)
 		}
 		f.Up()
-		d.ask(bg, request(), says("no")).wasRefused(t, replay.ErrInFlight, replay.InFlight)
+		d.ask(bg, request(), says("no")).wasRefused(t, replay.ErrInProgress, replay.InProgress)
 		time.Sleep(leaseTime)
 		d.ask(bg, request(), says("done")).wasRun(t, "done", 2)
 	})

@@ -63,7 +63,7 @@ func TestOneOfManyDuplicatesRuns(t *testing.T) {
 				runs++
 				continue
 			}
-			r.wasRefused(t, replay.ErrInFlight, replay.InFlight)
+			r.wasRefused(t, replay.ErrInProgress, replay.InProgress)
 			if e := r.inFlight(t); e.Left <= leaseTime-time.Second || e.Left > leaseTime || e.Attempt != 1 || e.Lost {
 				t.Errorf("got %+v, want attempt 1, nearly %v left", e, leaseTime)
 			}
@@ -93,14 +93,14 @@ func TestRoundTrips(t *testing.T) {
 		d.WantTrips("begin", "commit")
 		d.ask(bg, request(), says("no")).wasReplayed(t, "done")
 		d.WantTrips("begin")
-		d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrMismatch, replay.Mismatch)
+		d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrReused, replay.Reused)
 		d.WantTrips("begin")
 
 		other := request()
 		other.Key += "2"
 		end := d.hang(other, "done")
 		d.WantTrips("begin")
-		d.ask(bg, other, says("no")).wasRefused(t, replay.ErrInFlight, replay.InFlight)
+		d.ask(bg, other, says("no")).wasRefused(t, replay.ErrInProgress, replay.InProgress)
 		d.WantTrips("begin")
 		end().wasRun(t, "done", 1)
 		d.WantTrips("commit")
@@ -115,7 +115,7 @@ func TestLongRecordIsFetchedApart(t *testing.T) {
 		d.WantTrips("begin", "commit")
 		d.ask(bg, request(), says("no")).wasReplayed(t, long)
 		d.WantTrips("begin", "GET")
-		d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrMismatch, replay.Mismatch)
+		d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrReused, replay.Reused)
 	})
 }
 
@@ -179,7 +179,7 @@ func TestMismatchWhenDone(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		d := newDesk(t, f)
 		d.ask(bg, request(), says("done"))
-		d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrMismatch, replay.Mismatch)
+		d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrReused, replay.Reused)
 		d.ask(bg, request(), says("no")).wasReplayed(t, "done")
 	})
 }
@@ -189,7 +189,7 @@ func TestMismatchComesBeforeInFlight(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		end := newDesk(t, f).hang(request(), "done")
 		r := newDesk(t, f).ask(bg, another(), says("no"))
-		r.wasRefused(t, replay.ErrMismatch, replay.Mismatch)
+		r.wasRefused(t, replay.ErrReused, replay.Reused)
 		end().wasRun(t, "done", 1)
 	})
 }
@@ -199,7 +199,7 @@ func TestMismatchAfterAFailedAttempt(t *testing.T) {
 		for _, policy := range []replay.AbandonedPolicy{replay.RunAgain, replay.RefuseUnknown} {
 			d := newDesk(t, f, func(c *replay.Config) { c.OnAbandoned = policy })
 			d.ask(bg, request(), fails(fmt.Errorf("down")))
-			d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrMismatch, replay.Mismatch)
+			d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrReused, replay.Reused)
 		}
 	})
 }
@@ -210,11 +210,11 @@ func TestNoFingerprintIsOne(t *testing.T) {
 		req := request()
 		req.Fingerprint = ""
 		end := d.hang(req, "done")
-		d.ask(bg, req, says("no")).wasRefused(t, replay.ErrInFlight, replay.InFlight)
-		d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrMismatch, replay.Mismatch)
+		d.ask(bg, req, says("no")).wasRefused(t, replay.ErrInProgress, replay.InProgress)
+		d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrReused, replay.Reused)
 		end()
 		d.ask(bg, req, says("no")).wasReplayed(t, "done")
-		d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrMismatch, replay.Mismatch)
+		d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrReused, replay.Reused)
 	})
 }
 

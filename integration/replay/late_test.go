@@ -33,7 +33,7 @@ func cutOff(t *testing.T, f *bubble.Fleet, w work, options ...func(*replay.Confi
 		if cause := context.Cause(ctx); cause != lock.ErrLost || a.State() != lock.Lost {
 			t.Errorf("cause %v, state %v, want %v", cause, a.State(), lock.ErrLost)
 		}
-		newDesk(t, f).ask(bg, request(), says("no")).wasRefused(t, replay.ErrInFlight, replay.InFlight)
+		newDesk(t, f).ask(bg, request(), says("no")).wasRefused(t, replay.ErrInProgress, replay.InProgress)
 		close(lost)
 		<-gate
 		return w(ctx)
@@ -117,7 +117,7 @@ func TestLateFinisherIsStoredWhenNobodyTookOver(t *testing.T) {
 
 func TestLateFinisherWhenTheNextFailedToo(t *testing.T) {
 	for policy, want := range map[replay.AbandonedPolicy]error{
-		replay.RunAgain: replay.ErrInFlight, replay.RefuseUnknown: replay.ErrOutcomeUnknown,
+		replay.RunAgain: replay.ErrInProgress, replay.RefuseUnknown: replay.ErrOutcomeUnknown,
 	} {
 		bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 			finish := cutOff(t, f, says("late"), onAbandoned(policy))
@@ -156,7 +156,7 @@ func TestLateFinisherOfAKeyThatIsAnothers(t *testing.T) {
 				r := finish()
 				r.wasLate(t)
 				r.is(t, replay.ErrOutcomeUnknown, lock.ErrLost)
-				if errors.Is(r.err, replay.ErrMismatch) || r.Replayed {
+				if errors.Is(r.err, replay.ErrReused) || r.Replayed {
 					t.Errorf("got %+v", r)
 				}
 				end()
@@ -173,8 +173,8 @@ func TestLateFinisherAndARecordThatIsNotForIt(t *testing.T) {
 		after  func(*testing.T, *bubble.Fleet)
 		want   []error
 	}{
-		{"not kept", func(context.Context) (replay.Answer, error) { return replay.Answer{Verdict: replay.Tombstone}, nil }, nil, []error{replay.ErrNotKept}},
-		{"not authorised", says("winner"), nil, []error{replay.ErrRefused, forbidden}},
+		{"not kept", func(context.Context) (replay.Answer, error) { return replay.Answer{Verdict: replay.Tombstone}, nil }, nil, []error{replay.ErrReplayUnavailable}},
+		{"not authorised", says("winner"), nil, []error{replay.ErrReplayRefused, forbidden}},
 		{"unreadable", says("winner"), func(t *testing.T, f *bubble.Fleet) { f.Redis.Set(f.OnlyKey(), "Raaah") }, []error{cache.ErrCorrupt}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -19,7 +19,7 @@ func TestLongWorkIsRenewed(t *testing.T) {
 		d := newDesk(t, f)
 		for range 11 {
 			time.Sleep(5 * time.Second)
-			d.ask(bg, request(), says("no")).wasRefused(t, replay.ErrInFlight, replay.InFlight)
+			d.ask(bg, request(), says("no")).wasRefused(t, replay.ErrInProgress, replay.InProgress)
 		}
 		r := wait()
 		r.wasRun(t, "done", 1)
@@ -67,7 +67,7 @@ func TestLongestHoldIsKept(t *testing.T) {
 		d := newDesk(t, f, func(c *replay.Config) { c.Lock.MaxHold = time.Minute })
 		end := d.hang(request(), "late")
 		time.Sleep(time.Minute - time.Millisecond)
-		newDesk(t, f).ask(bg, request(), says("no")).wasRefused(t, replay.ErrInFlight, replay.InFlight)
+		newDesk(t, f).ask(bg, request(), says("no")).wasRefused(t, replay.ErrInProgress, replay.InProgress)
 		time.Sleep(time.Millisecond)
 		newDesk(t, f).ask(bg, request(), says("winner")).wasRun(t, "winner", 2)
 		r := end()

@@ -140,7 +140,7 @@ func TestNothingIsLoggedOfADayThatGoesWell(t *testing.T) {
 			return replay.Answer{Value: "done"}, nil
 		}).wasRun(t, "done", 1)
 		d.ask(bg, request(), says("no")).wasReplayed(t, "done")
-		d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrMismatch, replay.Mismatch)
+		d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrReused, replay.Reused)
 		d.On("begin", bubble.LoseReply)
 		other := request()
 		other.Key += "2"

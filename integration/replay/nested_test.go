@@ -20,7 +20,7 @@ func TestWorkAsksForItsOwnKey(t *testing.T) {
 			after = context.WithoutCancel(ctx)
 			d.Trips()
 			r := d.ask(ctx, request(), says("no"))
-			r.wasRefused(t, replay.ErrInFlight, replay.InFlight)
+			r.wasRefused(t, replay.ErrInProgress, replay.InProgress)
 			if e := r.inFlight(t); !e.Nested || e.Lost || r.took > 0 || !strings.Contains(r.err.Error(), "held by the work that asks") {
 				t.Errorf("got %+v: %v", r, r.err)
 			}

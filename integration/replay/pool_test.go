@@ -127,7 +127,7 @@ func TestFullPoolIsNoOutage(t *testing.T) {
 					t.Errorf("ran beside a live lease: %v, %v", ran, err)
 				}
 				free()
-				if ran, _, err := s.ask(); ran || !errors.Is(err, replay.ErrInFlight) {
+				if ran, _, err := s.ask(); ran || !errors.Is(err, replay.ErrInProgress) {
 					t.Errorf("afterwards: %v, %v", ran, err)
 				}
 

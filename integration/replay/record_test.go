@@ -40,9 +40,9 @@ func TestAnswerNotKept(t *testing.T) {
 					t.Errorf("it is known for %v, want %v", ttl, day)
 				}
 				for range 2 {
-					d.ask(bg, request(), says("no")).wasRefused(t, replay.ErrNotKept, replay.NotKept)
+					d.ask(bg, request(), says("no")).wasRefused(t, replay.ErrReplayUnavailable, replay.ReplayUnavailable)
 				}
-				d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrMismatch, replay.Mismatch)
+				d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrReused, replay.Reused)
 			})
 		})
 	}
@@ -61,7 +61,7 @@ func TestRequestBounds(t *testing.T) {
 		if r := d.ask(bg, bounded, says(long)); !r.ran || r.err != nil || r.value != long || r.Stored {
 			t.Errorf("the first: %+v", r)
 		}
-		d.ask(bg, bounded, says("no")).wasRefused(t, replay.ErrNotKept, replay.NotKept)
+		d.ask(bg, bounded, says("no")).wasRefused(t, replay.ErrReplayUnavailable, replay.ReplayUnavailable)
 		f.Redis.FlushAll()
 		d.ask(bg, request(), says(long)).wasRun(t, long, 1)
 		result, err := d.engine.Do(context.WithValue(bg, eventsKey{}, new([]replay.Event)), bounded, says("no"))

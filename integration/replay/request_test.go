@@ -22,7 +22,7 @@ func TestRequestOverrides(t *testing.T) {
 
 		end := d.hang(patient, "done")
 		r := d.ask(bg, hasty, says("no"))
-		r.wasRefused(t, replay.ErrInFlight, replay.InFlight)
+		r.wasRefused(t, replay.ErrInProgress, replay.InProgress)
 		if r.took != 0 {
 			t.Errorf("waited %v", r.took)
 		}
@@ -52,7 +52,7 @@ func TestRequestOverrides(t *testing.T) {
 		if r := d.ask(bg, request(), fails(down)); r.Attempt != 1 {
 			t.Errorf("attempt %d after a release, want 1", r.Attempt)
 		}
-		d.ask(bg, refused, says("no")).wasRefused(t, replay.ErrOutcomeUnknown, replay.Unknown)
+		d.ask(bg, refused, says("no")).wasRefused(t, replay.ErrOutcomeUnknown, replay.OutcomeUnknown)
 		d.ask(bg, request(), says("mine")).wasRun(t, "mine", 2)
 	})
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
@@ -102,7 +102,7 @@ func TestSame(t *testing.T) {
 	doubtful.Same = func(string) (bool, error) { return false, errUnknownMaking }
 	check := func(t *testing.T, d *desk) {
 		t.Helper()
-		d.ask(bg, others, says("no")).wasRefused(t, replay.ErrMismatch, replay.Mismatch)
+		d.ask(bg, others, says("no")).wasRefused(t, replay.ErrReused, replay.Reused)
 		r := d.ask(bg, doubtful, says("no"))
 		r.wasRefused(t, replay.ErrUnavailable, replay.Unavailable)
 		if !errors.Is(r.err, errUnknownMaking) {
@@ -116,7 +116,7 @@ func TestSame(t *testing.T) {
 			end := first.hang(request(), "done")
 			check(t, d)
 			if wait == 0 {
-				d.ask(bg, mine, says("no")).wasRefused(t, replay.ErrInFlight, replay.InFlight)
+				d.ask(bg, mine, says("no")).wasRefused(t, replay.ErrInProgress, replay.InProgress)
 				d.WantTrips("begin")
 				end()
 			} else {
@@ -136,7 +136,7 @@ func TestSame(t *testing.T) {
 		check(t, d)
 		refused := mine
 		refused.OnAbandoned = replay.RefuseUnknown
-		d.ask(bg, refused, says("no")).wasRefused(t, replay.ErrOutcomeUnknown, replay.Unknown)
+		d.ask(bg, refused, says("no")).wasRefused(t, replay.ErrOutcomeUnknown, replay.OutcomeUnknown)
 		d.WantTrips("begin")
 		d.ask(bg, mine, says("mine")).wasRun(t, "mine", 2)
 		d.WantTrips("begin", "begin", "commit")
@@ -157,7 +157,7 @@ func TestShadowTellsTheWork(t *testing.T) {
 		d.ask(bg, request(), listen)
 		d.ask(bg, request(), listen)
 		d.ask(bg, another(), listen)
-		if len(told) != 3 || told[0] != "" || told[1] != replay.Replayed || told[2] != replay.Mismatch {
+		if len(told) != 3 || told[0] != "" || told[1] != replay.Replayed || told[2] != replay.Reused {
 			t.Errorf("told %q", told)
 		}
 	})
@@ -172,7 +172,7 @@ func TestStopWaiting(t *testing.T) {
 		synctest.Wait()
 		d.engine.StopWaiting()
 		r := wait()
-		r.wasRefused(t, replay.ErrInFlight, replay.InFlight)
+		r.wasRefused(t, replay.ErrInProgress, replay.InProgress)
 		if r.took > time.Second {
 			t.Errorf("took %v", r.took)
 		}

@@ -32,18 +32,18 @@ func TestShadowRunsWhatWouldBeRefused(t *testing.T) {
 		d := newDesk(t, f, shadow, waiting(time.Minute))
 		end := d.hang(request(), "first")
 		r := d.ask(bg, request(), says("second"))
-		r.wasShadowed(t, "second", replay.InFlight, replay.ErrInFlight)
+		r.wasShadowed(t, "second", replay.InProgress, replay.ErrInProgress)
 		if r.Guarded || r.Stored || r.took != 0 {
 			t.Errorf("got %+v, want no claim and no wait", r)
 		}
-		d.ask(bg, another(), says("other")).wasShadowed(t, "other", replay.Mismatch, replay.ErrMismatch)
+		d.ask(bg, another(), says("other")).wasShadowed(t, "other", replay.Reused, replay.ErrReused)
 		r = end()
 		r.wasShadowed(t, "first", replay.Stored, nil)
 		if !r.Stored || !r.Guarded || r.Attempt != 1 {
 			t.Errorf("the first: %+v", r)
 		}
 		d.ask(bg, request(), says("third")).wasShadowed(t, "third", replay.Replayed, nil)
-		d.ask(bg, another(), says("other")).wasShadowed(t, "other", replay.Mismatch, replay.ErrMismatch)
+		d.ask(bg, another(), says("other")).wasShadowed(t, "other", replay.Reused, replay.ErrReused)
 
 		f.Redis.Set(f.OnlyKey(), "gibberish")
 		d.ask(bg, request(), says("fourth")).wasShadowed(t, "fourth", replay.Unreadable, cache.ErrCorrupt)
@@ -54,7 +54,7 @@ func TestShadowRunsWhatWouldBeRefused(t *testing.T) {
 
 func TestShadowRunsAfterAFailure(t *testing.T) {
 	for policy, would := range map[replay.AbandonedPolicy]replay.Outcome{
-		replay.RunAgain: replay.Stored, replay.RefuseUnknown: replay.Unknown, replay.AskReconcile: replay.Stored,
+		replay.RunAgain: replay.Stored, replay.RefuseUnknown: replay.OutcomeUnknown, replay.AskReconcile: replay.Stored,
 	} {
 		bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 			d := newDesk(t, f, shadow, onAbandoned(policy))

@@ -56,8 +56,8 @@ func TestUnguardedIsNotForOtherRefusals(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		d := newDesk(t, f, unguarded)
 		end := d.hang(request(), "done")
-		d.ask(bg, request(), says("no")).wasRefused(t, replay.ErrInFlight, replay.InFlight)
-		d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrMismatch, replay.Mismatch)
+		d.ask(bg, request(), says("no")).wasRefused(t, replay.ErrInProgress, replay.InProgress)
+		d.ask(bg, another(), says("no")).wasRefused(t, replay.ErrReused, replay.Reused)
 		end()
 		f.Redis.Set(f.OnlyKey(), "R what?")
 		if r := d.ask(bg, request(), says("no")); r.ran || r.event.Outcome != replay.Unreadable {
@@ -137,7 +137,7 @@ func TestUnguardedInsideGuardedKnowsWhatIsHeld(t *testing.T) {
 				outer.ask(bg, request(), func(ctx context.Context) (replay.Answer, error) {
 					_, err := inner.engine.Do(context.WithValue(ctx, eventsKey{}, new([]replay.Event)), another(), func(ctx context.Context) (replay.Answer, error) {
 						r := outer.ask(ctx, request(), says("no"))
-						r.wasRefused(t, replay.ErrInFlight, replay.InFlight)
+						r.wasRefused(t, replay.ErrInProgress, replay.InProgress)
 						if !r.inFlight(t).Nested {
 							t.Errorf("got %+v, want it to know that it is nested", r)
 						}

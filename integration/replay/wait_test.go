@@ -33,7 +33,7 @@ func TestWaitEnds(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		end := newDesk(t, f).hang(request(), "done")
 		r := newDesk(t, f, waiting(7*time.Second)).ask(bg, request(), says("no"))
-		r.wasRefused(t, replay.ErrInFlight, replay.InFlight)
+		r.wasRefused(t, replay.ErrInProgress, replay.InProgress)
 		if r.took.Round(10*time.Millisecond) != 7*time.Second {
 			t.Errorf("waited %v, want 7s", r.took)
 		}
@@ -46,7 +46,7 @@ func TestWaitIsNotForAnotherRequest(t *testing.T) {
 		end := newDesk(t, f).hang(request(), "done")
 		d := newDesk(t, f, waiting(time.Minute))
 		r := d.ask(bg, another(), says("no"))
-		r.wasRefused(t, replay.ErrMismatch, replay.Mismatch)
+		r.wasRefused(t, replay.ErrReused, replay.Reused)
 		if r.took > time.Second {
 			t.Errorf("waited %v for an answer that is not for it", r.took)
 		}
@@ -99,7 +99,7 @@ func TestWaitEndsInOutcomeUnknown(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		crash(t, f, request())
 		d := newDesk(t, f, waiting(time.Minute), func(c *replay.Config) { c.OnAbandoned = replay.RefuseUnknown })
-		d.ask(bg, request(), says("no")).wasRefused(t, replay.ErrOutcomeUnknown, replay.Unknown)
+		d.ask(bg, request(), says("no")).wasRefused(t, replay.ErrOutcomeUnknown, replay.OutcomeUnknown)
 	})
 }
 
@@ -164,12 +164,12 @@ func TestScopesWaitApart(t *testing.T) {
 		first := d.start(bg, greedy, says("no"))
 		synctest.Wait()
 		r := d.ask(bg, another, says("no"))
-		r.wasRefused(t, replay.ErrInFlight, replay.InFlight)
+		r.wasRefused(t, replay.ErrInProgress, replay.InProgress)
 		if r.took > time.Second {
 			t.Errorf("told after %v, want at once", r.took)
 		}
 		r = d.ask(bg, modest, says("no"))
-		r.wasRefused(t, replay.ErrInFlight, replay.InFlight)
+		r.wasRefused(t, replay.ErrInProgress, replay.InProgress)
 		if r.took < time.Minute {
 			t.Errorf("another scope waited %v, want a minute", r.took)
 		}

@@ -172,7 +172,7 @@ var (
 // told finds the branch of what Do returned.
 func told(w *work, outcome replay.Outcome, result replay.Result, err error) (kind, string) {
 	switch {
-	case err == nil && result.Replayed:
+	case err == nil && (result.Replayed || result.Reconciled):
 		var value string
 		if err := result.Decode(&value); err != nil {
 			return strange, err.Error()
@@ -192,8 +192,8 @@ func told(w *work, outcome replay.Outcome, result replay.Result, err error) (kin
 		is   error
 		kind kind
 	}{
-		{replay.ErrInFlight, inFlight}, {replay.ErrMismatch, mismatch}, {replay.ErrOutcomeUnknown, unknown},
-		{replay.ErrNotKept, notKept}, {replay.ErrUnavailable, unavailable}, {errHungUp, gone}, {errWork, failed},
+		{replay.ErrInProgress, inFlight}, {replay.ErrReused, mismatch}, {replay.ErrOutcomeUnknown, unknown},
+		{replay.ErrReplayUnavailable, notKept}, {replay.ErrUnavailable, unavailable}, {errHungUp, gone}, {errWork, failed},
 	} {
 		if errors.Is(err, k.is) {
 			return k.kind, ""

@@ -64,7 +64,7 @@ func TestWriteKeepsToItsOwn(t *testing.T) {
 	w := httptest.NewRecorder()
 	w.Header().Set("X-Request-Id", "r1") // from around the adapter: stays
 	w.Header().Set("Retry-After", "7")   // would say that a mismatch may be sent again
-	Write(w, d, dialect.Mismatch, dialect.Info{DocURL: "https://a.example/"})
+	Write(w, d, dialect.Reused, dialect.Info{DocURL: "https://a.example/"})
 	want := http.Header{
 		"X-Request-Id": {"r1"}, "Stripe-Should-Retry": {"false"}, "Content-Type": {"text/plain"}, "Content-Length": {"2"},
 		"Cache-Control": {"no-store"}, "X-Content-Type-Options": {"nosniff"}, "X-Should-Retry": {"false"},

@@ -68,12 +68,12 @@ func TestReconcile(t *testing.T) {
 		again           string // and of the third
 		reconciled, ran bool
 	}{
-		{"answered", replay.Answered, found, nil, "found OK", "found OK true", true, false},
-		{"answered with an error", replay.Answered, nil, status.Error(codes.NotFound, ""), " NotFound", " NotFound true", true, false},
-		{"answered in doubt", replay.Answered, nil, status.Error(codes.Internal, ""), " Internal", " Internal false", true, false},
-		{"run", replay.DoRun, nil, nil, "attempt 2 OK", "attempt 2 OK true", false, true},
-		{"unknown", replay.StillUnknown, nil, nil, " FailedPrecondition OUTCOME_UNKNOWN", "", false, false},
-		{"failed", replay.DoRun, nil, errFault, " FailedPrecondition OUTCOME_UNKNOWN", "", false, false},
+		{"answered", replay.Done, found, nil, "found OK", "found OK true", true, false},
+		{"answered with an error", replay.Done, nil, status.Error(codes.NotFound, ""), " NotFound", " NotFound true", true, false},
+		{"answered in doubt", replay.Done, nil, status.Error(codes.Internal, ""), " Internal", " Internal false", true, false},
+		{"run", replay.NotDone, nil, nil, "attempt 2 OK", "attempt 2 OK true", false, true},
+		{"unknown", replay.Undecided, nil, nil, " FailedPrecondition OUTCOME_UNKNOWN", "", false, false},
+		{"failed", replay.NotDone, nil, errFault, " FailedPrecondition OUTCOME_UNKNOWN", "", false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			run(t, func(w *world) {
@@ -124,7 +124,7 @@ func TestReconcileLeavesAGoroutineBehind(t *testing.T) {
 						t.Error("late metadata was taken")
 					}
 				}()
-				return replay.DoRun, nil, nil
+				return replay.NotDone, nil, nil
 			}},
 		}, func(ctx context.Context, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
 			if attempt, _ := replay.AttemptFrom(ctx); attempt.Number == 1 {

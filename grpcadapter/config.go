@@ -85,9 +85,9 @@ type Config struct {
 	// handler decides for itself. See replay.Request.
 	Authorize func(ctx context.Context, req any, info *grpc.UnaryServerInfo) Authorization `env:"-"`
 
-	// Reconcile decides for the engine's AskReconcile policy. With replay.Answered, what it returns
+	// Reconcile decides for the engine's AskReconcile policy. With replay.Done, what it returns
 	// is the answer as if a handler had returned it: stored, given, and replayed. Otherwise an error
-	// refuses the call like replay.StillUnknown, and no message is looked at.
+	// refuses the call like replay.Undecided, and no message is looked at.
 	Reconcile func(ctx context.Context, req any, info *grpc.UnaryServerInfo) (replay.Decision, any, error) `env:"-"`
 
 	// Types finds the type of a stored message by its name. Nil means protoregistry.GlobalTypes,

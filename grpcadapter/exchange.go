@@ -102,7 +102,7 @@ func (x *exchange) reconcile(ctx context.Context) (replay.Decision, replay.Answe
 	ctx = x.begin(ctx)
 	defer x.stream.end()
 	decision, reply, err := x.adapter.cfg.Reconcile(ctx, x.req, x.info)
-	if decision == replay.Answered {
+	if decision == replay.Done {
 		// Not as a failure: to the engine an error here means that Reconcile itself found out nothing.
 		x.reply, x.err = reply, err
 		return decision, x.recorded(), nil

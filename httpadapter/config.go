@@ -100,7 +100,7 @@ type Config struct {
 	// whose handler decides for itself. The request's body has been read. See replay.Request.
 	Authorize func(*http.Request) Authorization `env:"-"`
 
-	// Reconcile decides for the engine's AskReconcile policy. With replay.Answered, what it wrote
+	// Reconcile decides for the engine's AskReconcile policy. With replay.Done, what it wrote
 	// is the answer: stored, given, and replayed. Otherwise it writes nothing.
 	Reconcile func(http.ResponseWriter, *http.Request) replay.Decision `env:"-"`
 

@@ -154,7 +154,7 @@ func (x *exchange) reconcile(ctx context.Context) (replay.Decision, replay.Answe
 	x.record()
 	defer x.recorder.end()
 	decision := x.adapter.cfg.Reconcile(x.recorder, x.request(ctx))
-	if decision == replay.Answered {
+	if decision == replay.Done {
 		return decision, x.recorded(), nil
 	}
 	if x.recorder.passing {

@@ -101,7 +101,7 @@ func (c Config) Validate() error {
 	f.Check(c.Wait >= 0 && c.Wait <= maxWait, "Wait", c.Wait, "0 to 1h", "")
 	f.Check(c.OnAbandoned <= AskReconcile, "OnAbandoned", c.OnAbandoned, "one of its constants", "")
 	f.Check(c.OnFailure <= ReleaseFailed, "OnFailure", c.OnFailure, "one of its constants", "")
-	f.Check(c.OnHangup <= Stop, "OnHangup", c.OnHangup, "one of its constants", "")
+	f.Check(c.OnHangup <= StopWithCaller, "OnHangup", c.OnHangup, "one of its constants", "")
 	f.Check(c.OnStoreDown <= RunUnguarded, "OnStoreDown", c.OnStoreDown, "one of its constants", "")
 	f.Check(c.OnCommitDown <= WithholdUnstored, "OnCommitDown", c.OnCommitDown, "one of its constants", "")
 	return f.Err()

@@ -46,7 +46,7 @@ func TestDefaultsLeaveWhatIsSet(t *testing.T) {
 		Lock:   lock.Config{TTL: time.Second, Renew: 100 * time.Millisecond, MaxHold: time.Minute, Remember: time.Hour, Timeout: 200 * time.Millisecond, Acks: 1, AckWithin: time.Millisecond, MaxWaiters: 10, MaxWaitersPerScope: 3, MaxValue: 4096, Logger: lockLogger},
 		Cache:  cache.Config{CompressAbove: cache.Never, MaxDecoded: 2048},
 		Prefix: "billing", Retention: 2 * time.Hour, Wait: time.Second,
-		OnAbandoned: AskReconcile, OnFailure: ReleaseFailed, OnHangup: Stop, OnStoreDown: RunUnguarded, OnCommitDown: WithholdUnstored,
+		OnAbandoned: AskReconcile, OnFailure: ReleaseFailed, OnHangup: StopWithCaller, OnStoreDown: RunUnguarded, OnCommitDown: WithholdUnstored,
 		Shadow: true, Trace: &Trace{}, Logger: logger,
 	}
 	if got := set.WithDefaults(); !reflect.DeepEqual(got, set) {
@@ -132,7 +132,7 @@ func TestFromEnv(t *testing.T) {
 		Prefix:      "billing",
 		Retention:   48 * time.Hour,
 		Wait:        10 * time.Second,
-		OnAbandoned: AskReconcile, OnFailure: ReleaseFailed, OnHangup: Stop, OnStoreDown: RunUnguarded, OnCommitDown: WithholdUnstored,
+		OnAbandoned: AskReconcile, OnFailure: ReleaseFailed, OnHangup: StopWithCaller, OnStoreDown: RunUnguarded, OnCommitDown: WithholdUnstored,
 		Shadow: true,
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
@@ -147,7 +147,7 @@ func TestFromEnvWords(t *testing.T) {
 	for variable, words := range map[string]map[string]any{
 		"REPLAY_ON_ABANDONED":   {"run": RunAgain, "refuse": RefuseUnknown, "reconcile": AskReconcile},
 		"REPLAY_ON_FAILURE":     {"abandon": AbandonFailed, "release": ReleaseFailed},
-		"REPLAY_ON_HANGUP":      {"run": RunOn, "stop": Stop},
+		"REPLAY_ON_HANGUP":      {"run": RunOn, "stop": StopWithCaller},
 		"REPLAY_ON_STORE_DOWN":  {"refuse": Refuse, "run": RunUnguarded},
 		"REPLAY_ON_COMMIT_DOWN": {"answer": AnswerUnstored, "refuse": WithholdUnstored},
 	} {

@@ -80,7 +80,7 @@ type Request struct {
 
 	// Reconcile decides when an earlier attempt failed or died and Config.OnAbandoned is
 	// AskReconcile. It runs in place of the work, holding the key, with an Attempt on its context;
-	// an error from it refuses. With Answered, its Answer is kept and given in place of the work's.
+	// an error from it refuses. With Done, its Answer is kept and given in place of the work's.
 	Reconcile func(context.Context) (Decision, Answer, error)
 
 	// Same, if not nil, tells whether another fingerprint, which the key has, is of this very request:
@@ -108,9 +108,9 @@ const NoWait time.Duration = -1
 type Decision uint8
 
 const (
-	StillUnknown Decision = iota // refuse with ErrOutcomeUnknown, and ask again next time
-	DoRun                        // the work has not been done: run it
-	Answered                     // it has been done: this is its answer
+	Undecided Decision = iota // refuse with ErrOutcomeUnknown, and ask again next time
+	NotDone                   // the work has not been done: run it
+	Done                      // it has been done: this is its answer
 )
 
 // An Answer is what work has to show, and what to do with it.

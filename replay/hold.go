@@ -44,7 +44,7 @@ func (p *passage) perform(ctx context.Context, lease *lock.Lease) (answer Answer
 	defer func() { p.event.Work = time.Since(begun) }()
 	p.working = p.attemptOf(lease)
 	working := context.Context(&p.working)
-	if p.engine.cfg.OnHangup == Stop {
+	if p.engine.cfg.OnHangup == StopWithCaller {
 		stoppable, cancel := context.WithCancelCause(working)
 		defer cancel(nil)
 		defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
@@ -55,9 +55,9 @@ func (p *passage) perform(ctx context.Context, lease *lock.Lease) (answer Answer
 		switch {
 		case err != nil:
 			return Answer{}, false, fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
-		case decision == Answered:
+		case decision == Done:
 			return answer, true, nil
-		case decision != DoRun:
+		case decision != NotDone:
 			return Answer{}, false, ErrOutcomeUnknown
 		}
 	}

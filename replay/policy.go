@@ -24,14 +24,14 @@ const (
 	ReleaseFailed                          // "release": the next attempt is the first
 )
 
-// HangupPolicy is what happens when the caller's context ends while the work runs. With Stop, work that
+// HangupPolicy is what happens when the caller's context ends while the work runs. With StopWithCaller, work that
 // gives up has to say so, by an error, a panic or over HTTP a status of 500 and above: one that just returns
 // has answered, over HTTP with 200, and that is stored.
 type HangupPolicy uint8
 
 const (
-	RunOn HangupPolicy = iota // "run": the work goes on, up to the longest hold, and is stored
-	Stop                      // "stop": the work's context ends with the caller's
+	RunOn          HangupPolicy = iota // "run": the work goes on, up to the longest hold, and is stored
+	StopWithCaller                     // "stop": the work's context ends with the caller's
 )
 
 // StoreDownPolicy is what happens when Redis can't be asked before the work.

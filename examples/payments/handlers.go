@@ -58,12 +58,12 @@ func (a *api) reconcile(w http.ResponseWriter, r *http.Request) replay.Decision 
 	paid, ok, err := a.ledger.charged(a.operation(r), attempt.Fence)
 	switch {
 	case err != nil:
-		return replay.StillUnknown
+		return replay.Undecided
 	case !ok:
-		return replay.DoRun
+		return replay.NotDone
 	}
 	created(w, paid)
-	return replay.Answered
+	return replay.Done
 }
 
 // operation is what the request is for. Its key is valid, or the adapter would not have let it in.

@@ -21,7 +21,7 @@ func TestUnconfirmedAnswerIsMarkedOverHTTP(t *testing.T) {
 		s := newSite(t, f, alone, setup{replay: ackedByOne}, reconciles(func(w http.ResponseWriter, r *http.Request) replay.Decision {
 			status = 201
 			alone(w, r)
-			return replay.Answered
+			return replay.Done
 		}))
 		marked := func(want string) {
 			t.Helper()

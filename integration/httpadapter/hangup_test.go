@@ -53,7 +53,7 @@ func TestHangupStopsTheHandlerByPolicy(t *testing.T) {
 			begun <- struct{}{}
 			<-r.Context().Done()
 			w.WriteHeader(503)
-		}, setup{replay: func(c *replay.Config) { c.OnHangup = replay.Stop }})
+		}, setup{replay: func(c *replay.Config) { c.OnHangup = replay.StopWithCaller }})
 		ctx, hangUp := context.WithCancel(bg)
 		wait := s.start(ctx, "order")
 		<-begun

@@ -200,7 +200,7 @@ func TestTimeoutHandlerOnEitherSide(t *testing.T) {
 }
 
 // A deadline on the context reaches the handler from inside only: from outside, it is the caller's, and the work outlives
-// its caller unless the engine's OnHangup is Stop.
+// its caller unless the engine's OnHangup is StopWithCaller.
 func TestDeadlineOnEitherSide(t *testing.T) {
 	work := func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -222,7 +222,7 @@ func TestDeadlineOnEitherSide(t *testing.T) {
 		if a := s.post("order", key("k")); a.status != 201 || a.took != time.Minute {
 			t.Errorf("outside: %s after %v", a.text(), a.took)
 		}
-		s = newSite(t, f, work, outside(endsAfter(time.Second)), setup{replay: func(c *replay.Config) { c.OnHangup = replay.Stop }})
+		s = newSite(t, f, work, outside(endsAfter(time.Second)), setup{replay: func(c *replay.Config) { c.OnHangup = replay.StopWithCaller }})
 		if a := s.post("order", key("l")); a.took != time.Second {
 			t.Errorf("outside, stopping: %s after %v", a.text(), a.took)
 		}

@@ -27,7 +27,7 @@ func TestReconcileAnswersOverHTTP(t *testing.T) {
 			w.Header().Set("X-Found", "1")
 			w.Header().Set("Set-Cookie", "a=b")
 			writes(201, "found")(w, r)
-			return replay.Answered
+			return replay.Done
 		}))
 		s.post("order").isFresh(t, 500, "failed")
 		fresh := s.post("order")
@@ -48,7 +48,7 @@ func TestReconcileLetsRunOverHTTP(t *testing.T) {
 			w.Header().Set("X-Reconcile", "1")
 			w.WriteHeader(404)
 			fmt.Fprint(w, "not an answer")
-			return replay.DoRun
+			return replay.NotDone
 		}))
 		s.post("order").isFresh(t, 500, "handled")
 		status = 201
@@ -83,7 +83,7 @@ func TestReconcileLeavesAGoroutineBehindOverHTTP(t *testing.T) {
 					t.Error("a late write was taken")
 				}
 			}()
-			return replay.DoRun
+			return replay.NotDone
 		}))
 		s.post("order")
 		fresh := s.post("order")
@@ -99,7 +99,7 @@ func TestReconcileStillDoesNotKnowOverHTTP(t *testing.T) {
 		s := newSite(t, f, writes(500, "failed"), reconciles(func(w http.ResponseWriter, r *http.Request) replay.Decision {
 			w.Header().Set("X-Reconcile", "1")
 			fmt.Fprint(w, "not an answer")
-			return replay.StillUnknown
+			return replay.Undecided
 		}))
 		s.post("order")
 		s.post("order").isProblem(t, 409, "outcome-unknown", "")
@@ -113,7 +113,7 @@ func TestReconcileAnswersWithoutStoring(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		s := newSite(t, f, writes(500, "failed"), reconciles(func(w http.ResponseWriter, r *http.Request) replay.Decision {
 			writes(503, "ask me later")(w, r)
-			return replay.Answered
+			return replay.Done
 		}))
 		s.post("order")
 		s.post("order").isFresh(t, 503, "ask me later")
@@ -129,7 +129,7 @@ func TestReconcileThatPassesThrough(t *testing.T) {
 		"flushed":  func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "found"); w.(http.Flusher).Flush() },
 		"too long": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, bubble.Noise(2000)) },
 	} {
-		for _, decision := range []replay.Decision{replay.Answered, replay.DoRun, replay.StillUnknown} {
+		for _, decision := range []replay.Decision{replay.Done, replay.NotDone, replay.Undecided} {
 			t.Run(fmt.Sprint(name, decision), func(t *testing.T) {
 				bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 					set := reconciles(func(w http.ResponseWriter, r *http.Request) replay.Decision {
@@ -141,7 +141,7 @@ func TestReconcileThatPassesThrough(t *testing.T) {
 					a := s.post("order")
 					s.ran(1)
 					switch {
-					case decision != replay.Answered:
+					case decision != replay.Done:
 						a.isBroken(t)
 					case name == "flushed":
 						a.isFresh(t, 200, "found")

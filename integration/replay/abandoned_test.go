@@ -145,7 +145,7 @@ func TestReconcileLetsRun(t *testing.T) {
 			_, _ = attempts(t, 2, "")(ctx)
 			// It holds the key meanwhile.
 			newDesk(t, f).ask(bg, request(), says("no")).wasRefused(t, replay.ErrInProgress, replay.InProgress)
-			return replay.DoRun, replay.Answer{Value: "not an answer"}, nil
+			return replay.NotDone, replay.Answer{Value: "not an answer"}, nil
 		})
 		d.ask(bg, req, attempts(t, 2, "done")).wasRun(t, "done", 2)
 		d.ask(bg, req, says("no")).wasReplayed(t, "done")
@@ -155,13 +155,13 @@ func TestReconcileLetsRun(t *testing.T) {
 	})
 }
 
-// Answered: its answer is stored, given, and replayed to all others.
+// Done: its answer is stored, given, and replayed to all others.
 func TestReconcileAnswers(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		a, b := newDesk(t, f, onAbandoned(replay.AskReconcile)), newDesk(t, f)
 		crash(t, f, request())
 		time.Sleep(leaseTime)
-		r := a.ask(bg, decides(replay.Answered, "found", nil), says("no"))
+		r := a.ask(bg, decides(replay.Done, "found", nil), says("no"))
 		if r.ran || r.err != nil || r.value != "found" || !r.Reconciled || r.Replayed || !r.Stored || !r.Guarded || r.Attempt != 2 || r.event.Outcome != replay.Stored {
 			t.Errorf("got %+v, want %q as the record of attempt 2", r, "found")
 		}
@@ -176,9 +176,9 @@ func TestReconcileStillDoesNotKnow(t *testing.T) {
 		req  replay.Request
 		also error
 	}{
-		{"by its decision", decides(replay.StillUnknown, "no", nil), replay.ErrOutcomeUnknown},
-		{"by its error", decides(replay.DoRun, "no", context.DeadlineExceeded), context.DeadlineExceeded},
-		{"by an error that claims to be clean", decides(replay.Answered, "no", replay.Clean(context.DeadlineExceeded)), context.DeadlineExceeded},
+		{"by its decision", decides(replay.Undecided, "no", nil), replay.ErrOutcomeUnknown},
+		{"by its error", decides(replay.NotDone, "no", context.DeadlineExceeded), context.DeadlineExceeded},
+		{"by an error that claims to be clean", decides(replay.Done, "no", replay.Clean(context.DeadlineExceeded)), context.DeadlineExceeded},
 		{"by a decision that there is not", decides(77, "no", nil), replay.ErrOutcomeUnknown},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -192,7 +192,7 @@ func TestReconcileStillDoesNotKnow(t *testing.T) {
 					}
 					r.is(t, replay.ErrOutcomeUnknown, tc.also)
 				}
-				d.ask(bg, decides(replay.DoRun, "", nil), says("done")).wasRun(t, "done", 5)
+				d.ask(bg, decides(replay.NotDone, "", nil), says("done")).wasRun(t, "done", 5)
 			})
 		})
 	}
@@ -203,7 +203,7 @@ func TestReconcileAnswersTooMuch(t *testing.T) {
 		d := newDesk(t, f, onAbandoned(replay.AskReconcile), func(c *replay.Config) { c.Cache.MaxDecoded = 1 << 10 })
 		d.ask(bg, must(t), fails(errors.New("down")))
 		long := string(make([]byte, 2<<10))
-		r := d.ask(bg, decides(replay.Answered, long, nil), says("no"))
+		r := d.ask(bg, decides(replay.Done, long, nil), says("no"))
 		if r.ran || r.err != nil || r.Replayed || r.Reconciled || r.Stored || r.Attempt != 2 {
 			t.Errorf("got %+v", r)
 		}
@@ -219,7 +219,7 @@ func TestReconcilePanics(t *testing.T) {
 		if r.ran || p != "reconcile" || r.event.Outcome != replay.WorkPanicked {
 			t.Errorf("got %+v, %v", r, p)
 		}
-		d.ask(bg, decides(replay.DoRun, "", nil), says("done")).wasRun(t, "done", 3)
+		d.ask(bg, decides(replay.NotDone, "", nil), says("done")).wasRun(t, "done", 3)
 	})
 }
 

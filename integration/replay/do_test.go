@@ -155,7 +155,7 @@ func TestDoReconciled(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		d := newDesk(t, f, onAbandoned(replay.AskReconcile), func(c *replay.Config) { c.Cache.MaxDecoded = 1 << 10 })
 		answered := func(a replay.Answer) (receipt, replay.Result, error) {
-			req := reconciled(func(context.Context) (replay.Decision, replay.Answer, error) { return replay.Answered, a, nil })
+			req := reconciled(func(context.Context) (replay.Decision, replay.Answer, error) { return replay.Done, a, nil })
 			return replay.Do(eventless(), d.engine, req, func(context.Context) (receipt, error) { return receipt{ID: "ran"}, errDown })
 		}
 		if _, _, err := answered(replay.Answer{}); err != errDown { // the first

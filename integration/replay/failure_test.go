@@ -215,7 +215,7 @@ type ctxKey struct{}
 
 func TestHangupStops(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
-		d := newDesk(t, f, func(c *replay.Config) { c.OnHangup = replay.Stop })
+		d := newDesk(t, f, func(c *replay.Config) { c.OnHangup = replay.StopWithCaller })
 		gone := errors.New("gone")
 		ctx, hangUp := context.WithCancelCause(context.WithValue(bg, ctxKey{}, "kept"))
 		wait := d.start(ctx, request(), func(ctx context.Context) (replay.Answer, error) {
@@ -237,7 +237,7 @@ func TestHangupStops(t *testing.T) {
 // What the work answers in spite of the hang-up counts.
 func TestHangupStopsButTheAnswerIsStored(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
-		d := newDesk(t, f, func(c *replay.Config) { c.OnHangup = replay.Stop })
+		d := newDesk(t, f, func(c *replay.Config) { c.OnHangup = replay.StopWithCaller })
 		ctx, hangUp := context.WithCancel(bg)
 		wait := d.start(ctx, request(), func(ctx context.Context) (replay.Answer, error) {
 			hangUp()

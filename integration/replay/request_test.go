@@ -61,7 +61,7 @@ func TestRequestOverrides(t *testing.T) {
 		again.OnAbandoned = replay.RunAgain
 		asking.OnAbandoned, unable.OnAbandoned = replay.AskReconcile, replay.AskReconcile
 		asking.Reconcile = func(context.Context) (replay.Decision, replay.Answer, error) {
-			return replay.Answered, replay.Answer{Value: "found"}, nil
+			return replay.Done, replay.Answer{Value: "found"}, nil
 		}
 		d.ask(bg, request(), fails(down))
 		if r := d.ask(bg, again, fails(down)); r.Attempt != 2 {

@@ -82,7 +82,7 @@ func TestUnguardedFailure(t *testing.T) {
 
 func TestUnguardedHangupAndLongestHold(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
-		d, stopping := newDesk(t, f, unguarded), newDesk(t, f, unguarded, func(c *replay.Config) { c.OnHangup = replay.Stop })
+		d, stopping := newDesk(t, f, unguarded), newDesk(t, f, unguarded, func(c *replay.Config) { c.OnHangup = replay.StopWithCaller })
 		f.Down()
 		time.Sleep(time.Minute) // so that connections are refused at once
 		ctx, hangUp := context.WithTimeout(bg, 5*time.Second)

@@ -216,7 +216,7 @@ func falseConflict(h *History) (breaches []string) {
 }
 
 func hangupMisread(h *History) (breaches []string) {
-	stop := h.Schedule.Engine.OnHangup == replay.Stop
+	stop := h.Schedule.Engine.OnHangup == replay.StopWithCaller
 	for _, c := range h.Calls {
 		r := c.Run
 		switch {

@@ -210,7 +210,7 @@ func policies(d dice) replay.Config {
 		Wait:         pick(d, 0, 0, ttl/2, 3*ttl),
 		OnAbandoned:  pick(d, replay.RunAgain, replay.RunAgain, replay.RefuseUnknown, replay.AskReconcile),
 		OnFailure:    pick(d, replay.AbandonFailed, replay.ReleaseFailed),
-		OnHangup:     pick(d, replay.RunOn, replay.Stop),
+		OnHangup:     pick(d, replay.RunOn, replay.StopWithCaller),
 		OnStoreDown:  pick(d, replay.Refuse, replay.Refuse, replay.RunUnguarded),
 		OnCommitDown: pick(d, replay.AnswerUnstored, replay.WithholdUnstored),
 	}

@@ -133,16 +133,16 @@ func (w *work) reconcile(ctx context.Context) (replay.Decision, replay.Answer, e
 	}
 	switch c.Reconcile {
 	case gaveUp:
-		return replay.StillUnknown, replay.Answer{}, nil
+		return replay.Undecided, replay.Answer{}, nil
 	case errs:
 		return 0, replay.Answer{}, errWork
 	}
 	if earlier := p.world.lookUp(c); earlier != nil {
 		run.Reconciled = "found the effect of " + earlier.String()
 		w.value = valueOf(c) + " for " + earlier.String()
-		return replay.Answered, replay.Answer{Value: w.value}, nil
+		return replay.Done, replay.Answer{Value: w.value}, nil
 	}
-	return replay.DoRun, replay.Answer{}, nil
+	return replay.NotDone, replay.Answer{}, nil
 }
 
 // valueOf is what a call's work answers, which tells whose it is.

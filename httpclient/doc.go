@@ -17,5 +17,5 @@
 // This package owns the client's side of a call: its key, its tries and waits, what its answer means for the key. It
 // knows servers by what package dialect can say of their words, and must not know httpadapter, replay or Redis: a
 // program that imports it links the standard library and package dialect. How it gets on with the server half is tested
-// in integration/client.
+// in integration/httpclient.
 package httpclient

@@ -1,4 +1,4 @@
-package client
+package httpclient_test
 
 import (
 	"net/http"

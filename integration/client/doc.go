@@ -1,3 +1,0 @@
-// Package client holds no code, only the tests of httpclient.Transport with the real thing behind
-// it: an adapter, its engine, and a Redis that keeps the promise.
-package client

@@ -11,11 +11,16 @@ PACKAGES = ./... ./grpcadapter/... ./examples/... ./integration/...
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F '##' '/^[a-z -]+:.*##/ { split($$1, names, "[ :]"); printf "make %-14s%s\n", names[1], $$2 }' \
+		$(firstword $(MAKEFILE_LIST))
 
 .PHONY: test-quick
 test-quick: ## what needs no Docker and little time, for before a commit
 	@integration/test.sh quick
+
+.PHONY: test-lock test-cache test-replay test-dialect test-httpadapter test-httpclient test-grpcadapter
+test-lock test-cache test-replay test-dialect test-httpadapter test-httpclient test-grpcadapter: ## what tests lock, and how much of it that covers; so for each package
+	@integration/test.sh $(@:test-%=%)
 
 # Of a version, so that what it finds changes with a commit alone. It is no module's requirement.
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2

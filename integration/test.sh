@@ -5,6 +5,7 @@
 #	make test-quick     those that need no Docker, without the race detector, which
 #	                    takes several times as long
 #	make test-cluster   those that need servers in containers
+#	make test-lock      those of one package of the library, here lock
 #
 # It does its own set-up. Where there can be no Redis Cluster, all that needs
 # none runs, and the closing line says what did not, and why; with
@@ -16,6 +17,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export REDIS_IMAGE=${REDIS_IMAGE:-redis:7.0.15}
 target=test${1:+-$1}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The packages that people import. What tests one of them is beside its code and,
+# for most of them, in a folder of the same name in integration. Together they
+# have to cover this share of its statements, in percent.
+library=(lock cache replay dialect httpadapter httpclient grpcadapter)
+least=90
 
 # Go turns cgo off where it finds no C compiler.
 race=-race without=''
@@ -25,23 +34,31 @@ elif [ "$(go env CGO_ENABLED)" != 1 ]; then
 	race='' without='; WITHOUT the race detector (no C compiler: on Debian, apt-get install gcc)'
 fi
 
-command -v redis-server >/dev/null ||
-	without+='; NOT RUN: the tests on a redis-server of this machine (none is installed: on Debian, apt-get install redis-server)'
-
 elapsed() { printf '%dm%02ds' $((SECONDS / 60)) $((SECONDS % 60)); }
 
-# run STEP, which is the name of one of these, or of a package of integration.
+# run STEP: one of those named here, a package of integration, or one of the library.
 run() {
 	case $1 in
-	image) image ;;
-	vet)   go vet $race ./... ./grpcadapter/... ./examples/... ./integration/... ;;
-	sim)   make --no-print-directory sim ;;
-	root)  gotest 5m ./... ;;
-	grpcadapter | examples) gotest 5m "./$1/..." ;;
-	*)     gotest 15m "./$1" ;;
+	image)        image ;;
+	vet)          go vet $race ./... ./grpcadapter/... ./examples/... ./integration/... ;;
+	sim)          make --no-print-directory sim ;;
+	internal)     gotest 5m $internal ;;
+	examples)     gotest 5m ./examples/... ;;
+	integration*) gotest 15m "./$1" ;;
+	*)            covered "$1" ;;
 	esac
 }
-gotest() { go test $race -shuffle=on -count=1 -timeout "$1" "$2"; }
+gotest() { go test $race -shuffle=on -count=1 -timeout "$@"; }
+
+# covered PACKAGE tests a package of the library, and says how much of it that covers.
+covered() {
+	local tests=("./$1/...") share
+	[ ! -d "integration/$1" ] || tests+=("./integration/$1")
+	gotest 15m -coverpkg="./$1/..." -coverprofile="$work/$1" "${tests[@]}" || return
+	share=$(go tool cover -func="$work/$1" | awk '/^total:/ { print $NF + 0 }')
+	echo "$target: the tests of $1 cover $share% of its statements"
+	awk "BEGIN { exit !($share >= $least) }" || { echo "$target: $least% of $1 must be covered" >&2; return 1; }
+}
 
 # image has the servers' image there, or the reason why it isn't.
 reason=
@@ -58,23 +75,34 @@ image() {
 	fi
 }
 
-# packages of integration that have tests: those that start servers in
-# containers, or the others.
+# either PACKAGE... joins them to a pattern for grep.
+either() { local IFS='|'; echo "($*)"; }
+
+# packages of integration that have tests, other than the library's: those that
+# start servers in containers, or the rest.
 packages() {
 	local line='{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}} {{end}}'
 	go list -f "$line" ./integration/... | grep "$@" '/integration/cluster ' |
-		sed 's|^github.com/reprise-go/reprise/||; s| .*||'
+		sed 's|^github.com/reprise-go/reprise/||; s| .*||' | grep -vxE "integration/$(either "${library[@]}")"
 }
 
 # In variables, so that a list that could not be made ends it all.
+internal=$(go list ./... | grep -vxE "github.com/reprise-go/reprise/$(either "${library[@]}")")
 plain=$(packages -v)
 docker=$(packages)
 case $target in
-test)         steps=(image vet root grpcadapter examples $plain $docker sim) ;;
-test-quick)   steps=(vet root grpcadapter examples $plain) ;;
+test)         steps=(image vet "${library[@]}" internal examples $plain $docker sim) ;;
+test-quick)   steps=(vet "${library[@]}" internal examples $plain) ;;
 test-cluster) steps=(image $docker) REPRISE_REQUIRE_DOCKER=1 ;;
-*)            echo "usage: $0 [quick|cluster]" >&2; exit 2 ;;
+*)
+	[[ ${1:-} =~ ^$(either "${library[@]}")$ ]] || { echo "usage: $0 [quick|cluster|${library[*]}]" >&2; exit 2; }
+	steps=("$1")
+	;;
 esac
+
+if [[ ${steps[*]} == *integration/local* ]] && ! command -v redis-server >/dev/null; then
+	without+='; NOT RUN: the tests on a redis-server of this machine (none is installed: on Debian, apt-get install redis-server)'
+fi
 
 total=${#steps[@]}
 for ((i = 0; i < total; i++)); do
@@ -87,11 +115,12 @@ for ((i = 0; i < total; i++)); do
 	}
 done
 
+clusters=
 if [ "$target" = test-quick ]; then
 	clusters='; NOT RUN: the race detector, the Redis Cluster tests and the long simulation (make test has them)'
 elif [ -n "$reason" ]; then
 	clusters="; NOT RUN: the Redis Cluster tests ($reason)"
-else
+elif [ "${steps[0]}" = image ]; then
 	clusters="; integration ran on a real Redis Cluster ($REDIS_IMAGE)"
 fi
 echo "$target: passed in $(elapsed)$clusters$without"

@@ -2,81 +2,24 @@ package grpcadapter_test
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 	"math"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/klauspost/compress/s2"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/reprise-go/reprise/cache"
 	"github.com/reprise-go/reprise/grpcadapter"
+	"github.com/reprise-go/reprise/internal/forged"
 )
 
 // Whoever can write to Redis can write a record. It may say what it likes as an answer, and nothing to the
 // connection: what a record of ours would not hold, none that is read gives.
-
-// forge makes a record of an answer in place of the one that stands under the key.
-func forge(t *testing.T, redis *miniredis.Miniredis, answer map[string]any) {
-	t.Helper()
-	key, header := standing(t, redis)
-	codec, err := cache.NewCodec(cache.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	value, err := codec.Encode(key, header, answer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := redis.Set(key, string(value)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// forgePayload does so with the bytes of a payload.
-func forgePayload(t *testing.T, redis *miniredis.Miniredis, flags byte, payload []byte) {
-	t.Helper()
-	key, h := standing(t, redis)
-	b := append([]byte{'R', 1, flags, byte(len(h.Owner))}, h.Owner...)
-	b = binary.BigEndian.AppendUint64(b, uint64(h.Fence))
-	b = append(append(b, byte(len(h.Fingerprint))), h.Fingerprint...)
-	b = append(b, payload...)
-	castagnoli := crc32.MakeTable(crc32.Castagnoli)
-	b = binary.BigEndian.AppendUint32(b, crc32.Update(crc32.Checksum([]byte(key), castagnoli), castagnoli, b))
-	if err := redis.Set(key, string(b)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-const compressed = 1 // the flag
-
-func standing(t *testing.T, redis *miniredis.Miniredis) (string, cache.Header) {
-	t.Helper()
-	keys := redis.Keys()
-	if len(keys) != 1 {
-		t.Fatalf("Redis holds %q, want one key", keys)
-	}
-	value, err := redis.Get(keys[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	codec, err := cache.NewCodec(cache.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	record, err := codec.Open(keys[0], value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return keys[0], record.Header
-}
 
 const simpleResponse = "grpc.testing.SimpleResponse"
 
@@ -85,12 +28,12 @@ func TestForgedMetadataIsFiltered(t *testing.T) {
 		var runs atomic.Int64
 		s := w.serve(setup{cfg: grpcadapter.Config{KeepsMetadata: func(key string) bool { return key != "x-secret" }}}, count(&runs))
 		s.send("k", "body")
-		forged := metadata.MD{
+		hostile := metadata.MD{
 			"grpc-status": {"13"}, ":status": {"500"}, "content-type": {"text/html"}, "connection": {"close"}, "transfer-encoding": {"chunked"},
 			"idempotency-stored": {"false"}, "x-secret": {"s"}, "x-line": {"a\r\nb"}, "x-nul": {"\x00"}, "X-Upper": {"1"}, "x y": {"1"}, "": {"1"},
 			"x-kept": {"1"}, "x-raw-bin": {"\x00\xff"},
 		}
-		forge(t, w.redis, map[string]any{"code": 0, "type": simpleResponse, "body": []byte{}, "header": forged, "trailer": forged})
+		forged.Record(t, w.redis, map[string]any{"code": 0, "type": simpleResponse, "body": []byte{}, "header": hostile, "trailer": hostile})
 		a := s.send("k", "body")
 		if a.err != nil || !a.replayed() {
 			t.Fatalf("got %v, %v", a.err, a.header)
@@ -120,7 +63,7 @@ func TestForgedStatusThatIsNone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			forge(t, w.redis, map[string]any{"code": uint32(code), "body": body})
+			forged.Record(t, w.redis, map[string]any{"code": uint32(code), "body": body})
 			if a := s.send("k", "body"); a.reason() != "UNREADABLE" || runs.Load() != 1 {
 				t.Errorf("code %d: got %v", code, a.err)
 			}
@@ -151,7 +94,7 @@ func TestForgedRecordsAreBounded(t *testing.T) {
 			s := w.serve(setup{cfg: grpcadapter.Config{MaxResponse: maxResponse}}, count(&runs))
 			s.send("k", "body")
 			packed := s2.EncodeBest(nil, tt.payload)
-			forgePayload(t, w.redis, compressed, packed)
+			forged.Payload(t, w.redis, forged.Compressed, packed)
 			s.send("k", "body") // whatever has to be set up once
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
@@ -188,15 +131,15 @@ func FuzzHostileRecord(f *testing.F) {
 				t.Fatal(a.err)
 			}
 			wire := s.wire.Load()
-			key, _ := standing(t, w.redis)
+			key := w.redis.Keys()[0]
 			fresh, _ := w.redis.Get(key)
 			for _, write := range []func(){
 				func() {
 					md := metadata.MD{name: {value}}
-					forge(t, w.redis, map[string]any{"code": code, "type": typ, "body": body, "header": md, "trailer": md})
+					forged.Record(t, w.redis, map[string]any{"code": code, "type": typ, "body": body, "header": md, "trailer": md})
 				},
-				func() { forgePayload(t, w.redis, 0, raw) },
-				func() { forgePayload(t, w.redis, compressed, raw) },
+				func() { forged.Payload(t, w.redis, 0, raw) },
+				func() { forged.Payload(t, w.redis, forged.Compressed, raw) },
 				func() { _ = w.redis.Set(key, string(raw)) },
 			} {
 				write()

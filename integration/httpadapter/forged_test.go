@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
-	"hash/crc32"
 	"io"
 	"maps"
 	"net"
@@ -20,69 +19,14 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
-	"github.com/reprise-go/reprise/cache"
 	"github.com/reprise-go/reprise/httpadapter"
 	"github.com/reprise-go/reprise/integration/bubble"
+	"github.com/reprise-go/reprise/internal/forged"
 	"github.com/reprise-go/reprise/replay"
 )
 
 // Whoever can write to Redis can write a record. It may say what it likes as an answer, and nothing to the
 // connection: what a record of ours would not hold, none that is read gives.
-
-// forge makes a record of an answer in place of the one that stands under a key.
-func forge(t *testing.T, redis *miniredis.Miniredis, answer map[string]any) {
-	t.Helper()
-	key, header := standing(t, redis)
-	codec, err := cache.NewCodec(cache.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	value, err := codec.Encode(key, header, answer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := redis.Set(key, string(value)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// forgePayload does so with the bytes of a payload.
-func forgePayload(t *testing.T, redis *miniredis.Miniredis, flags byte, payload []byte) {
-	t.Helper()
-	key, h := standing(t, redis)
-	b := append([]byte{'R', 1, flags, byte(len(h.Owner))}, h.Owner...)
-	b = binary.BigEndian.AppendUint64(b, uint64(h.Fence))
-	b = append(append(b, byte(len(h.Fingerprint))), h.Fingerprint...)
-	b = append(b, payload...)
-	castagnoli := crc32.MakeTable(crc32.Castagnoli)
-	b = binary.BigEndian.AppendUint32(b, crc32.Update(crc32.Checksum([]byte(key), castagnoli), castagnoli, b))
-	if err := redis.Set(key, string(b)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-const compressed = 1 // the flag
-
-func standing(t *testing.T, redis *miniredis.Miniredis) (string, cache.Header) {
-	t.Helper()
-	keys := redis.Keys()
-	if len(keys) != 1 {
-		t.Fatalf("Redis holds %q, want one key", keys)
-	}
-	value, err := redis.Get(keys[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	codec, err := cache.NewCodec(cache.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	record, err := codec.Open(keys[0], value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return keys[0], record.Header
-}
 
 func TestForgedHeadersAreFiltered(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
@@ -90,7 +34,7 @@ func TestForgedHeadersAreFiltered(t *testing.T) {
 			c.AllowHeaders, c.DenyHeaders = []string{"Age"}, []string{"X-Secret"}
 		}})
 		s.post("order").isFresh(t, 201, "created")
-		forge(t, f.Redis, map[string]any{
+		forged.Record(t, f.Redis, map[string]any{
 			"status": 200, "body": []byte("forged"),
 			"header": http.Header{
 				"Transfer-Encoding": {"chunked"}, "Content-Length": {"3"}, "Connection": {"close, X-Hop"}, "X-Hop": {"1"}, "Trailer": {"X-Sum"},
@@ -132,7 +76,7 @@ func TestForgedAnswersThatAreNone(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 				s := newSite(t, f, writes(201, "created"))
 				s.post("order").isFresh(t, 201, "created")
-				forge(t, f.Redis, tc.answer)
+				forged.Record(t, f.Redis, tc.answer)
 				if a := s.post("order"); tc.status == 0 {
 					a.isProblem(t, 500, "unreadable", "")
 				} else if a.err != nil || a.status != tc.status || a.body != tc.body || a.trailer != nil {
@@ -179,7 +123,7 @@ func TestForgedRecordsAreBounded(t *testing.T) {
 				if len(payload) > 8 {
 					payload = s2.EncodeBest(nil, payload)
 				}
-				forgePayload(t, f.Redis, compressed, payload)
+				forged.Payload(t, f.Redis, forged.Compressed, payload)
 				s.post("order") // whatever has to be set up once
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
@@ -295,15 +239,15 @@ func FuzzHostileRecord(f *testing.F) {
 		if first, text := ask(t); first.StatusCode != 201 || text != "created" {
 			t.Fatalf("fresh: %d %q", first.StatusCode, text)
 		}
-		key, _ := standing(t, mini)
+		key := mini.Keys()[0]
 		for i, write := range []func(){
 			func() {
-				forge(t, mini, map[string]any{
+				forged.Record(t, mini, map[string]any{
 					"status": status, "header": http.Header{name: {value}}, "body": body, "trailer": http.Header{trailer: {end}},
 				})
 			},
-			func() { forgePayload(t, mini, 0, raw) },
-			func() { forgePayload(t, mini, compressed, raw) },
+			func() { forged.Payload(t, mini, 0, raw) },
+			func() { forged.Payload(t, mini, forged.Compressed, raw) },
 			func() { _ = mini.Set(key, string(raw)) },
 		} {
 			if len(body) > maxResponse/2 || len(raw) > maxResponse {

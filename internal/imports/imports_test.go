@@ -52,6 +52,7 @@ var rooms = []room{
 	{name: "internal/envconf", environ: true, thirds: []string{env}},
 	{name: "internal/fault", thirds: []string{goRedis}, beneath: ofGoRedis},
 	{name: "internal/field"},
+	{name: "internal/forged", environ: true, behind: []string{"cache"}},
 	{name: "internal/intake"},
 	{name: "internal/jitter"},
 	{name: "internal/method"},

@@ -2,17 +2,18 @@ package replay
 
 import (
 	"context"
+	"iter"
 
 	"github.com/reprise-go/reprise/lock"
 )
 
-// An Attempt is what work can know of the grant that it runs under.
+// An Attempt is what work can know of the grant under which it runs.
 type Attempt struct {
-	// Number is 1 for the first, and one more for each after an attempt that failed or died: what
-	// those did is unknown.
+	// Number is 1 for the first attempt, and one more for each after an attempt that failed or died:
+	// what those did is unknown.
 	Number int
 
-	// Fence grows with every grant of the key. A database that has seen it refuses writes that
+	// Fence grows with every grant of the key. A database that has seen it can refuse writes that
 	// carry a smaller one, and so those of work that lost its lease without noticing.
 	Fence int64
 
@@ -44,33 +45,53 @@ type (
 	shadowKey  struct{}
 )
 
-// Holds reports whether ctx is that of work which e runs under this very key, and which holds it yet. To
-// ask for the key again in there would be to wait for one's own end: Do returns ErrInProgress at once.
+// Holds reports whether ctx is that of work which e runs under this very key, and which still holds
+// it. Do with such a context would wait for its own end; it returns ErrInProgress at once instead.
 func (e *Engine) Holds(ctx context.Context, scope, key string) bool {
-	return ctx.Value(attemptKey{}) != nil && e.holds(ctx, e.key(scope, key))
+	return ctx.Value(attemptKey{}) != nil && e.holds(ctx, e.redisKey(scope, key))
 }
 
-func (e *Engine) holds(ctx context.Context, key string) bool {
-	for { // outwards, from work within work
-		a, ok := ctx.Value(attemptKey{}).(*attemptContext)
-		if !ok {
-			return false
-		}
-		if a.engine == e && a.key == key {
+func (e *Engine) holds(ctx context.Context, redisKey string) bool {
+	for a := range attemptsAround(ctx) {
+		if a.engine == e && a.redisKey == redisKey {
 			state := a.attempt.State()
 			return state == lock.Live || state == lock.Suspended
 		}
-		ctx = a.Context
+	}
+	return false
+}
+
+// fenceAround returns the fence under which work around ctx, of any engine, was granted a key of this
+// name, or 0. Whether it is the same key, Redis has to say: the other engine may be on another Redis.
+func fenceAround(ctx context.Context, redisKey string) int64 {
+	for a := range attemptsAround(ctx) {
+		if a.redisKey == redisKey {
+			return a.attempt.Fence
+		}
+	}
+	return 0
+}
+
+// attemptsAround returns the attempts that ctx is within, from the innermost outwards.
+func attemptsAround(ctx context.Context) iter.Seq[*attemptContext] {
+	return func(yield func(*attemptContext) bool) {
+		for {
+			a, ok := ctx.Value(attemptKey{}).(*attemptContext)
+			if !ok || !yield(a) {
+				return
+			}
+			ctx = a.Context
+		}
 	}
 }
 
-// attemptContext is a lease's context that carries its attempt; or, without an engine, that of work that
-// runs without a claim, perhaps within work that has one.
+// An attemptContext is a lease's context that carries its attempt. Without an engine it is the context
+// of work that runs without a claim, and hides the attempt of work around it.
 type attemptContext struct {
 	context.Context
-	attempt Attempt
-	engine  *Engine
-	key     string // in Redis
+	attempt  Attempt
+	engine   *Engine
+	redisKey string
 }
 
 func (a *attemptContext) Value(key any) any {
@@ -80,22 +101,7 @@ func (a *attemptContext) Value(key any) any {
 	return a.Context.Value(key)
 }
 
-func (p *passage) attemptOf(lease *lock.Lease) attemptContext {
-	attempt := Attempt{Number: lease.Attempt(), Fence: lease.Fence(), lease: lease}
-	return attemptContext{lease.Context(), attempt, p.engine, p.key}
-}
-
-// heldAround returns the fence by which work that ctx is in was granted a key, under whichever engine, or 0. Whether it
-// is the same key, Redis has to say: the other engine may have another.
-func heldAround(ctx context.Context, key string) int64 {
-	for {
-		a, ok := ctx.Value(attemptKey{}).(*attemptContext)
-		if !ok {
-			return 0
-		}
-		if a.key == key {
-			return a.attempt.Fence
-		}
-		ctx = a.Context
-	}
+func (c *call) attemptContext() attemptContext {
+	attempt := Attempt{Number: c.lease.Attempt(), Fence: c.lease.Fence(), lease: c.lease}
+	return attemptContext{c.lease.Context(), attempt, c.engine, c.redisKey}
 }

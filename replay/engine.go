@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"time"
 
@@ -47,117 +46,17 @@ func New(client redis.UniversalClient, cfg Config) (*Engine, error) {
 		prober: fault.NewProber(client, cfg.Lock.Timeout), log: ratelog.New(cfg.Logger)}, nil
 }
 
-// Check asks Redis for the settings that the promises rest on, and does on every primary what a request
-// does, as lock.Locker.Check says: for a program's start. Its keys begin with Config.Prefix.
+// Check asks Redis for the settings on which the promises rest, and does on every primary what a
+// request does: see lock.Locker.Check. It is meant for a program's start. Its keys begin with
+// Config.Prefix.
 func (e *Engine) Check(ctx context.Context) error { return e.locker.Check(ctx, e.cfg.Prefix+":") }
 
-// StopWaiting makes every duplicate that waits get ErrInProgress, now and from now on: for a server that
-// shuts down, as in http.Server.RegisterOnShutdown. Work is not concerned.
+// StopWaiting makes every duplicate that waits get ErrInProgress, now and from now on. It is meant for
+// a server that shuts down, as a function for http.Server.RegisterOnShutdown. Work goes on.
 func (e *Engine) StopWaiting() { e.locker.StopWaiting() }
 
 // Config returns the engine's configuration, defaults filled in.
 func (e *Engine) Config() Config { return e.cfg }
-
-// A Request says which work is asked for.
-type Request struct {
-	// Scope is whose key it is: a tenant, say. The same key in another scope is another key.
-	Scope string
-
-	// Key names the work: at least one byte. It is stored as a digest only.
-	Key string
-
-	// Fingerprint tells requests apart that share a key: at most 128 bytes of printable ASCII
-	// without spaces, such as a digest of the request in hex. Empty if there is nothing to tell; that
-	// is another request than any with a fingerprint.
-	Fingerprint string
-
-	// Authorize says whether the caller may learn anything of a key that has been used: an error
-	// refuses with ErrReplayRefused, whatever the state of the key. It is asked once, before all that the
-	// state could tell or cause: a replay, a comparison, a wait, a takeover, Reconcile. It is not asked
-	// about a free key, whose work decides for itself. Nil allows all. With it, waiting and taking over
-	// cost one round trip more.
-	Authorize func(context.Context) error
-
-	// Reconcile decides when an earlier attempt failed or died and Config.OnAbandoned is
-	// AskReconcile. It runs in place of the work, holding the key, with an Attempt on its context;
-	// an error from it refuses. With Done, its Answer is kept and given in place of the work's.
-	Reconcile func(context.Context) (Decision, Answer, error)
-
-	// Same, if not nil, tells whether another fingerprint, which the key has, is of this very request:
-	// one that was made in another way, before a deployment, say. An error means that it can't be told,
-	// and makes Do return ErrUnavailable: another machine may know. Where Same says yes, taking over or
-	// waiting costs one more round trip, to ask by that fingerprint.
-	Same func(fingerprint string) (bool, error)
-
-	// Bounds are what the answers to such requests may be, encoded, where that is less than
-	// Config.Cache.MaxDecoded allows. As with that, a larger answer is not kept, and a record of one
-	// is not read: Result.Decode returns cache.ErrTooLarge with cache.ErrCorrupt. Zero is no bound.
-	Bounds cache.Bounds
-
-	// These override the fields of Config. Zero doesn't, and NoWait is no time at all.
-	Wait        time.Duration
-	OnAbandoned AbandonedPolicy
-	OnFailure   FailurePolicy
-	OnStoreDown StoreDownPolicy
-}
-
-// NoWait as Request.Wait makes a duplicate of a request in flight get ErrInProgress at once.
-const NoWait time.Duration = -1
-
-// A Decision is what Reconcile found out.
-type Decision uint8
-
-const (
-	Undecided Decision = iota // refuse with ErrOutcomeUnknown, and ask again next time
-	NotDone                   // the work has not been done: run it
-	Done                      // it has been done: this is its answer
-)
-
-// An Answer is what work has to show, and what to do with it.
-type Answer struct {
-	Value     any           // encoded with msgpack by its fields' names
-	Verdict   Verdict       // Zero means Keep.
-	Retention time.Duration // Zero means Config.Retention.
-}
-
-// A Verdict is what becomes of the key after the work.
-type Verdict uint8
-
-const (
-	Keep      Verdict = iota // store the answer and replay it
-	Release                  // nothing has happened: the next request is the first
-	Abandon                  // what has happened is unknown: the next attempt is told
-	Tombstone                // it has happened, but the answer can't be kept: ErrReplayUnavailable from now on
-)
-
-// A Result says how a request got its answer.
-type Result struct {
-	Replayed   bool // the answer is that of an earlier request, to be had by Decode
-	Reconciled bool // the answer is what Reconcile found out in this very request, to be had by Decode
-	Stored     bool // later requests get this answer too
-	Guarded    bool // the work ran, or had run, under a claim: false if Redis was down, or in shadow
-	Attempt    int  // of the work that ran or was reconciled, or 0
-	Fence      int64
-
-	// Unconfirmed: Stored, but fewer replicas than Config.Lock.Acks have confirmed it, so that a
-	// failover may forget it. Always false without Acks.
-	Unconfirmed bool
-
-	record cache.Record
-}
-
-// Decode reads an answer that was replayed or reconciled into v, a pointer to what Answer.Value
-// pointed to or was. Its errors are cache's, with ErrUnreadable if the record is at fault.
-func (r Result) Decode(v any) error {
-	if !r.Replayed && !r.Reconciled {
-		return errors.New("replay: nothing to decode: the work's own answer is the answer")
-	}
-	err := r.record.Decode(v)
-	if errors.Is(err, cache.ErrCorrupt) {
-		return fmt.Errorf("%w: %w", ErrUnreadable, err)
-	}
-	return err
-}
 
 // Do runs work under the request's key, or answers with what is stored there. It costs two round
 // trips to Redis for a first request and one for any other (a record over 32 KiB, one more).
@@ -166,8 +65,8 @@ func (r Result) Decode(v any) error {
 // (cause lock.ErrLost) or has been held too long (lock.ErrMaxHold), and by default not with ctx.
 // An error of the work is returned as it is, and nothing is stored.
 //
-// Errors that come before the work, or in its place, are those of this package, the cause of ctx, or
-// a *lock.KeyError.
+// An error that comes before the work, or in its place, is one of this package's, the cause of ctx,
+// or a *lock.KeyError. [OutcomeOf] tells which.
 func (e *Engine) Do(ctx context.Context, req Request, work func(context.Context) (Answer, error)) (Result, error) {
 	if req.Key == "" {
 		return Result{}, &lock.KeyError{Field: "key", Want: "at least one byte"}
@@ -179,15 +78,15 @@ func (e *Engine) Do(ctx context.Context, req Request, work func(context.Context)
 	if req.OnAbandoned == AskReconcile && req.Reconcile == nil {
 		return Result{}, &ConfigError{Name: "Request.Reconcile", Want: "a function", Other: "OnAbandoned"}
 	}
-	p := &passage{engine: e, req: req, work: work, key: e.key(req.Scope, req.Key), start: time.Now()}
-	p.codec = *e.codec.Within(req.Bounds)
-	return p.do(ctx)
+	c := &call{engine: e, req: req, work: work, redisKey: e.redisKey(req.Scope, req.Key), start: time.Now()}
+	c.codec = *e.codec.Within(req.Bounds)
+	return c.do(ctx)
 }
 
-// key is the Redis key of a request: a digest, so that no client's text stands in Redis in the
-// clear or steers a key to a slot. The scope's length comes first, so that no two pairs of scope
-// and key are the same bytes.
-func (e *Engine) key(scope, key string) string {
+// redisKey is a digest of scope and key, so that no client's text stands in Redis in the clear or
+// steers a key to a slot. The scope's length comes first, so that no two pairs of scope and key are
+// the same bytes.
+func (e *Engine) redisKey(scope, key string) string {
 	b := make([]byte, 0, 256)
 	b = binary.BigEndian.AppendUint64(b, uint64(len(scope)))
 	b = append(b, scope...)

@@ -62,7 +62,7 @@ func TestKeyIsStable(t *testing.T) {
 		{"", "a"}:             "p:77a56596481d6e223f4b82b9dc1402b0a004f19cbf4fbe02da4ba7fb7ce657af",
 		{"tenant", "order-1"}: "p:1a970fdb005e76216c6b67ef06641b6dfdbd4dc48a683d337d276ad25c024cc4",
 	} {
-		if got := e.key(pair[0], pair[1]); got != want {
+		if got := e.redisKey(pair[0], pair[1]); got != want {
 			t.Errorf("%q: got %s, want %s", pair, got, want)
 		}
 	}
@@ -76,10 +76,10 @@ func FuzzKeyFraming(f *testing.F) {
 	e := &Engine{cfg: Config{Prefix: "p"}}
 	f.Fuzz(func(t *testing.T, scope1, key1, scope2, key2 string) {
 		same := scope1 == scope2 && key1 == key2
-		if (e.key(scope1, key1) == e.key(scope2, key2)) != same {
+		if (e.redisKey(scope1, key1) == e.redisKey(scope2, key2)) != same {
 			t.Errorf("%q %q and %q %q: equal keys, or not", scope1, key1, scope2, key2)
 		}
-		if key := e.key(scope1, key1); len(key) != len("p:")+64 || !strings.HasPrefix(key, "p:") {
+		if key := e.redisKey(scope1, key1); len(key) != len("p:")+64 || !strings.HasPrefix(key, "p:") {
 			t.Errorf("got %q", key)
 		}
 	})

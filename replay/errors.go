@@ -1,11 +1,9 @@
 package replay
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/reprise-go/reprise/cache"
 	"github.com/reprise-go/reprise/lock"
 )
 
@@ -68,15 +66,3 @@ func Clean(err error) error { return &cleanError{err} }
 type cleanError struct{ error }
 
 func (e *cleanError) Unwrap() error { return e.error }
-
-// unreadable is the error for a value that reprise did not write. It names the Redis key, a digest,
-// so that an operator can look at it.
-func unreadable(key string, err error) error {
-	if long, ok := errors.AsType[*lock.TooLongError](err); ok { // than the codec's bounds, by which it was set
-		err = fmt.Errorf("%w: %w", &cache.TooLargeError{Unit: "bytes", Size: long.Size, Limit: long.Limit}, err)
-	}
-	if !errors.Is(err, cache.ErrCorrupt) {
-		err = fmt.Errorf("%w: %w", cache.ErrCorrupt, err)
-	}
-	return fmt.Errorf("%w: %s: %w", ErrUnreadable, key, err)
-}

@@ -8,7 +8,8 @@ import (
 	"github.com/reprise-go/reprise/lock"
 )
 
-// What is logged of requests, each kind at most once a minute. docs/failures.md says what to do about it.
+// What is logged of requests, each kind at most once a minute. docs/failures.md says what to do about
+// each.
 const (
 	logRefused   = "replay: Redis can't be asked, and requests are refused"
 	logUnguarded = "replay: Redis is down, and requests run without a claim"
@@ -16,6 +17,7 @@ const (
 	logWaits     = "replay: answers can't be stored yet, and their clients wait"
 	logNotStored = "replay: an answer could not be stored; a retry will run again"
 	logForgotten = "replay: an answer is stored, but a failover may forget it"
+	logNested    = "replay: work asks for its own key, and is refused"
 	logForeign   = "replay: a value under a key can't be read; it is left as it is"
 )
 

@@ -1,0 +1,38 @@
+package replay
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/reprise-go/reprise/cache"
+)
+
+// A Result says how a request got its answer.
+type Result struct {
+	Replayed   bool // the answer is that of an earlier request, to be had by Decode
+	Reconciled bool // the answer is what Reconcile found out in this very request, to be had by Decode
+	Stored     bool // later requests get this answer too
+	Guarded    bool // the work ran, or had run, under a claim: false if Redis was down, or in shadow
+	Attempt    int  // of the work that ran, or that Reconcile decided about, or 0
+	Fence      int64
+
+	// Unconfirmed: Stored, but fewer replicas than Config.Lock.Acks have confirmed it, so that a
+	// failover may forget it. Always false without Acks.
+	Unconfirmed bool
+
+	record cache.Record
+}
+
+// Decode reads an answer that was replayed or reconciled into v, a pointer to what Answer.Value
+// pointed to or was. Its errors are those of package cache; one that is the record's fault is
+// ErrUnreadable, too.
+func (r Result) Decode(v any) error {
+	if !r.Replayed && !r.Reconciled {
+		return errors.New("replay: nothing to decode: the work's own answer is the answer")
+	}
+	err := r.record.Decode(v)
+	if errors.Is(err, cache.ErrCorrupt) {
+		return fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	return err
+}

@@ -157,7 +157,7 @@ func (l *Lease) Commit(ctx context.Context, value []byte, retention time.Duratio
 		return 0, fmt.Errorf("lock: commit: retention: got %v, want at least 1ms", retention)
 	}
 	l.commits.Add(1)
-	ctx, cancel := l.locker.server.limit(ctx, l.locker.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.locker.cfg.Timeout)
 	defer cancel()
 	r, err := l.locker.commit(ctx, l.keyArg, l.ownerArg, value, retention)
 	if err == nil || errors.Is(err, errUnsent) || errors.Is(err, ErrCorrupt) {

@@ -31,19 +31,19 @@ func (l *Locker) Acquire(ctx context.Context, key string, terms Terms) (*Lease, 
 	if ctx.Err() != nil {
 		return nil, gaveUp(ctx, last) // a caller who has gone is nobody to subscribe for
 	}
-	m, ok := l.crowds.join(key, terms, l.cfg)
+	m, ok := l.waiters.join(key, terms, l.cfg)
 	if !ok {
 		return nil, last
 	}
 	defer m.leave()
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(l.crowds.open, cancel)()
+	defer context.AfterFunc(l.waiters.open, cancel)()
 	if terms.Wait > 0 {
 		defer time.AfterFunc(terms.Wait, cancel).Stop()
 	}
 	select {
-	case <-m.first:
+	case <-m.leads:
 		return l.acquireForAll(ctx, waiting, m, key, terms, last)
 	case err := <-m.told:
 		return nil, err
@@ -52,17 +52,17 @@ func (l *Locker) Acquire(ctx context.Context, key string, terms Terms) (*Lease, 
 	}
 }
 
-// acquireForAll is the wait of a crowd's first member, whose answer is that of all behind it.
-func (l *Locker) acquireForAll(ctx, waiting context.Context, m *member, key string, terms Terms, last *HeldError) (*Lease, error) {
-	wake := m.watch(&l.waker, key)
-	heir := m.heir
+// acquireForAll is the wait of a group's leader, whose answer is that of all behind it.
+func (l *Locker) acquireForAll(ctx, waiting context.Context, m *waiter, key string, terms Terms, last *HeldError) (*Lease, error) {
+	notice := m.notice(l.store.subscribe)
+	succeeded := m.succeeded
 	for poll, rest := pollFirst, restFirst; waiting.Err() == nil; {
 		pause := last.Left + time.Millisecond // the claim is dead when no time is left
 		switch {
-		case heir:
-			// The first one before may have taken a hint with it, and last is what we found long ago.
-			pause, heir = pollFirst, false
-		case !wake.live():
+		case succeeded:
+			// The leader before may have taken a notice with it, and last is what we found long ago.
+			pause, succeeded = pollFirst, false
+		case !notice.active():
 			pause = min(pause, poll/2+jitter.N(poll/2))
 			poll = min(2*poll, pollMost)
 		default:
@@ -71,7 +71,7 @@ func (l *Locker) acquireForAll(ctx, waiting context.Context, m *member, key stri
 		}
 		timer := time.NewTimer(pause)
 		select {
-		case <-wake.c:
+		case <-notice.c:
 		case <-timer.C:
 		case <-waiting.Done():
 		}
@@ -93,7 +93,7 @@ func (l *Locker) acquireForAll(ctx, waiting context.Context, m *member, key stri
 			m.tell(err, upTo)
 			return nil, err
 		case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
-			return nil, gaveUp(ctx, last) // which is nothing to tell the others
+			return nil, gaveUp(ctx, last) // ours alone, not the group's
 		default:
 			m.tell(err, upTo)
 			return nil, err
@@ -121,7 +121,7 @@ func waitable(err error, terms Terms) *HeldError {
 
 // StopWaiting ends every wait in Acquire as if its time were over, and lets none begin: for a server
 // that shuts down. Leases and TryAcquire are not concerned.
-func (l *Locker) StopWaiting() { l.crowds.close() }
+func (l *Locker) StopWaiting() { l.waiters.close() }
 
 // How often a waiter asks, without a channel and with one. Half of each pause is random, so that waiters
 // of one key don't ask in step.

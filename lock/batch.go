@@ -18,211 +18,186 @@ import (
 type batch struct {
 	server  *server
 	script  *script
-	timeout time.Duration         // for each pipeline
-	size    int                   // how many keys
-	args    func(i int) []any     // the script's, of the i-th key
-	got     func([]int, []answer) // is told of some keys' answers, from one goroutine for each node
+	size    int                 // how many keys
+	key     func(i int) string  // the i-th
+	request func(i int) request // made anew for each sending, so that not all are kept at once
+
+	// done is told of some keys' answers, from one goroutine for each node.
+	done func(keys []int, answers []answer)
 }
 
-// An answer is what came of one script of a batch.
+// An answer is what came of one request of a batch.
 type answer struct {
 	reply reply
 	err   error
 	asked time.Time // when it was sent
 }
 
-// pipelined is how many scripts a pipeline carries at most: at about 1 KB for each, that bounds what a
-// batch takes of memory at once, and 10,000 leases need 20 round trips.
-const pipelined = 512
+const (
+	// maxPipeline is how many scripts a pipeline carries at most: at about 1 KB for each, that
+	// bounds what a batch takes of memory at once, and 10,000 leases need 20 round trips.
+	maxPipeline = 512
+	// maxRounds is how often a script is sent at most, because its node has moved or its
+	// connection broke.
+	maxRounds = 3
+)
 
-// rounds is how often a script is sent at most, because its node has moved or its connection broke.
-const rounds = 3
-
-// A destination is where a pipeline goes.
-type destination struct {
-	node   redis.UniversalClient
-	asking bool // the node is importing the keys' slots
-}
-
-// send sends the batch, and returns when got has been told of every key.
+// run sends the batch, and returns when done has been told of every key. It takes no longer than its
+// pipelines do in turn, each of Config.Timeout at most, in each of maxRounds rounds.
 //
 // A ClusterClient could split a pipeline by node as well, but not without the command table, which it
 // asks of any node: one that hangs, of whatever slots, would hold all up. The client of a cluster's
 // node sends nothing again by itself, so what a broken connection has lost is sent once more.
-func (b *batch) send(ctx context.Context) {
-	if b.size == 0 {
-		return
-	}
-	all := make([]int, b.size)
-	for i := range all {
-		all[i] = i
-	}
-	b.distribute(ctx, all)
-}
-
-// distribute sends the scripts of some keys to the nodes that serve them.
-func (b *batch) distribute(ctx context.Context, keys []int) {
-	to := map[destination][]int{}
-	if b.server.cluster == nil {
-		to[destination{node: b.server.client}] = keys
-	} else {
-		for _, i := range keys {
-			node, err := b.server.primary(ctx, b.args(i)[3].(string))
-			if err != nil {
-				b.got([]int{i}, []answer{{err: b.server.fault(err)}})
-				continue
-			}
-			to[destination{node: node}] = append(to[destination{node: node}], i)
+func (b *batch) run(ctx context.Context) {
+	byNode := map[destination][]int{}
+	for i := range b.size {
+		node, err := b.server.primary(ctx, b.key(i))
+		if err != nil {
+			b.done([]int{i}, []answer{{err: b.server.fault(err)}})
+			continue
 		}
+		byNode[destination{node: node}] = append(byNode[destination{node: node}], i)
 	}
-	b.deliver(ctx, to, 1)
+	b.runNodes(ctx, byNode, 1)
 }
 
-// deliver sends to all destinations at once.
-func (b *batch) deliver(ctx context.Context, to map[destination][]int, round int) {
+// runNodes runs a round at all nodes at once.
+func (b *batch) runNodes(ctx context.Context, byNode map[destination][]int, round int) {
 	var wg sync.WaitGroup
-	for at, keys := range to {
-		wg.Go(func() { b.deliverTo(ctx, at, keys, round) })
+	for to, keys := range byNode {
+		wg.Go(func() { b.runNode(ctx, to, keys, round) })
 	}
 	wg.Wait()
 }
 
-// deliverTo sends to one node, pipeline after pipeline.
-func (b *batch) deliverTo(ctx context.Context, at destination, keys []int, round int) {
+// runNode runs a round at one node, pipeline after pipeline, and then the next round of those keys that
+// are to be sent again.
+func (b *batch) runNode(ctx context.Context, to destination, keys []int, round int) {
 	again := map[destination][]int{}
-	var silent error
-	for its := range slices.Chunk(keys, pipelined) {
+	var silent error // the node has left a pipeline unanswered
+	for keys := range slices.Chunk(keys, maxPipeline) {
 		if silent != nil {
-			b.got(its, slices.Repeat([]answer{{err: silent}}, len(its)))
+			b.done(keys, slices.Repeat([]answer{{err: silent}}, len(keys)))
 			continue
 		}
-		ctx, cancel := context.WithTimeout(ctx, b.timeout)
-		answers, err := b.pipeline(ctx, at, its)
+		ctx, cancel := context.WithTimeout(ctx, b.server.cfg.Timeout)
+		answers, err := b.send(ctx, to, keys)
 		if err != nil {
-			answers = slices.Repeat([]answer{{err: err}}, len(its))
+			answers = slices.Repeat([]answer{{err: err}}, len(keys))
 		}
 		if ctx.Err() != nil {
 			silent = fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
-		}
-		if round < rounds && silent == nil {
-			its, answers = b.redirect(ctx, its, answers, again)
+		} else if round < maxRounds && b.server.cluster != nil { // the client of one server has tried again itself
+			keys, answers = b.reroute(ctx, keys, answers, again)
 		}
 		cancel()
 		for i := range answers {
-			// redirect has looked at go-redis's own errors.
-			if answers[i].err != nil && !errors.Is(answers[i].err, ErrUnavailable) {
-				answers[i].err = b.server.fault(answers[i].err)
-			}
+			answers[i].err = b.translate(answers[i])
 		}
-		b.got(its, answers)
+		b.done(keys, answers)
 	}
-	b.deliver(ctx, again, round+1)
+	b.runNodes(ctx, again, round+1)
 }
 
-// redirect takes those keys out that are to be sent again, and adds them to again by where to.
-func (b *batch) redirect(ctx context.Context, keys []int, answers []answer, again map[destination][]int) ([]int, []answer) {
-	if b.server.cluster == nil {
-		return keys, answers // its client has tried again
-	}
+// reroute takes those keys out that are to be sent again, and adds them to again by where to.
+func (b *batch) reroute(ctx context.Context, keys []int, answers []answer, again map[destination][]int) ([]int, []answer) {
 	n := 0
 	for i, a := range answers {
-		to := destination{}
-		moved, isMoved := redis.IsMovedError(a.err)
-		ask, isAsk := redis.IsAskError(a.err)
-		switch {
-		case isMoved:
-			b.server.cluster.ReloadState(ctx)
-			to.node = b.server.peer(ctx, moved)
-		case isAsk:
-			to.node, to.asking = b.server.peer(ctx, ask), true
-		case passing(a.err):
+		to, isRedirect := b.server.redirected(ctx, a.err)
+		if !isRedirect && isTransient(a.err) {
 			b.server.reload(a.err)
-			to.node, _ = b.server.primary(ctx, b.args(keys[i])[3].(string))
+			to.node, _ = b.server.primary(ctx, b.key(keys[i]))
 		}
-		if to.node == nil {
-			if isMoved || isAsk {
-				// To a node that the topology doesn't list yet, as one that has no slots. The
-				// cluster's client follows there, if with one script at a time.
-				a.asked = time.Now()
-				a.reply, a.err = b.server.run(ctx, b.script, b.args(keys[i]), nil)
-				b.confirm(&a)
-			}
-			keys[n], answers[n] = keys[i], a
-			n++
+		if to.node != nil {
+			again[to] = append(again[to], keys[i])
 			continue
 		}
-		again[to] = append(again[to], keys[i])
+		if isRedirect {
+			// To a node that the topology doesn't list yet, as one that has no slots. The
+			// cluster's client follows there, if with one script at a time.
+			a.asked = time.Now()
+			a.reply, a.err = b.server.run(ctx, b.request(keys[i]))
+		}
+		keys[n], answers[n] = keys[i], a
+		n++
 	}
 	return keys[:n], answers[:n]
 }
 
-// pipeline sends some keys' scripts in one turn at the node. The errors of its answers are go-redis's.
-func (b *batch) pipeline(ctx context.Context, at destination, keys []int) ([]answer, error) {
-	turn, err := b.server.turns.take(ctx, at.node, true, nil)
+// translate is the error of an answer as this package's: go-redis's own, or too few replicas.
+func (b *batch) translate(a answer) error {
+	switch {
+	case errors.Is(a.err, ErrUnavailable) || errors.Is(a.err, ErrCorrupt):
+		return a.err
+	case a.err != nil:
+		return b.server.fault(a.err)
+	case a.reply.status != statusOK || !b.script.needsAcks:
+		return nil
+	}
+	if short := b.server.unconfirmed(a.reply); short != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, short)
+	}
+	return nil
+}
+
+// send sends some keys' scripts to a node within one slot. The errors of its answers are go-redis's.
+func (b *batch) send(ctx context.Context, to destination, keys []int) ([]answer, error) {
+	slot, err := b.server.semaphores.acquire(ctx, to.node, true, nil)
 	if err != nil {
 		return nil, err
 	}
-	send := func() ([]answer, error) {
-		defer b.server.turns.give(turn)
+	exchange := func() ([]answer, error) {
+		defer b.server.semaphores.release(slot)
 		asked := time.Now()
-		answers := b.exchange(ctx, at, keys, asked, false)
+		answers := b.pipeline(ctx, to, keys, asked, false)
 		var missing []int
 		for i, a := range answers {
-			if unknownScript(a.err) {
+			if isUnknownScript(a.err) {
 				missing = append(missing, keys[i])
 			}
 		}
 		if missing == nil {
 			return answers, nil
 		}
-		loaded := b.exchange(ctx, at, missing, asked, true)
+		loaded := b.pipeline(ctx, to, missing, asked, true)
 		for i, a := range answers {
-			if unknownScript(a.err) {
+			if isUnknownScript(a.err) {
 				answers[i], loaded = loaded[0], loaded[1:]
 			}
 		}
 		return answers, nil
 	}
-	if b.server.obedient {
-		return send()
+	if b.server.honorsContext {
+		return exchange()
 	}
-	return impatient(ctx, send, func([]answer) {})
+	return withDeadline(ctx, exchange, func([]answer) {})
 }
 
-// exchange is one pipeline there and back. The first script of it makes the node know the source, if
+// pipeline is one pipeline there and back. The first script of it makes the node know the source, if
 // load says so; or each, where there may be a cluster behind a client of another type.
-func (b *batch) exchange(ctx context.Context, at destination, keys []int, asked time.Time, load bool) []answer {
-	_, one := at.node.(*redis.Client)
-	scripts := make([]redis.Cmder, len(keys))
-	for n, i := range keys {
-		if load && (n == 0 || !one) {
-			scripts[n] = b.script.loading(ctx, b.args(i))
-		} else {
-			scripts[n] = b.script.command(ctx, b.args(i))
-		}
-	}
-	acks, err := b.server.pipeline(ctx, at.node, at.asking, scripts...)
+func (b *batch) pipeline(ctx context.Context, to destination, keys []int, asked time.Time, load bool) []answer {
+	_, isOneNode := to.node.(*redis.Client)
+	cmds := make([]redis.Cmder, len(keys))
 	answers := make([]answer, len(keys))
-	for n, cmd := range scripts {
+	for n, i := range keys {
+		req := b.request(i)
+		if load && (n == 0 || !isOneNode) {
+			cmds[n] = req.eval(ctx)
+		} else {
+			cmds[n] = req.evalsha(ctx)
+		}
+		answers[n].asked = asked
+	}
+	acks, waitErr := b.server.pipeline(ctx, to, cmds...)
+	for n, cmd := range cmds {
 		a := &answers[n]
-		a.asked = asked
 		if a.err = cmd.Err(); a.err == nil {
-			a.err = err // WAIT's
+			a.err = waitErr
 		}
 		if a.err == nil {
 			a.reply, a.err = b.server.result(cmd.(*redis.Cmd), nil)
 			a.reply.acks = acks
 		}
-		b.confirm(a)
 	}
 	return answers
-}
-
-// confirm makes a fault of what too few replicas have.
-func (b *batch) confirm(a *answer) {
-	if a.err == nil && a.reply.status == ok && b.script.holds {
-		if short := b.server.unconfirmed(a.reply); short != nil {
-			a.err = fmt.Errorf("%w: %w", ErrUnavailable, short)
-		}
-	}
 }

@@ -31,7 +31,7 @@ func (y *yesman) Write(b []byte) (int, error) {
 	b, size := append(y.before, b...), len(b)
 	y.before = bytes.Clone(b[max(0, len(b)-len(name)+1):])
 	var replies []byte
-	if bytes.Contains(b, []byte(beginScript.sha.(string))) {
+	if bytes.Contains(b, []byte(beginScript.sha)) {
 		replies = fmt.Appendf(replies, "$%d\r\n%s\r\n", len(plain), plain)
 	} else if bytes.Contains(b, []byte("hello\r\n")) {
 		replies = []byte("-ERR unknown command\r\n")
@@ -64,7 +64,7 @@ func (y *yesman) SetReadDeadline(time.Time) error  { return nil }
 func (y *yesman) SetWriteDeadline(time.Time) error { return nil }
 
 // manyLeases takes n leases from a yesman, on which sent is called for each write.
-func manyLeases(t testing.TB, n int, sent func()) (*renewer, []*Lease) {
+func manyLeases(t testing.TB, n int, sent func()) (*Locker, []*Lease) {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{
 		Dialer: func(context.Context, string, string) (net.Conn, error) {
@@ -92,7 +92,7 @@ func manyLeases(t testing.TB, n int, sent func()) (*renewer, []*Lease) {
 		}
 		l.renewer.timer.Stop()
 	})
-	return &l.renewer, leases
+	return l, leases
 }
 
 // What a renewal takes doesn't depend on how many there are: no goroutine for each, and little memory.
@@ -100,11 +100,12 @@ func TestRenewingManyLeasesTakesFewGoroutines(t *testing.T) {
 	const n = 10_000
 	var counting atomic.Bool
 	var most atomic.Int64
-	r, leases := manyLeases(t, n, func() {
+	l, leases := manyLeases(t, n, func() {
 		if counting.Load() {
 			most.Store(max(most.Load(), int64(runtime.NumGoroutine())))
 		}
 	})
+	r := &l.renewer
 	r.renew(leases[:1]) // connects
 	for _, l := range leases {
 		l.renewAt = time.Time{} // under way
@@ -122,17 +123,17 @@ func TestRenewingManyLeasesTakesFewGoroutines(t *testing.T) {
 		t.Errorf("%d bytes allocated for each renewal", per)
 	}
 	for i, l := range leases {
-		if l.renewAt.IsZero() || l.state != Live {
-			t.Fatalf("lease %d: next renewal %v, state %d", i, l.renewAt, l.state)
+		if l.renewAt.IsZero() || l.State() != Live {
+			t.Fatalf("lease %d: next renewal %v, state %d", i, l.renewAt, l.State())
 		}
 	}
 }
 
 func BenchmarkRenew10000(b *testing.B) {
-	r, leases := manyLeases(b, 10_000, nil)
+	l, leases := manyLeases(b, 10_000, nil)
 	b.ReportAllocs()
 	for b.Loop() {
-		r.renew(leases)
+		l.renewer.renew(leases)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/renewal")
 }

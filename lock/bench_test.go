@@ -20,11 +20,11 @@ func BenchmarkAcquireRelease(b *testing.B) {
 }
 
 func benchmarkLease(b *testing.B, end func(context.Context, *Lease) error) {
-	r, _ := manyLeases(b, 1, nil)
+	l, _ := manyLeases(b, 1, nil)
 	ctx := b.Context()
 	b.ReportAllocs()
 	for b.Loop() {
-		lease, err := r.locker.TryAcquire(ctx, "key", Terms{Detached: true})
+		lease, err := l.TryAcquire(ctx, "key", Terms{Detached: true})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -42,21 +42,13 @@ func (e *SettingError) Error() string {
 func (l *Locker) Check(ctx context.Context, prefix string) error {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
-	servers := []*server{&l.server}
-	if l.members != nil {
-		servers = nil
-		for _, m := range l.members {
-			servers = append(servers, &m.server)
-		}
-	}
-	found := make([][]*SettingError, len(servers))
+	probes := l.store.probes(prefix)
+	found := make([][]*SettingError, len(probes))
 	var wg sync.WaitGroup
-	for i, s := range servers {
+	for i, p := range probes {
 		wg.Go(func() {
-			// Those who wait for a quorum lock ask, and don't listen.
-			e := &exam{server: s, cfg: l.cfg, prefix: prefix, channels: l.members == nil}
-			e.run(ctx)
-			found[i] = e.found.close()
+			p.run(ctx)
+			found[i] = p.found.close()
 		})
 	}
 	wg.Wait()
@@ -90,17 +82,17 @@ func clientFindings(client redis.UniversalClient) (all []*SettingError) {
 			"InsecureSkipVerify", "true", "false",
 			"whoever is on the way can pose as Redis, and read and write all records; name the authority of its certificate instead (ca_file in the URL, RootCAs in the options)")
 	}
-	obedient := func(on bool) {
+	honorsContext := func(on bool) {
 		amiss(!on, "ContextTimeoutEnabled", "false", "true",
 			"a command to a server that hangs keeps its connection until ReadTimeout; set it in the client's options")
 	}
 	switch c := client.(type) {
 	case *redis.Client:
-		obedient(c.Options().ContextTimeoutEnabled)
+		honorsContext(c.Options().ContextTimeoutEnabled)
 		unverified(c.Options().TLSConfig)
 	case *redis.ClusterClient:
 		o := c.Options()
-		obedient(o.ContextTimeoutEnabled)
+		honorsContext(o.ContextTimeoutEnabled)
 		unverified(o.TLSConfig)
 		amiss(!o.DisableRoutingPolicies, "DisableRoutingPolicies", "false", "true",
 			"a client's first command asks any three nodes for their command table, and waits 5 s for those that hang; set it in the client's options")
@@ -108,8 +100,4 @@ func clientFindings(client redis.UniversalClient) (all []*SettingError) {
 			"a replica lags behind, so long records come through a script instead, at twice the time; give reprise a client of its own without them")
 	}
 	return all
-}
-
-func replicaReads(o *redis.ClusterOptions) bool {
-	return o.ReadOnly || o.RouteByLatency || o.RouteRandomly
 }

@@ -3,10 +3,32 @@ package lock
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 )
+
+// Terms are what a caller asks for with a key. The zero value suits a plain lock.
+type Terms struct {
+	// Fingerprint of the request, kept in the claim: at most 128 bytes of printable ASCII
+	// without spaces. While a key is remembered, it is granted again only for the same one.
+	Fingerprint string
+
+	// LeaveAbandoned: don't take over from a holder that failed; return an *AbandonedError.
+	LeaveAbandoned bool
+
+	// Scope is whom the caller asks for, such as a tenant. It bounds only how many may wait: see
+	// Config.MaxWaitersPerScope.
+	Scope string
+
+	// Wait bounds how long Acquire waits for another holder. Zero means until its context ends.
+	Wait time.Duration
+
+	// Detached: the end of the caller's context ends the acquiring, but not the lease's context,
+	// which still carries its values. For work that goes on when its client hangs up.
+	Detached bool
+}
 
 // A Claim is what stands under a key while its holder works, and after the holder died until it
 // is forgotten. Its form is documented in script/claim.lua.
@@ -23,6 +45,14 @@ type Claim struct {
 const maxFingerprint = 128
 
 const noFingerprint = "-"
+
+// claimed is a fingerprint as a claim has it.
+func claimed(fingerprint string) string {
+	if fingerprint == "" {
+		return noFingerprint
+	}
+	return fingerprint
+}
 
 // maxFence is as far as Lua's numbers, which are float64, count exactly: microseconds until 2255.
 const maxFence = 1<<53 - 1
@@ -110,6 +140,14 @@ func checkKey(key string, t Terms) error {
 	if !isFingerprint(t.Fingerprint) || t.Fingerprint == noFingerprint {
 		return &KeyError{Field: "fingerprint", Want: fmt.Sprintf(
 			"at most %d bytes of printable ASCII without spaces, other than %q", maxFingerprint, noFingerprint)}
+	}
+	return nil
+}
+
+// checkValue accepts what can be told from a claim and from nothing.
+func checkValue[T ~string | ~[]byte](value T) error {
+	if len(value) == 0 || value[0] == 'L' {
+		return errors.New("value: want at least one byte, and not the letter L first")
 	}
 	return nil
 }

@@ -59,10 +59,10 @@ func TestRemainingIsTheLesserOfTwoClocks(t *testing.T) {
 func TestSuspendedMachineLosesItsLease(t *testing.T) {
 	l, cancelled := bareLease(t)
 	l.until = stepped(l.until, -time.Hour)
-	r := &l.locker.renewer
+	r := l.renewer
 	r.add(l)
 	l.renewAt = time.Now()
-	l.reckon()
+	l.schedule()
 	r.tick()
 	if l.State() != Lost || l.index != -1 || cancelled() != ErrLost {
 		t.Errorf("state %d, cause %v, want Lost and ErrLost", l.State(), cancelled())

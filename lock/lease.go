@@ -5,32 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
-
-	"github.com/go-redsync/redsync/v4"
 )
 
 // A Lease is the right to work under a key. It is renewed until it is ended by Commit, Release or
 // Abandon, is lost, or reaches Config.MaxHold. Its methods are safe for concurrent use.
 type Lease struct {
-	locker *Locker
-	key    string
-	claim  Claim
-	fences []int64 // of a quorum lock
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	grant   *grant
+	renewer *renewer
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
 
-	keyArg, ownerArg any // key and claim.Owner, as they go into a command
-
-	// Only the goroutine that renews calls mutex.Extend and then mutex.Until: redsync guards
-	// neither against the other.
-	mutex *redsync.Mutex
-
-	commits atomic.Int32 // that are under way, or of which nobody knows whether they have arrived
-
-	// Guarded by the renewer's mutex.
-	state   State
+	// Guarded by the renewer's mutex, under which grant.state is written, too.
 	given   bool      // its holder has ended it: by Commit, Release or Abandon
 	until   time.Time // the lease counts as lost from here on, on the monotonic or the wall clock
 	holdEnd time.Time // no renewal from here on; zero when the context has ended for it
@@ -50,30 +36,20 @@ const (
 	Ended                  // committed, released or abandoned
 )
 
-// newLease makes the lease of a grant that a trip has brought.
-func newLease(ctx context.Context, t *trip, key string, mutex *redsync.Mutex, asked, until time.Time) (*Lease, error) {
-	l := t.locker
-	c, ok := parseClaim(t.reply.value)
-	if !ok {
-		return nil, fmt.Errorf("%w: granted a claim that can't be read", ErrUnavailable)
-	}
-	lease := &Lease{locker: l, key: key, claim: c, mutex: mutex, index: -1, keyArg: t.key, ownerArg: t.token}
-	lease.start(ctx, t, asked, until)
-	return lease, nil
-}
-
-// start puts the lease under the care of the renewer.
-func (l *Lease) start(ctx context.Context, t *trip, asked, until time.Time) {
-	if t.terms.Detached {
-		ctx = t // which has the caller's values, and no end
+// newLease makes the lease of a grant, and puts it under the care of the renewer.
+func newLease(ctx context.Context, r *renewer, g *grant, detached bool) *Lease {
+	l := &Lease{grant: g, renewer: r, until: g.until, index: -1}
+	if detached {
+		ctx = context.WithoutCancel(ctx)
 	}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
-	l.until = until
-	l.lastEnd = asked.Add(l.locker.cfg.MaxHold)
-	// What was done can then still be stored, and the lease doesn't count as lost before: see book.
-	l.holdEnd = l.lastEnd.Add(-max(l.locker.cfg.Timeout, l.locker.cfg.TTL/50))
-	l.renewAt = asked.Add(l.locker.cfg.Renew)
-	l.locker.renewer.add(l)
+	l.lastEnd = g.asked.Add(r.cfg.MaxHold)
+	// What was done can then still be stored, and the lease doesn't count as lost before: see
+	// settleRenewal.
+	l.holdEnd = l.lastEnd.Add(-max(r.cfg.Timeout, r.cfg.TTL/50))
+	l.renewAt = g.asked.Add(r.cfg.Renew)
+	r.add(l)
+	return l
 }
 
 // Context ends when the lease does: with cause ErrLost when it is lost, always before Redis lets
@@ -84,7 +60,7 @@ func (l *Lease) Context() context.Context { return l.ctx }
 // Fence is a number that grows with every grant of the key, for as long as the key is remembered.
 // A database that has seen it refuses writes that carry a smaller one. It is 0 for a quorum lock,
 // which has one for each deployment: see Fences.
-func (l *Lease) Fence() int64 { return l.claim.Fence }
+func (l *Lease) Fence() int64 { return l.grant.claim.Fence }
 
 // Fences has the fence of each deployment of a quorum lock, in the order of NewQuorum's clients, and 0
 // for those that had not granted the key when a majority had. For other locks it has Fence alone.
@@ -95,38 +71,22 @@ func (l *Lease) Fence() int64 { return l.claim.Fence }
 // later holder's fence is greater. So a database keeps the greatest fence it has seen of each
 // deployment, and refuses a write that has a smaller one, other than 0, of any.
 func (l *Lease) Fences() []int64 {
-	if l.fences == nil {
-		return []int64{l.claim.Fence}
+	if l.grant.fences == nil {
+		return []int64{l.grant.claim.Fence}
 	}
-	return slices.Clone(l.fences)
+	return slices.Clone(l.grant.fences)
 }
 
 // Attempt is 1 for the first holder of the key, and one more for each holder after one that
 // failed or died: what those did is unknown. With a quorum lock it is at least 2 after one such holder,
 // but no exact count: a deployment may have missed some of them, or the end of one that did not fail.
-func (l *Lease) Attempt() int { return l.claim.Attempt }
+func (l *Lease) Attempt() int { return l.grant.claim.Attempt }
 
 // Owner is the token that tells this lease from all others.
-func (l *Lease) Owner() string { return l.claim.Owner }
+func (l *Lease) Owner() string { return l.grant.claim.Owner }
 
 // State tells a lease whose renewal is failing (Suspended) from one that is lost.
-func (l *Lease) State() State {
-	r := &l.locker.renewer
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return l.state
-}
-
-// Stored says how a commit came to be stored.
-type Stored uint8
-
-const (
-	StoredNow     Stored = iota + 1 // by this call
-	StoredBefore                    // by an earlier sending of it, whose reply was lost
-	StoredMissing                   // by this call, though the claim had vanished from Redis
-)
-
-var storedAs = map[status]Stored{ok: StoredNow, alreadyStored: StoredBefore, restored: StoredMissing}
+func (l *Lease) State() State { return State(l.grant.state.Load()) }
 
 // Commit ends the lease by putting value under the key for retention (at least 1 ms), if the key
 // is still ours, or nobody's. The value must not be empty, nor longer than
@@ -144,32 +104,24 @@ var storedAs = map[status]Stored{ok: StoredNow, alreadyStored: StoredBefore, res
 // With a quorum lock it returns ErrNoCommit, and the lease goes on: deployments that know nothing of
 // each other can't keep one value between them.
 func (l *Lease) Commit(ctx context.Context, value []byte, retention time.Duration) (Stored, error) {
-	if l.locker.members != nil {
-		return 0, failed("commit", ErrNoCommit)
-	}
 	if err := checkValue(value); err != nil {
 		return 0, fmt.Errorf("lock: commit: %w", err)
 	}
-	if n := int64(len(value)); n > l.locker.cfg.MaxValue {
-		return 0, fmt.Errorf("lock: commit: value: got %d bytes, want at most %d (see MaxValue)", n, l.locker.cfg.MaxValue)
+	if n, most := int64(len(value)), l.renewer.cfg.MaxValue; n > most {
+		return 0, fmt.Errorf("lock: commit: value: got %d bytes, want at most %d (see MaxValue)", n, most)
 	}
 	if retention < time.Millisecond {
 		return 0, fmt.Errorf("lock: commit: retention: got %v, want at least 1ms", retention)
 	}
-	l.commits.Add(1)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.locker.cfg.Timeout)
-	defer cancel()
-	r, err := l.locker.commit(ctx, l.keyArg, l.ownerArg, value, retention)
-	if err == nil || errors.Is(err, errUnsent) || errors.Is(err, ErrCorrupt) {
-		l.commits.Add(-1)
+	stored, err := l.renewer.store.commit(ctx, l.grant, value, retention)
+	switch {
+	case stored != 0:
+		l.finish(Ended)
+	case errors.Is(err, ErrLost):
+		l.foundForeign()
 	}
-	stored, isStored := storedAs[r.status]
-	if err != nil || !isStored {
-		return 0, l.notEnded("commit", ctx, r, err)
-	}
-	l.finish(Ended)
-	if short := l.locker.server.unconfirmed(r); short != nil {
-		return stored, failed("commit", short)
+	if err != nil {
+		return stored, failed("commit", err)
 	}
 	return stored, nil
 }
@@ -195,49 +147,32 @@ func (l *Lease) Abandon(ctx context.Context) error {
 	return l.giveUp("abandon", ctx, abandonScript)
 }
 
-func (l *Lease) giveUp(op string, ctx context.Context, s *script) error {
+func (l *Lease) giveUp(op string, ctx context.Context, sc *script) error {
 	// Renewal ends first: a key that is given up must not be held by an answer that got lost.
 	lost, before := l.letGo()
-	e := ending{script: s, token: l.claim.Owner, lost: lost, before: before}
-	var err error
-	if l.locker.members != nil {
-		err = l.endQuorum(op, ctx, e)
-	} else {
-		t := &trip{Context: ctx, locker: l.locker, end: &e}
-		bounded, cancel := context.WithTimeout(t, l.locker.cfg.Timeout)
-		defer cancel()
-		if ok, _ := l.mutex.UnlockContext(bounded); !ok {
-			err = l.notEnded(op, bounded, t.reply, t.err)
-		}
+	err := l.renewer.store.end(ctx, l.grant, ending{script: sc, lost: lost, before: before})
+	if errors.Is(err, ErrLost) {
+		l.foundForeign()
+	} else if lost && err == nil {
+		err = ErrLost
+	} else if lost {
+		err = fmt.Errorf("%w: %w", ErrLost, err)
 	}
-	switch {
-	case !lost || errors.Is(err, ErrLost):
-		return err
-	case err == nil:
-		return failed(op, ErrLost)
-	}
-	return fmt.Errorf("%w: %w", failed(op, ErrLost), err)
-}
-
-// notEnded says why an ending call did not do what it should.
-func (l *Lease) notEnded(op string, ctx context.Context, r reply, err error) error {
-	if err == nil {
-		err = l.locker.standing(ctx, l.key, r)
-		if err == nil {
-			err = ErrUnavailable // another's value, gone while it was fetched
-		}
-	}
-	if errors.Is(err, ErrUnavailable) {
+	if err != nil {
 		return failed(op, err)
 	}
+	return nil
+}
+
+// foundForeign ends a lease whose end has found the key free or another's.
+func (l *Lease) foundForeign() {
 	l.finish(Lost)
-	l.locker.logLost(anothers)
-	return failed(op, fmt.Errorf("%w: %w", ErrLost, err))
+	l.renewer.log.lost(foreignKey)
 }
 
 // finish takes the lease out of renewal and ends its context.
 func (l *Lease) finish(s State) {
-	l.locker.renewer.remove(l, s)
+	l.renewer.remove(l, s)
 	l.stop(s)
 }
 
@@ -252,13 +187,13 @@ func (l *Lease) stop(s State) {
 // letGo is finish for a holder who gives the lease up. It says whether the lease was lost by then, which
 // it stays, and whether it has been given up, or committed, before, as far as anybody can know.
 func (l *Lease) letGo() (lost, before bool) {
-	r := &l.locker.renewer
+	r := l.renewer
 	r.mu.Lock()
 	s := Ended
-	if l.state == Lost || l.state != Ended && remaining(l.until, time.Now()) <= 0 {
+	if is := l.State(); is == Lost || is != Ended && remaining(l.until, time.Now()) <= 0 {
 		s = Lost
 	}
-	before = l.given || l.commits.Load() > 0
+	before = l.given || l.grant.openCommits.Load() > 0
 	r.drop(l, s)
 	l.given = true
 	r.mu.Unlock()
@@ -268,30 +203,7 @@ func (l *Lease) letGo() (lost, before bool) {
 
 // over reports whether the holder has ended the lease, and whether it was lost before.
 func (l *Lease) over() (given, lost bool) {
-	r := &l.locker.renewer
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return l.given, l.state == Lost
-}
-
-// extension is how long a renewal may make the lease last, in milliseconds: TTL, but not past MaxHold.
-func (l *Lease) extension() any {
-	if left := time.Until(l.lastEnd); left < l.locker.cfg.TTL {
-		return max(left.Milliseconds(), 0)
-	}
-	return l.locker.leaseMS
-}
-
-// checkValue accepts what can be told from a claim and from nothing.
-func checkValue[T ~string | ~[]byte](value T) error {
-	if len(value) == 0 || value[0] == 'L' {
-		return errors.New("value: want at least one byte, and not the letter L first")
-	}
-	return nil
-}
-
-// remaining is how long a lease lasts yet: the lesser of what the monotonic and the wall clock say.
-// The monotonic clock stands still while the machine is suspended, the wall clock may be set back.
-func remaining(until, now time.Time) time.Duration {
-	return min(until.Sub(now), until.Round(0).Sub(now.Round(0)))
+	l.renewer.mu.Lock()
+	defer l.renewer.mu.Unlock()
+	return l.given, l.State() == Lost
 }

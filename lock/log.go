@@ -5,32 +5,35 @@ import (
 	"log/slog"
 
 	"github.com/reprise-go/reprise/internal/fault"
+	"github.com/reprise-go/reprise/internal/ratelog"
 )
 
-// What is logged of leases, each kind at most once a minute. docs/failures.md says what to do about it.
+// A leaseLog logs what becomes of leases, each kind at most once a minute. docs/failures.md says what
+// to do about it.
+type leaseLog struct{ *ratelog.Log }
 
-// logState logs what the renewer has found: err is why.
-func (l *Locker) logState(lease *Lease, s State, err error) {
+// state logs what the renewer has found: err is why.
+func (g leaseLog) state(l *Lease, s State, err error) {
 	switch {
 	case s == Suspended && errors.Is(err, ErrUnconfirmed):
-		l.logSuspended("too few replicas confirmed")
+		g.suspended("too few replicas confirmed")
 	case s == Suspended:
-		l.logSuspended(fault.Cause(err))
+		g.suspended(fault.Cause(err))
 	case s == Lost && !errors.Is(err, ErrLost):
-		l.logLost(anothers)
-	case s == Lost && lease.holdEnd.IsZero():
-		l.logLost("held for MaxHold")
+		g.lost(foreignKey)
+	case s == Lost && l.holdEnd.IsZero():
+		g.lost("held for MaxHold")
 	case s == Lost:
-		l.logLost("not renewed in time")
+		g.lost("not renewed in time")
 	}
 }
 
-const anothers = "the key is free or another's"
+const foreignKey = "the key is free or another's"
 
-func (l *Locker) logLost(cause string) {
-	l.log.Write(slog.LevelWarn, "lock: a lease is lost, and its context has ended", cause)
+func (g leaseLog) lost(cause string) {
+	g.Write(slog.LevelWarn, "lock: a lease is lost, and its context has ended", cause)
 }
 
-func (l *Locker) logSuspended(cause string) {
-	l.log.Write(slog.LevelWarn, "lock: leases can't be renewed, and are lost when they run out", cause)
+func (g leaseLog) suspended(cause string) {
+	g.Write(slog.LevelWarn, "lock: leases can't be renewed, and are lost when they run out", cause)
 }

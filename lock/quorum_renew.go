@@ -7,142 +7,144 @@ import (
 	"time"
 )
 
-// A quorumRenewal renews leases in all deployments, each with pipelines of its own. A lease is
-// extended or lost as soon as a majority has said so: a minority may be slower than the rest.
+// A quorumRenewal renews leases at all members, each with pipelines of its own. A lease is extended or
+// lost as soon as a majority has said so: a minority may be slower than the rest.
 type quorumRenewal struct {
-	renewer *renewer
-	due     []*Lease
+	quorum *quorum
+	due    []*grant
+	settle func(i int, r renewal)
 
-	mu      sync.Mutex
-	leases  []extension // as due
-	regains [][]int     // for each deployment: whose claim has vanished from it, and is to be put back
-	faults  []error     // of each deployment: the last one
+	mu        sync.Mutex
+	decisions []decision // as due
+	vanished  [][]int    // for each member: whose claim has vanished from it, and is to be put back
+	faults    []error    // of each member: the last one
 }
 
-// An extension is what the deployments have said about one lease.
-type extension struct {
-	votes           []said    // of each deployment
-	asked           time.Time // of those that said yes, the earliest
-	decided, extend bool      // a majority has said yes or no, and which
+// A decision is what the members have said about one lease. It is kept small: there is one for each
+// lease that a process holds.
+type decision struct {
+	said              []said    // by each member
+	asked             time.Time // of those that said yes, the earliest
+	decided, extended bool      // a majority has said yes or no, and which
 }
 
 type said uint8
 
 const (
-	nothing said = iota
-	failure
-	yea
-	nay
+	saidNothing said = iota
+	saidYes
+	saidNo
+	saidFault
 )
 
-// renewQuorum renews leases of a quorum lock.
-func (r *renewer) renewQuorum(due []*Lease) {
-	members := r.locker.members
-	q := &quorumRenewal{
-		renewer: r,
-		due:     due,
-		leases:  make([]extension, len(due)),
-		regains: make([][]int, len(members)),
-		faults:  make([]error, len(members)),
+func (q *quorum) renew(due []*grant, settle func(int, renewal)) {
+	n := len(q.members)
+	r := &quorumRenewal{
+		quorum:    q,
+		due:       due,
+		settle:    settle,
+		decisions: make([]decision, len(due)),
+		vanished:  make([][]int, n),
+		faults:    make([]error, n),
 	}
-	votes := make([]said, len(due)*len(members))
-	for i := range q.leases {
-		q.leases[i].votes, votes = votes[:len(members)], votes[len(members):]
+	all := make([]said, len(due)*n)
+	for i := range r.decisions {
+		r.decisions[i].said, all = all[:n], all[n:]
 	}
-	q.eachMember(func(member int) {
-		b := members[member].batch(renewScript, due)
-		b.got = func(which []int, answers []answer) { q.count(member, which, answers) }
-		b.send(context.Background())
-		q.regain(member)
+	r.eachMember(func(member int) {
+		b := q.members[member].renewals(due)
+		b.done = func(which []int, answers []answer) { r.count(member, which, answers) }
+		b.run(context.Background())
+		r.regain(member)
 	})
-	q.eachMember(q.regain) // what has been decided since
-	for i, l := range due {
-		if e := &q.leases[i]; !e.decided {
-			r.book(l, false, time.Time{}, false, q.tally(e).missing())
+	r.eachMember(r.regain) // what has been decided since
+	for i := range due {
+		if d := &r.decisions[i]; !d.decided {
+			settle(i, renewal{err: r.tally(d).undecided()})
 		}
 	}
 }
 
-func (q *quorumRenewal) eachMember(do func(member int)) {
+func (r *quorumRenewal) eachMember(do func(member int)) {
 	var wg sync.WaitGroup
-	for i := range q.renewer.locker.members {
+	for i := range r.quorum.members {
 		wg.Go(func() { do(i) })
 	}
 	wg.Wait()
 }
 
-// count takes the answers of one deployment in.
-func (q *quorumRenewal) count(member int, which []int, answers []answer) {
+// count takes the answers of one member in.
+func (r *quorumRenewal) count(member int, which []int, answers []answer) {
 	for n, i := range which {
-		l, e, a := q.due[i], &q.leases[i], answers[n]
-		v := vote{cast: true, reply: a.reply, err: a.err}
-		q.mu.Lock()
-		switch {
-		case v.yes():
-			e.votes[member] = yea
-			if e.asked.IsZero() || a.asked.Before(e.asked) {
-				e.asked = a.asked
-			}
-		case v.no():
-			e.votes[member] = nay
-		default:
-			e.votes[member] = failure
-			q.faults[member] = a.err
-		}
-		votes := q.tally(e)
-		first := !e.decided
-		if first {
-			e.extend = votes.yes() >= votes.majority()
-			e.decided = e.extend || votes.no() >= votes.majority()
-		}
-		switch {
-		case !e.extend:
-		case first:
-			for m, v := range e.votes {
-				if v == nay {
-					q.regains[m] = append(q.regains[m], i)
-				}
-			}
-		case v.no():
-			q.regains[member] = append(q.regains[member], i)
-		}
-		decided, extend, asked := first && e.decided, e.extend, e.asked
-		q.mu.Unlock()
-		if decided {
-			q.book(l, votes, extend, asked)
+		if d, votes, first := r.vote(member, i, answers[n]); first {
+			r.settle(i, d.renewal(r.due[i], votes))
 		}
 	}
 }
 
-// book books a lease of which a majority has decided. Redsync counts the votes that there are.
-func (q *quorumRenewal) book(l *Lease, votes tally, extend bool, asked time.Time) {
-	var (
-		extended bool
-		until    time.Time
-		err      error
-	)
-	if extend {
-		b := q.renewer.locker.ballot(context.Background(), l.key, l.claim.Owner)
-		b.ask = func(member int) (reply, error) { return votes[member].reply, votes[member].err }
-		extended, until, _ = l.extend(b, asked)
+// vote takes one answer in. It returns the decision with the votes so far, and whether it is this
+// answer that decides.
+func (r *quorumRenewal) vote(member, i int, a answer) (_ decision, votes tally, decides bool) {
+	v := vote{cast: true, reply: a.reply, err: a.err}
+	d := &r.decisions[i]
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case v.yes():
+		d.said[member] = saidYes
+		if d.asked.IsZero() || a.asked.Before(d.asked) {
+			d.asked = a.asked
+		}
+	case v.no():
+		d.said[member] = saidNo
+	default:
+		d.said[member] = saidFault
+		r.faults[member] = a.err
 	}
-	if !extended {
-		err = votes.missing()
+	if d.decided {
+		if d.extended && v.no() {
+			r.vanished[member] = append(r.vanished[member], i)
+		}
+		return *d, nil, false
 	}
-	q.renewer.book(l, extended, until, !extend, err)
+	votes = r.tally(d)
+	d.extended = votes.yes() >= votes.majority()
+	d.decided = d.extended || votes.no() >= votes.majority()
+	if d.extended {
+		for m, s := range d.said {
+			if s == saidNo {
+				r.vanished[m] = append(r.vanished[m], i)
+			}
+		}
+	}
+	return *d, votes, d.decided
+}
+
+// renewal is that of a lease of which a majority has decided. Redsync counts the votes that there are.
+func (d decision) renewal(g *grant, votes tally) renewal {
+	if !d.extended {
+		return renewal{foreign: true, err: votes.undecided()}
+	}
+	b := newBallot(len(votes), func(member int) (reply, error) {
+		return votes[member].reply, votes[member].err
+	})
+	if extend(g.mutex, b.cast) != nil {
+		return renewal{err: votes.undecided()}
+	}
+	return renewal{until: validUntil(g.mutex, d.asked)}
 }
 
 // tally gives the votes on a lease the form in which a ballot has them.
-func (q *quorumRenewal) tally(e *extension) tally {
-	t := make(tally, len(e.votes))
-	for i, v := range e.votes {
-		switch v {
-		case yea:
-			t[i] = vote{cast: true, reply: reply{status: ok}}
-		case nay:
-			t[i] = vote{cast: true, reply: reply{status: notOurs}}
-		case failure:
-			t[i] = vote{cast: true, err: q.faults[i]}
+func (r *quorumRenewal) tally(d *decision) tally {
+	t := make(tally, len(d.said))
+	for i, s := range d.said {
+		switch s {
+		case saidYes:
+			t[i] = vote{cast: true, reply: reply{status: statusOK}}
+		case saidNo:
+			t[i] = vote{cast: true, reply: reply{status: statusNotOurs}}
+		case saidFault:
+			t[i] = vote{cast: true, err: r.faults[i]}
 		default:
 			t[i] = vote{err: ErrUnavailable} // has not answered yet
 		}
@@ -150,48 +152,31 @@ func (q *quorumRenewal) tally(e *extension) tally {
 	return t
 }
 
-// regain puts claims back in one deployment from which they have vanished, unless another's are there.
+// regain puts claims back at one member from which they have vanished, unless another's are there.
 // Only when a majority has been extended: the lease is ours then, and nobody else's to be had.
 // (Redsync's WithSetNXOnExtend doesn't wait for that, and so takes a lost lock again.)
-func (q *quorumRenewal) regain(member int) {
-	q.mu.Lock()
-	var leases []*Lease
-	for _, i := range q.regains[member] {
-		if l := q.due[i]; l.held() {
-			leases = append(leases, l)
+func (r *quorumRenewal) regain(member int) {
+	r.mu.Lock()
+	var grants []*grant
+	for _, i := range r.vanished[member] {
+		if g := r.due[i]; g.isHeld() {
+			grants = append(grants, g)
 		}
 	}
-	q.regains[member] = nil
-	q.mu.Unlock()
-	if len(leases) == 0 {
+	r.vanished[member] = nil
+	r.mu.Unlock()
+	if len(grants) == 0 {
 		return
 	}
-	m := q.renewer.locker.members[member]
-	b := m.batch(regainScript, leases)
-	renewArgs := b.args
-	b.args = func(i int) []any {
-		c := leases[i].claim
-		fingerprint := c.Fingerprint
-		if fingerprint == "" {
-			fingerprint = noFingerprint
-		}
-		return append(renewArgs(i), fingerprint, c.Attempt, leases[i].fences[member])
-	}
-	b.got = func([]int, []answer) {} // the next renewal finds what came of it
-	b.send(context.Background())
+	m := r.quorum.members[member]
+	// The next renewal finds what came of it.
+	m.batch(regainScript, grants, func(g *grant) request {
+		return m.limits.regain(g.key, g.claim, g.fences[member], g.length(m.cfg))
+	}).run(context.Background())
 
 	// What has ended a lease meanwhile may have been here first.
-	ended := slices.DeleteFunc(leases, (*Lease).held)
-	b = m.batch(releaseScript, ended)
-	b.args = func(i int) []any {
-		return append(releaseScript.args(ended[i].keyArg), ended[i].ownerArg, m.inline, m.rememberMS, yes)
-	}
-	b.got = func([]int, []answer) {}
-	b.send(context.Background())
-}
-
-// held tells whether the lease has neither been ended nor lost.
-func (l *Lease) held() bool {
-	s := l.State()
-	return s == Live || s == Suspended
+	ended := slices.DeleteFunc(grants, (*grant).isHeld)
+	m.batch(releaseScript, ended, func(g *grant) request {
+		return m.limits.handBack(g.key, g.claim.Owner)
+	}).run(context.Background())
 }

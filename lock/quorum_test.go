@@ -42,7 +42,7 @@ func TestNewQuorumRefusesWhatIsNoQuorum(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			l, err := NewQuorum(tc.clients, tc.cfg)
 			if tc.faults == nil {
-				if err != nil || len(l.members) != len(tc.clients) {
+				if err != nil || len(l.store.(*quorum).members) != len(tc.clients) {
 					t.Errorf("refused: %v", err)
 				}
 				return
@@ -90,9 +90,9 @@ func TestClientsOfAnyTypeAreCompared(t *testing.T) {
 
 func TestHeldByNamesWhoeverHasMost(t *testing.T) {
 	claim := func(owner string) string { return "L1 1 1700000000000000 86400000 - " + strings.Repeat(owner, 32) }
-	yes := vote{cast: true, reply: reply{status: ok, value: claim("0")}}
+	yes := vote{cast: true, reply: reply{status: statusOK, value: claim("0")}}
 	no := func(owner string, left int64) vote {
-		return vote{cast: true, reply: reply{status: held, value: claim(owner), left: left}}
+		return vote{cast: true, reply: reply{status: statusHeld, value: claim(owner), left: left}}
 	}
 	failed := vote{cast: true, err: ErrUnavailable}
 	for _, tc := range []struct {
@@ -109,7 +109,7 @@ func TestHeldByNamesWhoeverHasMost(t *testing.T) {
 		{"perhaps a majority, one not heard yet", tally{yes, no("a", 20), {}}, "a", 20, false},
 		{"nobody", tally{yes, no("a", 20), no("b", 10)}, "a", 10, true},
 		{"nobody of five", tally{yes, yes, no("a", 20), no("a", 30), no("b", 10)}, "a", 10, true},
-		{"values beside", tally{{cast: true, reply: reply{status: done, value: "R"}}, no("a", 20), no("a", 30)}, "a", 30, false},
+		{"values beside", tally{{cast: true, reply: reply{status: statusDone, value: "R"}}, no("a", 20), no("a", 30)}, "a", 30, false},
 		{"too few leases in the way", tally{{cast: true, err: ErrCorrupt}, no("a", 20), failed}, "a", 20, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -119,9 +119,9 @@ func TestHeldByNamesWhoeverHasMost(t *testing.T) {
 			}
 		})
 	}
-	left := vote{cast: true, reply: reply{status: abandoned, value: claim("a")}}
+	left := vote{cast: true, reply: reply{status: statusAbandoned, value: claim("a")}}
 	for name, votes := range map[string]tally{
-		"a claim that can't be read":      {{cast: true, reply: reply{status: held, value: "L?"}}, failed, yes},
+		"a claim that can't be read":      {{cast: true, reply: reply{status: statusHeld, value: "L?"}}, failed, yes},
 		"a rival who is not in the way":   {left, no("b", 10), left},
 		"rivals of five, not in the way":  {left, no("b", 10), no("c", 10), left, left},
 		"nobody, though one is abandoned": {left, yes, failed},

@@ -84,29 +84,29 @@ func TestWaitersUnderAnACL(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m, _ := l.crowds.join(tc.name, Terms{}, l.cfg)
+			m, _ := l.waiters.join(tc.name, Terms{}, l.cfg)
 			defer m.leave()
-			w := m.watch(&l.waker, tc.name)
+			s := m.notice(l.store.subscribe)
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
 			// Until it is known whether the channel can be relied on.
-			for !w.live() && !w.broken() && pause(ctx, time.Millisecond) {
+			for !s.active() && !s.closed() && pause(ctx, time.Millisecond) {
 			}
-			if w.live() != tc.told || w.broken() == tc.told {
-				t.Fatalf("live %v, broken %v, want a channel: %v", w.live(), w.broken(), tc.told)
+			if s.active() != tc.told || s.closed() == tc.told {
+				t.Fatalf("active %v, closed %v, want a channel: %v", s.active(), s.closed(), tc.told)
 			}
 			if !tc.told {
 				return
 			}
-			select { // the hint of the confirmation
-			case <-w.c:
+			select { // the notice of the confirmation
+			case <-s.c:
 			default:
 			}
 			if err := lease.Release(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			select {
-			case <-w.c:
+			case <-s.c:
 			case <-ctx.Done():
 				t.Error("not told of the release")
 			}

@@ -9,7 +9,7 @@
 -- stays so.
 local value = redis.call('GET', KEYS[1])
 if not value then return 1 end
-if not ours(value, ARGV[1]) then return standing(value, ARGV[2]) end
+if not ours(value, ARGV[1]) then return found(value, ARGV[2]) end
 lapse(ARGV[3])
 wake()
 return 1

@@ -30,10 +30,10 @@ if ours(value, ARGV[1]) then
   return value
 end
 
-local found = standing(value, ARGV[6])
-if found[1] == ABANDONED and ARGV[5] == '1' then
+local other = found(value, ARGV[6])
+if other[1] == ABANDONED and ARGV[5] == '1' then
   local _, attempt, fence, fingerprint = parse(value)
   -- The key keeps its first request: another one may not finish what this one began.
   if fingerprint == ARGV[4] then return grant(attempt + 1, tonumber(fence)) end
 end
-return found
+return other

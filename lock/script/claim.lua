@@ -26,10 +26,10 @@ local function parse(value)
   end
 end
 
--- standing says what another has put under the key: a claim with the rest of its lease, an
+-- found says what another has put under the key: a claim with the rest of its lease, an
 -- abandoned claim, a value, or only the size of one longer than inline (GET carries long
 -- values faster than a script does).
-local function standing(value, inline)
+local function found(value, inline)
   local remember = parse(value)
   if not remember then
     if #value > tonumber(inline) then return {LONG, #value} end

@@ -20,4 +20,4 @@ if value == ARGV[2] then
   touch()
   return 6
 end
-return standing(value, ARGV[4])
+return found(value, ARGV[4])

@@ -12,7 +12,7 @@
 -- that a second sending finds nothing of ours.
 local value = redis.call('GET', KEYS[1])
 if not value then return 1 end
-if not ours(value, ARGV[1]) then return standing(value, ARGV[2]) end
+if not ours(value, ARGV[1]) then return found(value, ARGV[2]) end
 if ARGV[4] == '1' and value:sub(1, 5) ~= 'L1 1 ' then
   if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[3]) then
     local remember, attempt, fence, fingerprint = parse(value)

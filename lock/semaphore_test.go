@@ -13,15 +13,15 @@ import (
 )
 
 // Who waits is served in the order of coming, those first who keep or end a lease; who gives up is
-// passed over, and no turn is lost.
-func TestTurnsInTheirOrder(t *testing.T) {
+// passed over, and no slot is lost.
+func TestSlotsInTheirOrder(t *testing.T) {
 	node := redis.NewClient(&redis.Options{PoolSize: 1})
 	defer node.Close()
 	synctest.Test(t, func(t *testing.T) {
-		turns := newTurns()
+		slots := newSemaphores()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		taken, err := turns.take(ctx, node, false, nil)
+		taken, err := slots.acquire(ctx, node, false, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,7 +29,7 @@ func TestTurnsInTheirOrder(t *testing.T) {
 		var order []string
 		wait := func(name string, ctx context.Context, urgent bool, left <-chan struct{}, want error) {
 			go func() {
-				q, err := turns.take(ctx, node, urgent, left)
+				sem, err := slots.acquire(ctx, node, urgent, left)
 				if !errors.Is(err, want) {
 					t.Errorf("%s: %v, want %v", name, err, want)
 				}
@@ -37,7 +37,7 @@ func TestTurnsInTheirOrder(t *testing.T) {
 				order = append(order, name)
 				mu.Unlock()
 				if err == nil {
-					turns.give(q)
+					slots.release(sem)
 				}
 			}()
 			synctest.Wait()
@@ -53,48 +53,48 @@ func TestTurnsInTheirOrder(t *testing.T) {
 		wait("renew", ctx, true, nil, nil)
 		close(left)
 		time.Sleep(2 * time.Second)
-		turns.give(taken)
+		slots.release(taken)
 		synctest.Wait()
 		if got, want := fmt.Sprint(order), "[gone late commit renew begin 1 begin 2]"; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
-		if q := turns.nodes[node.Options().Addr]; q.busy != 0 || q.first.Len() != 0 || q.later.Len() != 0 {
-			t.Errorf("%d turns taken, %d and %d wait, want none", q.busy, q.first.Len(), q.later.Len())
+		if sem := slots.byAddr[node.Options().Addr]; sem.taken != 0 || sem.urgent.Len() != 0 || sem.ordinary.Len() != 0 {
+			t.Errorf("%d slots taken, %d and %d wait, want none", sem.taken, sem.urgent.Len(), sem.ordinary.Len())
 		}
 	})
 }
 
 // Nodes come and go with their addresses: those that are gone are forgotten, those that are busy aren't.
-func TestQueuesOfNodesThatAreGoneAreForgotten(t *testing.T) {
-	turns := newTurns()
-	var busy *queue
+func TestSemaphoresOfNodesThatAreGoneAreForgotten(t *testing.T) {
+	slots := newSemaphores()
+	var busy *semaphore
 	node := redis.NewClient(&redis.Options{})
 	defer node.Close()
 	for i := range 10 * manyNodes {
 		node.Options().Addr = fmt.Sprint("node:", i)
-		q, err := turns.take(t.Context(), node, false, nil)
+		sem, err := slots.acquire(t.Context(), node, false, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if busy == nil {
-			busy = q
+			busy = sem
 		} else {
-			turns.give(q)
+			slots.release(sem)
 		}
 	}
-	if n := len(turns.nodes); n > manyNodes || turns.nodes["node:0"] != busy {
-		t.Errorf("%d queues, want at most %d, and the busy one among them", n, manyNodes)
+	if n := len(slots.byAddr); n > manyNodes || slots.byAddr["node:0"] != busy {
+		t.Errorf("%d semaphores, want at most %d, and the busy one among them", n, manyNodes)
 	}
 }
 
 // The ordinary way through takes nothing.
-func TestTurnThatIsFreeAllocatesNothing(t *testing.T) {
-	turns := newTurns()
+func TestSlotThatIsFreeAllocatesNothing(t *testing.T) {
+	slots := newSemaphores()
 	node := redis.NewClient(&redis.Options{})
 	defer node.Close()
 	if n := testing.AllocsPerRun(100, func() {
-		q, _ := turns.take(t.Context(), node, false, nil)
-		turns.give(q)
+		sem, _ := slots.acquire(t.Context(), node, false, nil)
+		slots.release(sem)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

@@ -2,8 +2,6 @@ package lock
 
 import (
 	"container/heap"
-	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -12,7 +10,9 @@ import (
 // for the lease that needs attention next, and no goroutine: measured, a parked timer costs 117 B
 // and a parked goroutine 949 B, and a lease that ends within a third of its time needs neither.
 type renewer struct {
-	locker *Locker
+	cfg   Config
+	store store
+	log   leaseLog
 
 	mu     sync.Mutex
 	leases leaseHeap
@@ -23,7 +23,7 @@ type renewer struct {
 func (r *renewer) add(l *Lease) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l.reckon()
+	l.schedule()
 	heap.Push(&r.leases, l)
 	r.arm()
 }
@@ -38,7 +38,8 @@ func (r *renewer) remove(l *Lease, s State) {
 
 // drop is remove for a caller who holds mu.
 func (r *renewer) drop(l *Lease, s State) {
-	l.state, l.given = s, l.given || s == Ended
+	l.setState(s)
+	l.given = l.given || s == Ended
 	if l.index >= 0 {
 		heap.Remove(&r.leases, l.index)
 	}
@@ -62,20 +63,20 @@ func (r *renewer) arm() {
 }
 
 // tick attends to every lease that is due: it ends those that are lost or held too long, and
-// renews the rest in one pipeline.
+// renews the rest in one batch.
 func (r *renewer) tick() {
 	var lost, over, due []*Lease
 	r.mu.Lock()
 	r.alarm = time.Time{}
 	now := time.Now()
-	soon := now.Add(r.locker.cfg.Renew / 8)
+	soon := now.Add(r.cfg.Renew / 8)
 attend:
 	for len(r.leases) > 0 {
 		l := r.leases[0]
 		switch {
 		case remaining(l.until, now) <= 0:
 			heap.Pop(&r.leases)
-			l.state = Lost
+			l.setState(Lost)
 			lost = append(lost, l)
 			continue
 		case !l.holdEnd.IsZero() && !now.Before(l.holdEnd):
@@ -90,7 +91,7 @@ attend:
 		default:
 			break attend
 		}
-		l.reckon()
+		l.schedule()
 		heap.Fix(&r.leases, 0)
 	}
 	r.arm()
@@ -105,79 +106,55 @@ attend:
 	r.renew(due)
 }
 
-// renew sends the renewals of all leases at once, and books each when its node has answered.
+// renew renews leases at once, and settles each when its node has answered.
 func (r *renewer) renew(due []*Lease) {
 	if len(due) == 0 {
 		return
 	}
-	if r.locker.members != nil {
-		r.renewQuorum(due)
-		return
+	grants := make([]*grant, len(due))
+	for i, l := range due {
+		grants[i] = l.grant
 	}
-	b := r.locker.batch(renewScript, due)
-	b.got = func(which []int, answers []answer) {
-		t := &trip{Context: context.Background(), locker: r.locker, asked: true}
-		for n, i := range which {
-			l, a := due[i], answers[n]
-			t.reply = a.reply
-			foreign := a.err == nil && a.reply.status == notOurs || errors.Is(a.err, ErrCorrupt)
-			extended, until := false, time.Time{}
-			if a.err == nil && !foreign {
-				extended, until, a.err = l.extend(t, a.asked)
-			}
-			r.book(l, extended, until, foreign, a.err)
-		}
-	}
-	b.send(context.Background())
+	r.store.renew(grants, func(i int, got renewal) { r.settleRenewal(due[i], got) })
 }
 
-// extend lets redsync count a renewal that Redis has answered, as it counts a grant: redsync starts a
-// goroutine for each deployment and each call, so leases go through it one after the other. It counts
-// from when it was told, the lease from when Redis was asked.
-func (l *Lease) extend(ctx context.Context, asked time.Time) (extended bool, until time.Time, err error) {
-	if extended, err = l.mutex.ExtendContext(ctx); !extended {
-		return false, time.Time{}, err
-	}
-	return true, l.mutex.Until().Add(-time.Since(asked)), nil
-}
-
-// book notes what came of a renewal: extended until then, or found to be foreign, or err.
-func (r *renewer) book(l *Lease, extended bool, until time.Time, foreign bool, err error) {
+// settleRenewal gives a lease the state that follows from its renewal.
+func (r *renewer) settleRenewal(l *Lease, got renewal) {
 	r.mu.Lock()
-	was := l.state
+	was := l.State()
 	switch {
 	case l.index < 0:
 		// Ended while the renewal was on its way, which then found nothing to renew.
-	case extended:
-		l.state = Live
-		if last := l.lastEnd.Add(-r.locker.cfg.TTL / 100); last.Before(until) {
-			until = last // less redsync's share for clocks that differ
+	case !got.until.IsZero():
+		l.setState(Live)
+		l.until = got.until
+		if last := l.lastEnd.Add(-r.cfg.TTL / 100); last.Before(l.until) {
+			l.until = last // less redsync's share for clocks that differ
 		}
-		l.until = until
-		l.renewAt = time.Now().Add(r.locker.cfg.Renew)
-	case foreign && l.commits.Load() > 0:
+		l.renewAt = time.Now().Add(r.cfg.Renew)
+	case got.foreign && l.grant.openCommits.Load() > 0:
 		// It may have found what our own commit has put there, whose answer decides.
-		l.renewAt = time.Now().Add(r.locker.cfg.Renew / 4)
-	case foreign:
-		l.state = Lost
+		l.renewAt = time.Now().Add(r.cfg.Renew / 4)
+	case got.foreign:
+		l.setState(Lost)
 		heap.Remove(&r.leases, l.index)
 	default:
-		l.state = Suspended
-		l.renewAt = time.Now().Add(r.locker.cfg.Renew / 4)
+		l.setState(Suspended)
+		l.renewAt = time.Now().Add(r.cfg.Renew / 4)
 	}
 	if l.index >= 0 {
 		if l.holdEnd.IsZero() {
 			l.renewAt = time.Time{} // held too long meanwhile
 		}
-		l.reckon()
+		l.schedule()
 		heap.Fix(&r.leases, l.index)
 		r.arm()
 	}
-	is := l.state
+	is := l.State()
 	r.mu.Unlock()
 
 	if is != was {
-		r.report(l, is, err)
+		r.report(l, is, got.err)
 	}
 }
 
@@ -186,8 +163,8 @@ func (r *renewer) report(l *Lease, s State, err error) {
 	if s == Lost {
 		l.cancel(ErrLost)
 	}
-	r.locker.logState(l, s, err)
-	t := r.locker.cfg.Trace
+	r.log.state(l, s, err)
+	t := r.cfg.Trace
 	if t == nil {
 		return
 	}
@@ -201,8 +178,11 @@ func (r *renewer) report(l *Lease, s State, err error) {
 	}
 }
 
-// reckon finds when the lease next needs attention. The caller holds the renewer's mutex.
-func (l *Lease) reckon() {
+// setState is for a caller who holds the renewer's mutex.
+func (l *Lease) setState(s State) { l.grant.state.Store(uint32(s)) }
+
+// schedule finds when the lease next needs attention. The caller holds the renewer's mutex.
+func (l *Lease) schedule() {
 	l.next = l.until
 	for _, t := range [...]time.Time{l.holdEnd, l.renewAt} {
 		if !t.IsZero() && t.Before(l.next) {

@@ -48,15 +48,15 @@ var (
 )
 
 // commands tries each in one round trip to the node itself, and names those that it doesn't take.
-func (e *exam) commands(ctx context.Context, c redis.UniversalClient, where, key string, channels bool) outcome {
+func (p *probe) commands(ctx context.Context, c redis.UniversalClient, where, key string, channels bool) outcome {
 	list := slices.Clone(always)
 	if channels {
 		list = append(list, publishing)
 	}
-	if e.cfg.Acks > 0 {
+	if p.cfg.Acks > 0 {
 		list = append(list, waiting)
 	}
-	if e.server.cluster != nil {
+	if p.server.cluster != nil {
 		list = append(list, asking) // the last: it concerns what comes after it
 	}
 	pipe := c.Pipeline()
@@ -83,18 +83,18 @@ func (e *exam) commands(ctx context.Context, c redis.UniversalClient, where, key
 		case moved || ask || redis.IsTryAgainError(err):
 			return elsewhere
 		case !isReply:
-			e.amiss(upper, where, err.Error(), "an answer", cmd.breaks+"; see that it is up")
+			p.amiss(upper, where, err.Error(), "an answer", cmd.breaks+"; see that it is up")
 			return unanswered
 		case outside(err, "key"):
-			e.amiss("ACL", where, err.Error(), "a pattern for "+e.prefix+"*",
-				"every request is refused; allow its keys (ACL SETUSER <user> ~"+e.prefix+"*)")
+			p.amiss("ACL", where, err.Error(), "a pattern for "+p.prefix+"*",
+				"every request is refused; allow its keys (ACL SETUSER <user> ~"+p.prefix+"*)")
 		case outside(err, "channel"):
-			e.amiss(upper, where, err.Error(), "it allowed",
-				cmd.breaks+"; allow its channels (ACL SETUSER <user> &"+e.prefix+"*)")
+			p.amiss(upper, where, err.Error(), "it allowed",
+				cmd.breaks+"; allow its channels (ACL SETUSER <user> &"+p.prefix+"*)")
 		case refusal(err):
-			e.amiss(upper, where, err.Error(), "it allowed", cmd.breaks+"; "+allowed(cmd.name))
+			p.amiss(upper, where, err.Error(), "it allowed", cmd.breaks+"; "+allowed(cmd.name))
 		default:
-			e.amiss(upper, where, err.Error(), "an answer", cmd.breaks+"; see to what it says")
+			p.amiss(upper, where, err.Error(), "an answer", cmd.breaks+"; see to what it says")
 		}
 		if !cmd.optional {
 			result = someRefused

@@ -7,18 +7,20 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/reprise-go/reprise/internal/ratelog"
 )
 
 // bareLease is a lease that no Redis knows of. cancelled tells why its context ended.
 func bareLease(t *testing.T) (l *Lease, cancelled func() error) {
 	cfg := Config{TTL: time.Hour}.WithDefaults()
-	l = &Lease{locker: &Locker{cfg: cfg}, index: -1}
-	l.locker.renewer.locker = l.locker
+	r := &renewer{cfg: cfg, log: leaseLog{ratelog.New(cfg.Logger)}}
+	l = &Lease{grant: &grant{}, renewer: r, index: -1}
 	l.ctx, l.cancel = context.WithCancelCause(t.Context())
 	l.until = time.Now().Add(cfg.TTL)
 	t.Cleanup(func() {
 		l.finish(Ended)
-		l.locker.renewer.timer.Stop()
+		r.timer.Stop()
 	})
 	return l, func() error { return context.Cause(l.ctx) }
 }
@@ -60,7 +62,7 @@ func TestLeaseHeapIsInOrderOfNeed(t *testing.T) {
 	}
 }
 
-func TestReckonFindsTheEarliest(t *testing.T) {
+func TestScheduleFindsTheEarliest(t *testing.T) {
 	now := time.Now()
 	at := func(s int) time.Time { return now.Add(time.Duration(s) * time.Second) }
 	for _, tc := range []struct {
@@ -75,7 +77,7 @@ func TestReckonFindsTheEarliest(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			l := &Lease{until: tc.until, holdEnd: tc.holdEnd, renewAt: tc.renewAt}
-			if l.reckon(); !l.next.Equal(tc.wants) {
+			if l.schedule(); !l.next.Equal(tc.wants) {
 				t.Errorf("got %v, want %v", l.next.Sub(now), tc.wants.Sub(now))
 			}
 		})
@@ -85,23 +87,23 @@ func TestReckonFindsTheEarliest(t *testing.T) {
 // The timer is set when the first lease comes and when an earlier one does, and otherwise left be.
 func TestTimerIsSetOnlyWhenItWouldBeLate(t *testing.T) {
 	first, _ := bareLease(t)
-	r := &first.locker.renewer
+	r := first.renewer
 	r.add(first)
 	if !r.alarm.Equal(first.until) {
 		t.Fatalf("alarm in %v, want it when the lease ends", time.Until(r.alarm))
 	}
-	later := &Lease{locker: first.locker, until: first.until.Add(time.Minute), index: -1}
+	later := &Lease{grant: &grant{}, renewer: r, until: first.until.Add(time.Minute), index: -1}
 	r.add(later)
 	if !r.alarm.Equal(first.until) {
 		t.Errorf("a later lease moved the alarm to %v", time.Until(r.alarm))
 	}
-	earlier := &Lease{locker: first.locker, until: first.until.Add(-time.Minute), index: -1}
+	earlier := &Lease{grant: &grant{}, renewer: r, until: first.until.Add(-time.Minute), index: -1}
 	r.add(earlier)
 	if !r.alarm.Equal(earlier.until) {
 		t.Errorf("an earlier lease is left to an alarm in %v", time.Until(r.alarm))
 	}
 	r.remove(earlier, Ended)
-	if !r.alarm.Equal(earlier.until) || earlier.state != Ended || earlier.index != -1 {
-		t.Errorf("a lease that ended: alarm in %v, state %d, index %d", time.Until(r.alarm), earlier.state, earlier.index)
+	if !r.alarm.Equal(earlier.until) || earlier.State() != Ended || earlier.index != -1 {
+		t.Errorf("a lease that ended: alarm in %v, state %d, index %d", time.Until(r.alarm), earlier.State(), earlier.index)
 	}
 }

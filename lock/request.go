@@ -1,0 +1,119 @@
+package lock
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A request is one call of a script. No other file knows the order of a script's arguments, which
+// its header in script/ defines.
+type request struct {
+	script *script
+	key    string
+	token  string          // the owner's
+	caller context.Context // of begin: who asks; nobody begins for a caller who has gone
+	sent   *sendings       // of release and abandon
+	args   []any           // of EVALSHA
+}
+
+// tokenAt is the place of the owner's token, ARGV[1], in request.args.
+const tokenAt = 4
+
+// request builds a request. redis.Script.Run would copy the arguments twice.
+func (s *script) request(key, token string, argv ...any) request {
+	args := append(make([]any, 0, tokenAt+1+len(argv)), s.evalsha[:]...)
+	args = append(append(args, key, token), argv...)
+	return request{script: s, key: key, token: token, args: args}
+}
+
+// evalsha is the command that names the script by its digest.
+func (r request) evalsha(ctx context.Context) *redis.Cmd {
+	cmd := redis.NewCmd(ctx, r.args...)
+	cmd.SetFirstKeyPos(3)
+	return cmd
+}
+
+// eval is the command that brings the script's source along, and so loads it.
+func (r request) eval(ctx context.Context) *redis.Cmd {
+	r.args = slices.Clone(r.args)
+	copy(r.args, r.script.eval[:])
+	return r.evalsha(ctx)
+}
+
+// limits are the arguments that come from the configuration. They are boxed once.
+type limits struct {
+	lease, remember any // ms
+	inline          any // bytes
+}
+
+func newLimits(cfg Config, inline int64) limits {
+	return limits{lease: cfg.TTL.Milliseconds(), remember: cfg.Remember.Milliseconds(), inline: inline}
+}
+
+func (l limits) begin(caller context.Context, key, token string, terms Terms) request {
+	fingerprint := claimed(terms.Fingerprint)
+	r := beginScript.request(key, token, l.lease, l.remember, fingerprint, flag(!terms.LeaveAbandoned), l.inline)
+	r.caller = caller
+	return r
+}
+
+func (l limits) renew(key, token string, lease time.Duration) request {
+	return renewScript.request(key, token, lease.Milliseconds(), l.remember)
+}
+
+func (l limits) commit(key, token string, value []byte, retention time.Duration) request {
+	return commitScript.request(key, token, value, retention.Milliseconds(), l.inline)
+}
+
+// end is release or abandon by a holder, whose sendings are counted.
+func (l limits) end(sc *script, key, token string) request {
+	r := sc.request(key, token, l.inline, l.remember)
+	r.sent = &sendings{token: token}
+	r.args[tokenAt] = r.sent
+	return r
+}
+
+// handBack is the release of a claim that nobody has worked under.
+func (l limits) handBack(key, token string) request {
+	return releaseScript.request(key, token, l.inline, l.remember, flag(true))
+}
+
+func (l limits) regain(key string, c Claim, fence int64, lease time.Duration) request {
+	return regainScript.request(key, c.Owner, lease.Milliseconds(), l.remember,
+		claimed(c.Fingerprint), c.Attempt, fence)
+}
+
+// flag is a yes or no as the scripts take it.
+func flag(b bool) any {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+// sendings is an owner's token that counts how often a command with it is sent: go-redis encodes
+// the arguments each time it writes a command to a connection. A nil one counts nothing.
+type sendings struct {
+	token string
+	n     atomic.Int32
+}
+
+// MarshalBinary returns the token as it is sent.
+func (s *sendings) MarshalBinary() ([]byte, error) {
+	s.n.Add(1)
+	return []byte(s.token), nil
+}
+
+// discount takes back the last sending, to a server that did nothing.
+func (s *sendings) discount() {
+	if s != nil {
+		s.n.Add(-1)
+	}
+}
+
+// several tells whether a server may have acted on an earlier sending than the last.
+func (s *sendings) several() bool { return s.n.Load() > 1 }

@@ -1,0 +1,142 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A single keeps claims on one server.
+type single struct {
+	server   *server
+	mutexes  mutexMaker
+	notifier notifier
+}
+
+var (
+	errTooLate     = fmt.Errorf("%w: granted, but too late to use", ErrUnavailable)
+	errUnreadable  = fmt.Errorf("%w: granted a claim that can't be read", ErrUnavailable)
+	errExpiresFast = fmt.Errorf("%w: the value expires faster than it can be read", ErrUnavailable)
+)
+
+// begin asks again for a key whose value was too long to come along, and has expired by the time that
+// it is fetched. Thrice is generous for something that takes a retention time to happen once.
+func (s *single) begin(ctx context.Context, key string, terms Terms) (*grant, error) {
+	expired := false // a value was found that has expired since
+	for range 3 {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		token, asked := newToken(), time.Now()
+		r, err := s.server.begin(ctx, key, token, terms)
+		if err == nil && r.status == statusOK {
+			return s.take(ctx, key, token, asked, r)
+		}
+		if err != nil {
+			if !errors.Is(err, errUnsent) {
+				// It may have left our claim behind. The caller is not kept waiting for that to be
+				// undone: Redis is slow, or away.
+				go s.server.handBack(ctx, key, token)
+			}
+			if expired {
+				err = fmt.Errorf("%w: %w", err, ErrDone)
+			}
+			return nil, err
+		}
+		if err := s.server.errorFor(context.WithoutCancel(ctx), key, r); err != nil {
+			return nil, err
+		}
+		expired = true
+	}
+	return nil, errExpiresFast
+}
+
+// take makes a grant of what begin has replied, or hands it back.
+func (s *single) take(ctx context.Context, key, token string, asked time.Time, r reply) (*grant, error) {
+	if short := s.server.unconfirmed(r); short != nil {
+		s.server.handBack(ctx, key, token)
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, short)
+	}
+	if ctx.Err() != nil {
+		// Won for a caller who left while the answer was on its way.
+		s.server.handBack(ctx, key, token)
+		return nil, context.Cause(ctx)
+	}
+	claim, ok := parseClaim(r.value)
+	if !ok {
+		return nil, errUnreadable
+	}
+	mutex, err := s.mutexes.lock(key, token, yes)
+	if err != nil {
+		go s.server.handBack(ctx, key, token)
+		return nil, errTooLate
+	}
+	until := validUntil(mutex, asked)
+	if remaining(until, time.Now()) <= 0 {
+		go s.server.handBack(ctx, key, token)
+		return nil, errTooLate
+	}
+	return &grant{key: key, claim: claim, mutex: mutex, asked: asked, until: until}, nil
+}
+
+// yes is what redsync is told of a grant or a renewal that Redis has answered.
+func yes(int) (bool, error) { return true, nil }
+
+func (s *single) renew(due []*grant, settle func(int, renewal)) {
+	b := s.server.renewals(due)
+	b.done = func(which []int, answers []answer) {
+		for n, i := range which {
+			settle(i, renewed(due[i], answers[n]))
+		}
+	}
+	b.run(context.Background())
+}
+
+func renewed(g *grant, a answer) renewal {
+	switch {
+	case a.err == nil && a.reply.status != statusOK, errors.Is(a.err, ErrCorrupt):
+		return renewal{foreign: true, err: a.err}
+	case a.err != nil:
+		return renewal{err: a.err}
+	}
+	if err := extend(g.mutex, yes); err != nil {
+		return renewal{err: err}
+	}
+	return renewal{until: validUntil(g.mutex, a.asked)}
+}
+
+func (s *single) commit(ctx context.Context, g *grant, value []byte, retention time.Duration) (Stored, error) {
+	ctx, cancel := s.server.bounded(ctx)
+	defer cancel()
+	g.openCommits.Add(1)
+	r, err := s.server.run(ctx, s.server.limits.commit(g.key, g.claim.Owner, value, retention))
+	if err == nil || errors.Is(err, errUnsent) || errors.Is(err, ErrCorrupt) {
+		g.openCommits.Add(-1)
+	}
+	stored, isStored := storedAs[r.status]
+	if err != nil || !isStored {
+		return 0, s.server.lossOf(ctx, g.key, r, err)
+	}
+	return stored, s.server.unconfirmed(r)
+}
+
+func (s *single) end(ctx context.Context, g *grant, how ending) error {
+	ctx, cancel := s.server.bounded(ctx)
+	defer cancel()
+	var r reply
+	var err error
+	if unlock(g.mutex, func(int) (bool, error) {
+		r, err = s.server.end(ctx, g.key, g.claim.Owner, how)
+		return err == nil && r.status == statusOK, err
+	}) {
+		return nil
+	}
+	return s.server.lossOf(ctx, g.key, r, err)
+}
+
+func (s *single) subscribe(key string) *subscription { return s.notifier.subscribe(key) }
+
+func (s *single) probes(prefix string) []*probe {
+	return []*probe{{server: s.server, cfg: s.server.cfg, prefix: prefix, channels: true}}
+}

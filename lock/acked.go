@@ -33,12 +33,12 @@ func newAcked(client redis.UniversalClient, cfg Config) (*acked, error) {
 	case *redis.ClusterClient:
 		patience = c.Options().ReadTimeout
 	default:
-		return nil, fmt.Errorf("lock: client: got a %T, want a *redis.Client or *redis.ClusterClient for Acks: "+
-			"no other is known to keep a script and its WAIT on one connection", client)
+		return nil, fmt.Errorf("lock: client: got a %T, want a *redis.Client or *redis.ClusterClient "+
+			"for Acks: no other is known to keep a script and its WAIT on one connection", client)
 	}
 	if patience > 0 && cfg.AckWithin >= patience {
-		return nil, &ConfigError{Name: "AckWithin", Value: cfg.AckWithin.String(),
-			Want: fmt.Sprintf("less than the client's ReadTimeout of %v, which would cut the wait short", patience)}
+		want := fmt.Sprintf("less than the client's ReadTimeout of %v, which would cut the wait short", patience)
+		return nil, &ConfigError{Name: "AckWithin", Value: cfg.AckWithin.String(), Want: want}
 	}
 	return &acked{want: cfg.Acks, within: cfg.AckWithin.Milliseconds()}, nil
 }
@@ -94,9 +94,11 @@ func (s *server) sendAcked(ctx context.Context, req request) (reply, error) {
 	return reply{}, s.fault(err)
 }
 
-// pipeline sends commands to a node there and back, and WAIT behind them in acked mode. Each command
-// has its own error; the count is of the replicas that have what all of them have written.
-func (s *server) pipeline(ctx context.Context, to destination, cmds ...redis.Cmder) (acks int64, err error) {
+// pipeline sends commands to a node there and back, and WAIT behind them in acked mode. Each
+// command has its own error; the count is of the replicas that have what all of them have written.
+func (s *server) pipeline(
+	ctx context.Context, to destination, cmds ...redis.Cmder,
+) (acks int64, err error) {
 	pipe := to.node.Pipeline()
 	if to.asking {
 		for _, cmd := range cmds {

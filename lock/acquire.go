@@ -12,10 +12,11 @@ import (
 // Acquire waits for key until ctx ends, or for terms.Wait. It returns as TryAcquire does, but while
 // another holder of the same fingerprint holds the key it waits: woken by that holder's commit,
 // release or abandon where Redis has sharded channels (7.0 and later) that can be published on, and
-// otherwise asking again after 10 ms, then ever more rarely up to every 250 ms, and whenever the holder's
-// lease would run out. Who is to be woken asks, too, after 1 s, then ever more rarely up to every 5 s: the
-// holder may lack the right to publish, and a message may get lost. Waiters for a quorum lock always ask.
-// Of all in a process who wait for the same thing, the one who came first asks for all.
+// otherwise asking again after 10 ms, then ever more rarely up to every 250 ms, and whenever the
+// holder's lease would run out. Who is to be woken asks, too, after 1 s, then ever more rarely up
+// to every 5 s: the holder may lack the right to publish, and a message may get lost. Waiters for a
+// quorum lock always ask. Of all in a process who wait for the same thing, the one who came first
+// asks for all.
 //
 // A holder of another fingerprint is not waited for: what it leaves behind is not for us. Nor does
 // anybody wait beyond Config.MaxWaiters or MaxWaitersPerScope, or after StopWaiting.
@@ -53,14 +54,17 @@ func (l *Locker) Acquire(ctx context.Context, key string, terms Terms) (*Lease, 
 }
 
 // acquireForAll is the wait of a group's leader, whose answer is that of all behind it.
-func (l *Locker) acquireForAll(ctx, waiting context.Context, m *waiter, key string, terms Terms, last *HeldError) (*Lease, error) {
+func (l *Locker) acquireForAll(
+	ctx, waiting context.Context, m *waiter, key string, terms Terms, last *HeldError,
+) (*Lease, error) {
 	notice := m.notice(l.store.subscribe)
 	succeeded := m.succeeded
 	for poll, rest := pollFirst, restFirst; waiting.Err() == nil; {
 		pause := last.Left + time.Millisecond // the claim is dead when no time is left
 		switch {
 		case succeeded:
-			// The leader before may have taken a notice with it, and last is what we found long ago.
+			// The leader before may have taken a notice with it, and last is what we found long
+			// ago.
 			pause, succeeded = pollFirst, false
 		case !notice.active():
 			pause = min(pause, poll/2+jitter.N(poll/2))
@@ -119,12 +123,12 @@ func waitable(err error, terms Terms) *HeldError {
 	return other
 }
 
-// StopWaiting ends every wait in Acquire as if its time were over, and lets none begin: for a server
-// that shuts down. Leases and TryAcquire are not concerned.
+// StopWaiting ends every wait in Acquire as if its time were over, and lets none begin: for a
+// server that shuts down. Leases and TryAcquire are not concerned.
 func (l *Locker) StopWaiting() { l.waiters.close() }
 
-// How often a waiter asks, without a channel and with one. Half of each pause is random, so that waiters
-// of one key don't ask in step.
+// How often a waiter asks, without a channel and with one. Half of each pause is random, so that
+// waiters of one key don't ask in step.
 const (
 	pollFirst = 10 * time.Millisecond
 	pollMost  = 250 * time.Millisecond

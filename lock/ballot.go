@@ -8,8 +8,8 @@ import (
 )
 
 // A ballot is one question that redsync puts to every member of a quorum, each from a goroutine of
-// its own. Redsync counts, and goes on as soon as a majority has said yes or no, because a member that
-// is away must not keep anybody waiting. What comes after that is a late vote.
+// its own. Redsync counts, and goes on as soon as a majority has said yes or no, because a member
+// that is away must not keep anybody waiting. What comes after that is a late vote.
 type ballot struct {
 	ask func(member int) (reply, error)
 
@@ -97,7 +97,8 @@ func (t tally) majority() int { return len(t)/2 + 1 }
 
 // undecided is the error of a ballot that came to no result.
 func (t tally) undecided() error {
-	err := fmt.Errorf("%w: of %d deployments %d said yes and %d no", ErrUnavailable, len(t), t.yes(), t.no())
+	err := fmt.Errorf("%w: of %d deployments %d said yes and %d no",
+		ErrUnavailable, len(t), t.yes(), t.no())
 	for i, v := range t {
 		if v.cast && !v.yes() && !v.no() {
 			err = fmt.Errorf("%w; clients[%d]: %w", err, i, v.err)

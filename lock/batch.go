@@ -11,10 +11,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A batch sends one script for many keys, to each node its own in pipelines: 2,000 renewals take 10 ms
-// this way and 181 ms one by one (measured on loopback). A node has one goroutine, whatever number of
-// keys it serves, so that one that hangs delays its own keys and no others. Every pipeline is bounded
-// in length and in time, and keys that the node leaves unanswered are given up together.
+// A batch sends one script for many keys, to each node its own in pipelines: 2,000 renewals take 10
+// ms this way and 181 ms one by one (measured on loopback). A node has one goroutine, whatever
+// number of keys it serves, so that one that hangs delays its own keys and no others. Every
+// pipeline is bounded in length and in time, and keys that the node leaves unanswered are given up
+// together.
 type batch struct {
 	server  *server
 	script  *script
@@ -42,12 +43,13 @@ const (
 	maxRounds = 3
 )
 
-// run sends the batch, and returns when done has been told of every key. It takes no longer than its
-// pipelines do in turn, each of Config.Timeout at most, in each of maxRounds rounds.
+// run sends the batch, and returns when done has been told of every key. It takes no longer than
+// its pipelines do in turn, each of Config.Timeout at most, in each of maxRounds rounds.
 //
-// A ClusterClient could split a pipeline by node as well, but not without the command table, which it
-// asks of any node: one that hangs, of whatever slots, would hold all up. The client of a cluster's
-// node sends nothing again by itself, so what a broken connection has lost is sent once more.
+// A ClusterClient could split a pipeline by node as well, but not without the command table, which
+// it asks of any node: one that hangs, of whatever slots, would hold all up. The client of a
+// cluster's node sends nothing again by itself, so what a broken connection has lost is sent once
+// more.
 func (b *batch) run(ctx context.Context) {
 	byNode := map[destination][]int{}
 	for i := range b.size {
@@ -70,8 +72,8 @@ func (b *batch) runNodes(ctx context.Context, byNode map[destination][]int, roun
 	wg.Wait()
 }
 
-// runNode runs a round at one node, pipeline after pipeline, and then the next round of those keys that
-// are to be sent again.
+// runNode runs a round at one node, pipeline after pipeline, and then the next round of those keys
+// that are to be sent again.
 func (b *batch) runNode(ctx context.Context, to destination, keys []int, round int) {
 	again := map[destination][]int{}
 	var silent error // the node has left a pipeline unanswered
@@ -87,7 +89,8 @@ func (b *batch) runNode(ctx context.Context, to destination, keys []int, round i
 		}
 		if ctx.Err() != nil {
 			silent = fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
-		} else if round < maxRounds && b.server.cluster != nil { // the client of one server has tried again itself
+		} else if round < maxRounds && b.server.cluster != nil {
+			// The client of a single server has tried again itself.
 			keys, answers = b.reroute(ctx, keys, answers, again)
 		}
 		cancel()
@@ -100,7 +103,9 @@ func (b *batch) runNode(ctx context.Context, to destination, keys []int, round i
 }
 
 // reroute takes those keys out that are to be sent again, and adds them to again by where to.
-func (b *batch) reroute(ctx context.Context, keys []int, answers []answer, again map[destination][]int) ([]int, []answer) {
+func (b *batch) reroute(
+	ctx context.Context, keys []int, answers []answer, again map[destination][]int,
+) ([]int, []answer) {
 	n := 0
 	for i, a := range answers {
 		to, isRedirect := b.server.redirected(ctx, a.err)
@@ -140,7 +145,8 @@ func (b *batch) translate(a answer) error {
 	return nil
 }
 
-// send sends some keys' scripts to a node within one slot. The errors of its answers are go-redis's.
+// send sends some keys' scripts to a node within one slot. The errors of its answers are
+// go-redis's.
 func (b *batch) send(ctx context.Context, to destination, keys []int) ([]answer, error) {
 	slot, err := b.server.semaphores.acquire(ctx, to.node, true, nil)
 	if err != nil {
@@ -173,9 +179,11 @@ func (b *batch) send(ctx context.Context, to destination, keys []int) ([]answer,
 	return withDeadline(ctx, exchange, func([]answer) {})
 }
 
-// pipeline is one pipeline there and back. The first script of it makes the node know the source, if
-// load says so; or each, where there may be a cluster behind a client of another type.
-func (b *batch) pipeline(ctx context.Context, to destination, keys []int, asked time.Time, load bool) []answer {
+// pipeline is one pipeline there and back. The first script of it makes the node know the source,
+// if load says so; or each, where there may be a cluster behind a client of another type.
+func (b *batch) pipeline(
+	ctx context.Context, to destination, keys []int, asked time.Time, load bool,
+) []answer {
 	_, isOneNode := to.node.(*redis.Client)
 	cmds := make([]redis.Cmder, len(keys))
 	answers := make([]answer, len(keys))

@@ -95,7 +95,8 @@ func manyLeases(t testing.TB, n int, sent func()) (*Locker, []*Lease) {
 	return l, leases
 }
 
-// What a renewal takes doesn't depend on how many there are: no goroutine for each, and little memory.
+// What a renewal takes doesn't depend on how many there are: no goroutine for each, and little
+// memory.
 func TestRenewingManyLeasesTakesFewGoroutines(t *testing.T) {
 	const n = 10_000
 	var counting atomic.Bool

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// What the library itself costs, on a Redis that answers at once: a grant and its commit, and a grant
-// and its release.
+// What the library itself costs, on a Redis that answers at once: a grant and its commit, and a
+// grant and its release.
 func BenchmarkAcquireCommit(b *testing.B) {
 	benchmarkLease(b, func(ctx context.Context, l *Lease) error {
 		_, err := l.Commit(ctx, []byte("value"), time.Minute)

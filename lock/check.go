@@ -12,7 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A SettingError is a setting of the client or of a Redis node that weakens the promise, and its cure.
+// A SettingError is a setting of the client or of a Redis node that weakens the promise, and its
+// cure.
 type SettingError struct {
 	Setting string // as the client or Redis names it
 	Where   string // "client", or the node's address
@@ -22,23 +23,25 @@ type SettingError struct {
 }
 
 func (e *SettingError) Error() string {
-	return fmt.Sprintf("lock: %s of %s: got %s, want %s: %s", e.Setting, e.Where, e.Got, e.Want, e.Cure)
+	return fmt.Sprintf("lock: %s of %s: got %s, want %s: %s",
+		e.Setting, e.Where, e.Got, e.Want, e.Cure)
 }
 
-// Check finds out whether Redis and the client are fit for what leases and records rest on. It asks every
-// primary for its settings (maxmemory-policy, version, mode, role, and replicas if Config.Acks wants
-// some), and then does there what a request does, on keys of its own: all scripts, by their text and by
-// their digest, a value read back, the channel on which waiters are woken, WAIT and ASKING where they
-// will be needed. So the rights of the user that it connects as are tried by using them.
+// Check finds out whether Redis and the client are fit for what leases and records rest on. It asks
+// every primary for its settings (maxmemory-policy, version, mode, role, and replicas if
+// Config.Acks wants some), and then does there what a request does, on keys of its own: all
+// scripts, by their text and by their digest, a value read back, the channel on which waiters are
+// woken, WAIT and ASKING where they will be needed. So the rights of the user that it connects as
+// are tried by using them.
 //
 // The names of its keys begin with prefix, as those of the program's own keys do, so that they lie
-// within the patterns that an ACL allows. It deletes them; if it can't, they expire within a minute, or
-// twice Config.TTL if that is longer.
+// within the patterns that an ACL allows. It deletes them; if it can't, they expire within a
+// minute, or twice Config.TTL if that is longer.
 //
-// It is for a program's start, and takes Config.Timeout at most. What is amiss is logged as a warning,
-// one for each setting and node; with Config.Strict it is returned instead, each a *SettingError, which
-// names the cure. What can't be asked is amiss, too. As every script is loaded on the way, the first
-// requests don't have to bring them along.
+// It is for a program's start, and takes Config.Timeout at most. What is amiss is logged as a
+// warning, one for each setting and node; with Config.Strict it is returned instead, each a
+// *SettingError, which names the cure. What can't be asked is amiss, too. As every script is loaded
+// on the way, the first requests don't have to bring them along.
 func (l *Locker) Check(ctx context.Context, prefix string) error {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()

@@ -20,7 +20,8 @@ func parseInfo(text string) map[string]string {
 	return fields
 }
 
-// major is the first number of the version, or 0. Valkey gives the version of Redis that it is like.
+// major is the first number of the version, or 0. Valkey gives the version of Redis that it is
+// like.
 func major(info map[string]string) int {
 	number, _, _ := strings.Cut(info["redis_version"], ".")
 	n, _ := strconv.Atoi(number)

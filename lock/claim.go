@@ -33,8 +33,8 @@ type Terms struct {
 // A Claim is what stands under a key while its holder works, and after the holder died until it
 // is forgotten. Its form is documented in script/claim.lua.
 type Claim struct {
-	Attempt     int           // 1 for the first grant of the key, one more for each after a failed one
-	Fence       int64         // grows with every grant; microseconds of the Unix epoch, by Redis's clock
+	Attempt     int           // 1 for the key's first grant, one more for each after a failed one
+	Fence       int64         // grows with every grant; µs of the Unix epoch, by Redis's clock
 	Remember    time.Duration // how long the claim outlives its lease
 	Fingerprint string        // Terms.Fingerprint of the holder
 	Owner       string        // the holder's token: 16 random bytes in hex
@@ -58,7 +58,8 @@ func claimed(fingerprint string) string {
 const maxFence = 1<<53 - 1
 
 // parseClaim reads a claim; ok is false for any other text. It knows exactly what parse in
-// script/claim.lua knows for one: where Lua grants and Go reads, they must not differ. It allocates nothing.
+// script/claim.lua knows for one: where Lua grants and Go reads, they must not differ. It allocates
+// nothing.
 func parseClaim(s string) (c Claim, ok bool) {
 	rest, ok := strings.CutPrefix(s, "L1 ")
 	if !ok {

@@ -28,9 +28,9 @@ import (
 //	cert_file, key_file                    PEM of a client certificate and its key
 //	server_name                            the name in all servers' certificates, if not that of the first host
 //
-// In users, passwords and options / ? # @ and % stand as %2F %3F %23 %40 and %25. The client is nil if
-// the variable isn't set. The error, a *ConfigError for each fault, names the variable and what is wrong
-// with it, and repeats nothing of a password.
+// In users, passwords and options / ? # @ and % stand as %2F %3F %23 %40 and %25. The client is nil
+// if the variable isn't set. The error, a *ConfigError for each fault, names the variable and what
+// is wrong with it, and repeats nothing of a password.
 func ClientFromEnv(prefix string, environ []string) (redis.UniversalClient, error) {
 	var c struct {
 		URL string `env:"REDIS_URL"`

@@ -13,7 +13,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A conn is the notifier's connection to one node. Its own goroutines do all that goes over the network.
+// A conn is the notifier's connection to one node. Its own goroutines do all that goes over the
+// network.
 type conn struct {
 	notifier *notifier
 	node     redis.UniversalClient
@@ -24,7 +25,7 @@ type conn struct {
 
 	mu        sync.Mutex
 	keys      map[string]map[*subscription]struct{}
-	confirmed map[string]struct{} // keys whose subscription Redis has confirmed, and we have not ended
+	confirmed map[string]struct{} // keys whose subscription Redis has confirmed
 	changed   chan struct{}       // keys has changed
 	proving   bool                // a goroutine is at it
 }
@@ -84,8 +85,8 @@ func (c *conn) noteChange() {
 	}
 }
 
-// write keeps the connection's subscriptions equal to the keys that are waited for, and closes it when
-// there have been none for a while.
+// write keeps the connection's subscriptions equal to the keys that are waited for, and closes it
+// when there have been none for a while.
 func (c *conn) write() {
 	ctx := context.Background()
 	have := map[string]struct{}{}
@@ -227,8 +228,8 @@ func (c *conn) notifyAll() {
 	}
 }
 
-// dropIfIdle drops the connection if nobody waits. No waiter can come in between: subscribe adds to a
-// connection under the notifier's mutex.
+// dropIfIdle drops the connection if nobody waits. No waiter can come in between: subscribe adds to
+// a connection under the notifier's mutex.
 func (c *conn) dropIfIdle() bool {
 	c.notifier.mu.Lock()
 	defer c.notifier.mu.Unlock()
@@ -246,5 +247,6 @@ func (c *conn) dropIfIdle() bool {
 // isRefused tells a server that has no sharded channels, or forbids them, from a broken connection.
 func isRefused(err error) bool {
 	_, isReply := errors.AsType[redis.Error](err)
-	return isReply && (strings.Contains(err.Error(), "unknown command") || strings.Contains(err.Error(), "NOPERM"))
+	return isReply && (strings.Contains(err.Error(), "unknown command") ||
+		strings.Contains(err.Error(), "NOPERM"))
 }

@@ -6,7 +6,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A subscription to a key that Redis has confirmed before is active at once, for Redis will not say it again.
+// A subscription to a key that Redis has confirmed before is active at once, for Redis will not say
+// it again.
 func TestSubscriptionJoinsAnotherOfItsKey(t *testing.T) {
 	var n notifier
 	n.init(redis.NewClient(&redis.Options{}))

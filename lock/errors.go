@@ -32,8 +32,8 @@ var (
 	// ErrNoCommit: a quorum lock keeps no value. Use Release or Abandon.
 	ErrNoCommit = errors.New("a quorum lock can't keep a value")
 
-	// ErrCorrupt: the key holds something that this package did not write. It is left untouched. The
-	// error is a *TooLongError if it is the value's length that tells.
+	// ErrCorrupt: the key holds something that this package did not write. It is left untouched.
+	// The error is a *TooLongError if it is the value's length that tells.
 	ErrCorrupt = errors.New("the key holds a value that reprise did not write")
 
 	// ErrUnavailable: Redis did not answer, or refused the command. Whether the command took
@@ -46,10 +46,10 @@ var (
 
 // A HeldError says who holds the key, and for how much longer unless they renew.
 //
-// That of a quorum lock has the claim that most deployments hold, as one of them holds it, and in Left
-// the time until enough of them are free for a majority. It may be nobody who holds the key: rivals who
-// ask at the same time can each win too few deployments, and all give back what they have won. Asking
-// again after a pause, as Acquire does, decides between them.
+// That of a quorum lock has the claim that most deployments hold, as one of them holds it, and in
+// Left the time until enough of them are free for a majority. It may be nobody who holds the key:
+// rivals who ask at the same time can each win too few deployments, and all give back what they
+// have won. Asking again after a pause, as Acquire does, decides between them.
 type HeldError struct {
 	Claim Claim
 	Left  time.Duration // of the lease, by Redis's clock
@@ -86,7 +86,8 @@ func (e *DoneError) Error() string { return "lock: " + ErrDone.Error() }
 // Unwrap returns ErrDone.
 func (e *DoneError) Unwrap() error { return ErrDone }
 
-// A TooLongError says that the value under a key is longer than Config.MaxValue. It has not been fetched.
+// A TooLongError says that the value under a key is longer than Config.MaxValue. It has not been
+// fetched.
 type TooLongError struct {
 	Size, Limit int64 // bytes
 }
@@ -98,9 +99,9 @@ func (e *TooLongError) Error() string {
 // Unwrap returns ErrCorrupt.
 func (e *TooLongError) Unwrap() error { return ErrCorrupt }
 
-// An UnconfirmedError says that fewer replicas than Config.Acks confirmed within Config.AckWithin. From
-// TryAcquire and Acquire it comes with ErrUnavailable: the claim has been given back. From Commit it
-// comes alone: the value is stored, and a failover may forget it.
+// An UnconfirmedError says that fewer replicas than Config.Acks confirmed within Config.AckWithin.
+// From TryAcquire and Acquire it comes with ErrUnavailable: the claim has been given back. From
+// Commit it comes alone: the value is stored, and a failover may forget it.
 type UnconfirmedError struct {
 	Acks int // replicas that have confirmed
 	Want int // Config.Acks

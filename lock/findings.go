@@ -30,7 +30,9 @@ func (f *findings) has(setting, where string) bool {
 }
 
 func (f *findings) hasLocked(setting, where string) bool {
-	return slices.ContainsFunc(f.all, func(e *SettingError) bool { return e.Setting == setting && e.Where == where })
+	return slices.ContainsFunc(f.all, func(e *SettingError) bool {
+		return e.Setting == setting && e.Where == where
+	})
 }
 
 // close returns what has been found. A client that outlasts its context may find more, for nobody.

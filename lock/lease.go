@@ -62,14 +62,15 @@ func (l *Lease) Context() context.Context { return l.ctx }
 // which has one for each deployment: see Fences.
 func (l *Lease) Fence() int64 { return l.grant.claim.Fence }
 
-// Fences has the fence of each deployment of a quorum lock, in the order of NewQuorum's clients, and 0
-// for those that had not granted the key when a majority had. For other locks it has Fence alone.
+// Fences has the fence of each deployment of a quorum lock, in the order of NewQuorum's clients,
+// and 0 for those that had not granted the key when a majority had. For other locks it has Fence
+// alone.
 //
-// Each deployment's fence grows as Fence does, by its own clock. Fences of different deployments can't
-// be compared, nor is there a single number that grows: of two holders in turn, one may have the first
-// and second deployment, the other the second and third. But they share at least one, and there the
-// later holder's fence is greater. So a database keeps the greatest fence it has seen of each
-// deployment, and refuses a write that has a smaller one, other than 0, of any.
+// Each deployment's fence grows as Fence does, by its own clock. Fences of different deployments
+// can't be compared, nor is there a single number that grows: of two holders in turn, one may have
+// the first and second deployment, the other the second and third. But they share at least one, and
+// there the later holder's fence is greater. So a database keeps the greatest fence it has seen of
+// each deployment, and refuses a write that has a smaller one, other than 0, of any.
 func (l *Lease) Fences() []int64 {
 	if l.grant.fences == nil {
 		return []int64{l.grant.claim.Fence}
@@ -77,9 +78,10 @@ func (l *Lease) Fences() []int64 {
 	return slices.Clone(l.grant.fences)
 }
 
-// Attempt is 1 for the first holder of the key, and one more for each holder after one that
-// failed or died: what those did is unknown. With a quorum lock it is at least 2 after one such holder,
-// but no exact count: a deployment may have missed some of them, or the end of one that did not fail.
+// Attempt is 1 for the first holder of the key, and one more for each holder after one that failed
+// or died: what those did is unknown. With a quorum lock it is at least 2 after one such holder,
+// but no exact count: a deployment may have missed some of them, or the end of one that did not
+// fail.
 func (l *Lease) Attempt() int { return l.grant.claim.Attempt }
 
 // Owner is the token that tells this lease from all others.
@@ -94,15 +96,15 @@ func (l *Lease) State() State { return State(l.grant.state.Load()) }
 // different for every lease (by containing Owner, say), so that a commit whose reply was lost can
 // be told from another's.
 //
-// In acked mode, an *UnconfirmedError beside a Stored says that the value is stored and that too few
-// replicas have confirmed it; Commit may be called again to ask them again.
+// In acked mode, an *UnconfirmedError beside a Stored says that the value is stored and that too
+// few replicas have confirmed it; Commit may be called again to ask them again.
 //
 // If the key is another's by now, it returns ErrLost together with what stands there: a
 // *HeldError, *AbandonedError or *DoneError. After ErrUnavailable the lease goes on, and the
 // commit may be tried again. The end of ctx doesn't stop a commit.
 //
-// With a quorum lock it returns ErrNoCommit, and the lease goes on: deployments that know nothing of
-// each other can't keep one value between them.
+// With a quorum lock it returns ErrNoCommit, and the lease goes on: deployments that know nothing
+// of each other can't keep one value between them.
 func (l *Lease) Commit(ctx context.Context, value []byte, retention time.Duration) (Stored, error) {
 	if err := checkValue(value); err != nil {
 		return 0, fmt.Errorf("lock: commit: %w", err)
@@ -131,11 +133,12 @@ func (l *Lease) Commit(ctx context.Context, value []byte, retention time.Duratio
 // runs out, and counts as abandoned.
 //
 // It returns ErrLost if the lease was lost before, whatever stands under the key: another may have
-// worked at the same time, and have come and gone. It does what it says all the same where the key is
-// still ours. It also returns ErrLost, together with what stands there as Commit does, if it finds the
-// key another's. That proves no loss, and is nil, when the command was sent before, by this call (a
-// redirect of a cluster counts, too) or an earlier one whose reply was lost, or a commit's was: the key
-// may have been freed then, and granted to the other since, or what stands there is ours.
+// worked at the same time, and have come and gone. It does what it says all the same where the key
+// is still ours. It also returns ErrLost, together with what stands there as Commit does, if it
+// finds the key another's. That proves no loss, and is nil, when the command was sent before, by
+// this call (a redirect of a cluster counts, too) or an earlier one whose reply was lost, or a
+// commit's was: the key may have been freed then, and granted to the other since, or what stands
+// there is ours.
 func (l *Lease) Release(ctx context.Context) error {
 	return l.giveUp("release", ctx, releaseScript)
 }
@@ -184,8 +187,9 @@ func (l *Lease) stop(s State) {
 	l.cancel(context.Canceled)
 }
 
-// letGo is finish for a holder who gives the lease up. It says whether the lease was lost by then, which
-// it stays, and whether it has been given up, or committed, before, as far as anybody can know.
+// letGo is finish for a holder who gives the lease up. It says whether the lease was lost by then,
+// which it stays, and whether it has been given up, or committed, before, as far as anybody can
+// know.
 func (l *Lease) letGo() (lost, before bool) {
 	r := l.renewer
 	r.mu.Lock()

@@ -40,14 +40,14 @@ func New(client redis.UniversalClient, cfg Config) (*Locker, error) {
 	return newLocker(cfg, s), nil
 }
 
-// NewQuorum makes a Locker over independent deployments of Redis, one client for each: a key is held
-// by whoever a majority of them grants it to, so that leases survive a minority that is down. The
-// package comment says what such a lock promises, and what it doesn't.
+// NewQuorum makes a Locker over independent deployments of Redis, one client for each: a key is
+// held by whoever a majority of them grants it to, so that leases survive a minority that is down.
+// The package comment says what such a lock promises, and what it doesn't.
 //
-// It fails with all faults at once: those of cfg, clients that New would refuse, a number of clients
-// that isn't odd and at least 3 (an even number stands no more losses than the odd one below it), and
-// a client that is given twice. That different clients lead to different deployments, which share
-// neither machines nor power, is for the caller to see to.
+// It fails with all faults at once: those of cfg, clients that New would refuse, a number of
+// clients that isn't odd and at least 3 (an even number stands no more losses than the odd one
+// below it), and a client that is given twice. That different clients lead to different
+// deployments, which share neither machines nor power, is for the caller to see to.
 func NewQuorum(clients []redis.UniversalClient, cfg Config) (*Locker, error) {
 	cfg = cfg.WithDefaults()
 	if err := cfg.Validate(); err != nil {
@@ -55,17 +55,19 @@ func NewQuorum(clients []redis.UniversalClient, cfg Config) (*Locker, error) {
 	}
 	var faults []error
 	if n := len(clients); n < 3 || n%2 == 0 {
-		faults = append(faults, &ConfigError{Name: "clients", Value: fmt.Sprint(n), Want: "an odd number, at least 3"})
+		faults = append(faults, &ConfigError{
+			Name: "clients", Value: fmt.Sprint(n), Want: "an odd number, at least 3"})
 	}
 	q := &quorum{cfg: cfg, mutexes: newMutexMaker(cfg, len(clients))}
 	for i, client := range clients {
-		member, err := newServer(client, cfg)
 		name := fmt.Sprintf("clients[%d]", i)
+		first := slices.IndexFunc(clients, func(c redis.UniversalClient) bool { return same(c, client) })
+		member, err := newServer(client, cfg)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", name, err))
-		} else if first := slices.IndexFunc(clients[:i], func(c redis.UniversalClient) bool { return same(c, client) }); first >= 0 {
-			faults = append(faults, &ConfigError{Name: name, Value: fmt.Sprintf("clients[%d]", first),
-				Want: "a client of another deployment"})
+		} else if first >= 0 && first < i { // -1 for a client that can't be compared
+			faults = append(faults, &ConfigError{
+				Name: name, Value: fmt.Sprintf("clients[%d]", first), Want: "a client of another deployment"})
 		}
 		q.members = append(q.members, member)
 	}

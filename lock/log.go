@@ -8,8 +8,8 @@ import (
 	"github.com/reprise-go/reprise/internal/ratelog"
 )
 
-// A leaseLog logs what becomes of leases, each kind at most once a minute. docs/failures.md says what
-// to do about it.
+// A leaseLog logs what becomes of leases, each kind at most once a minute. docs/failures.md says
+// what to do about it.
 type leaseLog struct{ *ratelog.Log }
 
 // state logs what the renewer has found: err is why.

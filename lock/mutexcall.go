@@ -10,27 +10,30 @@ import (
 )
 
 // Redsync decides when a lock counts as granted, extended and released: by its quorum, and in time.
-// What it says to Redis goes through the pool and connection of this file, which answer with what our
-// scripts have answered, in place of its own SET NX and EVAL.
+// What it says to Redis goes through the pool and connection of this file, which answer with what
+// our scripts have answered, in place of its own SET NX and EVAL.
 //
 // On one server, begin is asked before, on the caller's goroutine, and only a grant goes through
-// redsync, which then finds it won. Redsync would ask from a goroutine of its own, whose two switches
-// cost as much as a third of a round trip (measured on loopback: a replay takes 1.7 times the bare
-// script's time that way and 1.05 this way), and after a "no" it would send a script to clean up: a
-// second round trip for each conflict and replay. Renewals are asked for before, too, many in a
-// pipeline, and go through redsync one after the other when their answers are in.
+// redsync, which then finds it won. Redsync would ask from a goroutine of its own, whose two
+// switches cost as much as a third of a round trip (measured on loopback: a replay takes 1.7 times
+// the bare script's time that way and 1.05 this way), and after a "no" it would send a script to
+// clean up: a second round trip for each conflict and replay. Renewals are asked for before, too,
+// many in a pipeline, and go through redsync one after the other when their answers are in.
 //
-// Redsync's interface has no room for what the scripts answer, and its errors can't tell a
-// conflict from a timeout. So whoever makes a call keeps both to himself, and tells redsync a yes or a
-// no only.
+// Redsync's interface has no room for what the scripts answer, and its errors can't tell a conflict
+// from a timeout. So whoever makes a call keeps both to himself, and tells redsync a yes or a no
+// only.
 
-// A mutexCall is one call of a redsync.Mutex: what redsync is told by each member, which it asks once.
-// It is also the context by which the pool that redsync calls finds it again; it has no values besides
-// and no end, as what ask does is bounded by itself.
+// An ask tells what one member of a quorum answers, or the only one.
+type ask func(member int) (yes bool, err error)
+
+// A mutexCall is one call of a redsync.Mutex: what redsync is told by each member, which it asks
+// once. It is also the context by which the pool that redsync calls finds it again; it has no
+// values besides and no end, as what ask does is bounded by itself.
 type mutexCall struct {
 	context.Context
-	ask   func(member int) (yes bool, err error)
-	locks bool // any Eval is then redsync's clean-up of a lock that failed, which is the caller's to do
+	ask   ask
+	locks bool // any Eval is redsync's clean-up of a lock that failed, which is the caller's to do
 }
 
 type mutexCallKey struct{}
@@ -49,8 +52,9 @@ type mutexMaker struct {
 	options []redsync.Option
 }
 
-// newMutexMaker makes one for so many members. DriftFactor × expiry is taken off a lease's validity, in
-// case Redis's clock runs ahead of ours. Redsync goes on as soon as a majority has said yes or no.
+// newMutexMaker makes one for so many members. DriftFactor × expiry is taken off a lease's
+// validity, in case Redis's clock runs ahead of ours. Redsync goes on as soon as a majority has
+// said yes or no.
 func newMutexMaker(cfg Config, members int) mutexMaker {
 	pools := make([]rsredis.Pool, members)
 	for i := range pools {
@@ -64,18 +68,19 @@ func newMutexMaker(cfg Config, members int) mutexMaker {
 	}}
 }
 
-// lock makes a mutex and locks it, with the token as its value. It fails when a majority doesn't say
-// yes, or so late that the lease is over. What was granted then is the caller's to hand back.
-func (m mutexMaker) lock(key, token string, ask func(member int) (bool, error)) (*redsync.Mutex, error) {
+// lock makes a mutex and locks it, with the token as its value. It fails when a majority doesn't
+// say yes, or so late that the lease is over. What was granted then is the caller's to hand back.
+func (m mutexMaker) lock(key, token string, ask ask) (*redsync.Mutex, error) {
 	value := redsync.WithGenValueFunc(func() (string, error) { return token, nil })
 	mutex := m.redsync.NewMutex(key, append(m.options[:len(m.options):len(m.options)], value)...)
-	return mutex, mutex.TryLockContext(&mutexCall{Context: context.Background(), ask: ask, locks: true})
+	call := &mutexCall{Context: context.Background(), ask: ask, locks: true}
+	return mutex, mutex.TryLockContext(call)
 }
 
-// extend extends a mutex. Every ask must return at once, with an answer that is there already: redsync
-// starts a goroutine for each member and each call, so the leases of a batch go through it one after
-// the other, and one that waited would hold up the rest.
-func extend(mutex *redsync.Mutex, ask func(member int) (bool, error)) error {
+// extend extends a mutex. Every ask must return at once, with an answer that is there already:
+// redsync starts a goroutine for each member and each call, so the leases of a batch go through it
+// one after the other, and one that waited would hold up the rest.
+func extend(mutex *redsync.Mutex, ask ask) error {
 	extended, err := mutex.ExtendContext(&mutexCall{Context: context.Background(), ask: ask})
 	if !extended && err == nil {
 		err = redsync.ErrExtendFailed
@@ -84,13 +89,13 @@ func extend(mutex *redsync.Mutex, ask func(member int) (bool, error)) error {
 }
 
 // unlock unlocks a mutex, and reports whether a majority said yes.
-func unlock(mutex *redsync.Mutex, ask func(member int) (bool, error)) bool {
+func unlock(mutex *redsync.Mutex, ask ask) bool {
 	unlocked, _ := mutex.UnlockContext(&mutexCall{Context: context.Background(), ask: ask})
 	return unlocked
 }
 
-// validUntil is when a lease ends. Redsync counts from when it was told of the grant or the renewal,
-// the lease from when Redis was asked for it.
+// validUntil is when a lease ends. Redsync counts from when it was told of the grant or the
+// renewal, the lease from when Redis was asked for it.
 func validUntil(mutex *redsync.Mutex, asked time.Time) time.Time {
 	return mutex.Until().Add(-time.Since(asked))
 }

@@ -9,15 +9,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A notifier lets waiters sleep until a key changes hands. Commit, release and abandon publish on the
-// sharded channel named like the key. All waiters of a process share one connection per Redis
+// A notifier lets waiters sleep until a key changes hands. Commit, release and abandon publish on
+// the sharded channel named like the key. All waiters of a process share one connection per Redis
 // node, and all waiters of a key one subscription. Every notice is only a hint to look again: what
 // holds is what begin answers.
 //
 // A waiter rests only on a channel that somebody can publish on. SSUBSCRIBE may be allowed where
-// SPUBLISH is not, and the scripts swallow that refusal, so each connection proves its node's channels
-// once, by publishing on one of them and hearing it. That says nothing about a holder elsewhere who has
-// other rights, nor about a message that gets lost, so whoever rests looks all the same now and then.
+// SPUBLISH is not, and the scripts swallow that refusal, so each connection proves its node's
+// channels once, by publishing on one of them and hearing it. That says nothing about a holder
+// elsewhere who has other rights, nor about a message that gets lost, so whoever rests looks all
+// the same now and then.
 type notifier struct {
 	client  redis.UniversalClient
 	cluster *redis.ClusterClient // nil for other clients

@@ -120,9 +120,11 @@ func (p *probe) node(ctx context.Context, c redis.UniversalClient, where string)
 }
 
 // keyAt finds a name that the node serves, beginning at a number, and returns the number after it.
-// Where it is one of many it takes many tries, which cost no round trips; 2¹⁸ find a node that serves
-// one slot of the 2¹⁴ as good as always.
-func (p *probe) keyAt(ctx context.Context, c redis.UniversalClient, name string, from int) (key string, next int) {
+// Where it is one of many it takes many tries, which cost no round trips; 2¹⁸ find a node that
+// serves one slot of the 2¹⁴ as good as always.
+func (p *probe) keyAt(
+	ctx context.Context, c redis.UniversalClient, name string, from int,
+) (key string, next int) {
 	node, one := c.(*redis.Client)
 	for i := from; i < 1<<18 && ctx.Err() == nil; i++ {
 		key := name + "-" + strconv.Itoa(i)

@@ -42,13 +42,18 @@ var always = []command{
 }
 
 var (
-	publishing = command{name: "spublish", args: []any{"check"}, optional: true, breaks: "those who wait for a key poll it"}
-	asking     = command{name: "asking", keyless: true, optional: true, breaks: "while a slot moves to another node, its new keys are refused"}
-	waiting    = command{name: "wait", args: []any{0, 0}, keyless: true, optional: true, breaks: "every request is refused, as Acks can't be had"}
+	publishing = command{name: "spublish", args: []any{"check"}, optional: true,
+		breaks: "those who wait for a key poll it"}
+	asking = command{name: "asking", keyless: true, optional: true,
+		breaks: "while a slot moves to another node, its new keys are refused"}
+	waiting = command{name: "wait", args: []any{0, 0}, keyless: true, optional: true,
+		breaks: "every request is refused, as Acks can't be had"}
 )
 
 // commands tries each in one round trip to the node itself, and names those that it doesn't take.
-func (p *probe) commands(ctx context.Context, c redis.UniversalClient, where, key string, channels bool) outcome {
+func (p *probe) commands(
+	ctx context.Context, c redis.UniversalClient, where, key string, channels bool,
+) outcome {
 	list := slices.Clone(always)
 	if channels {
 		list = append(list, publishing)
@@ -108,14 +113,16 @@ func allowed(name string) string {
 	return fmt.Sprintf("allow it (ACL SETUSER <user> +%s), and don't rename it; docs/redis.md has the least ACL", name)
 }
 
-// refusal tells whether a command itself, and not one of a script's, is forbidden to the user, or unknown.
+// refusal tells whether a command itself, and not one of a script's, is forbidden to the user, or
+// unknown.
 func refusal(err error) bool {
 	reply, ok := errors.AsType[redis.Error](err)
 	if !ok {
 		return false
 	}
 	text := reply.Error()
-	return strings.HasPrefix(text, "NOPERM") && !strings.Contains(text, "in script") || strings.HasPrefix(text, "ERR unknown command")
+	return strings.HasPrefix(text, "NOPERM") && !strings.Contains(text, "in script") ||
+		strings.HasPrefix(text, "ERR unknown command")
 }
 
 // forbidden is the command that a refusal names, or else the one that was tried.

@@ -8,11 +8,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// request does what requests do: a first one that holds the key, one that finds it held, a renewal, an
-// attempt that fails, one that takes over and gives the key back, a commit, and a replay. Everything is
-// sent once by its text, which loads it, or by its digest. able: no command that scripts use is refused,
-// so that whatever fails here has not been found yet.
-func (p *probe) request(ctx context.Context, c redis.UniversalClient, where, key string, able, channels bool) {
+// request does what requests do: a first one that holds the key, one that finds it held, a renewal,
+// an attempt that fails, one that takes over and gives the key back, a commit, and a replay.
+// Everything is sent once by its text, which loads it, or by its digest. able: no command that
+// scripts use is refused, so that whatever fails here has not been found yet.
+func (p *probe) request(
+	ctx context.Context, c redis.UniversalClient, where, key string, able, channels bool,
+) {
 	s := p.server
 	var heard *redis.PubSub
 	if channels {
@@ -51,7 +53,8 @@ func (p *probe) request(ctx context.Context, c redis.UniversalClient, where, key
 			p.failed(where, step.what, err, able, step.loads)
 			return
 		case r.status != step.want:
-			p.amiss("EVAL", where, fmt.Sprintf("another answer (%d) to %s", r.status, step.what), "what the script answers",
+			p.amiss("EVAL", where,
+				fmt.Sprintf("another answer (%d) to %s", r.status, step.what), "what the script answers",
 				"it doesn't run scripts as Redis does; see which servers docs/redis.md lists")
 			return
 		}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A quorum keeps claims on several servers, its members: a key is held by whoever a majority of them
-// grants it to.
+// A quorum keeps claims on several servers, its members: a key is held by whoever a majority of
+// them grants it to.
 type quorum struct {
 	cfg     Config
 	members []*server
@@ -23,7 +23,7 @@ func (q *quorum) begin(ctx context.Context, key string, terms Terms) (*grant, er
 	}
 	token, asked := newToken(), time.Now()
 	b := newBallot(len(q.members), func(member int) (reply, error) {
-		return q.beginAt(ctx, member, key, token, terms)
+		return beginAt(ctx, q.members[member], key, token, terms)
 	})
 	// undo gives back what one member has granted, or may have: nobody has worked under it. One
 	// that said no, or was never asked, need not be asked again.
@@ -46,7 +46,8 @@ func (q *quorum) begin(ctx context.Context, key string, terms Terms) (*grant, er
 		err = errTooLate // says the wall clock
 	default:
 		claim, fences := granted(votes)
-		g := &grant{key: key, claim: claim, fences: fences, mutex: mutex, asked: asked, until: mutex.Until()}
+		g := &grant{key: key, claim: claim, fences: fences, mutex: mutex,
+			asked: asked, until: mutex.Until()}
 		b.settle(func(member int, v vote) {
 			// What else is granted adds to the lease, unless that has ended before.
 			if !g.isHeld() {
@@ -60,8 +61,7 @@ func (q *quorum) begin(ctx context.Context, key string, terms Terms) (*grant, er
 }
 
 // beginAt asks one member for a key.
-func (q *quorum) beginAt(ctx context.Context, member int, key, token string, terms Terms) (reply, error) {
-	m := q.members[member]
+func beginAt(ctx context.Context, m *server, key, token string, terms Terms) (reply, error) {
 	r, err := m.begin(ctx, key, token, terms)
 	if err != nil || r.status != statusOK {
 		return r, err
@@ -75,8 +75,8 @@ func (q *quorum) beginAt(ctx context.Context, member int, key, token string, ter
 	return r, nil
 }
 
-// granted sums up the grants of a majority. Every two majorities have a member in common: that is how
-// a holder learns of the one before.
+// granted sums up the grants of a majority. Every two majorities have a member in common: that is
+// how a holder learns of the one before.
 func granted(votes tally) (claim Claim, fences []int64) {
 	fences = make([]int64, len(votes))
 	for i, v := range votes {
@@ -93,8 +93,8 @@ func granted(votes tally) (claim Claim, fences []int64) {
 	return claim, fences
 }
 
-// undoAll gives back whatever an acquiring that failed may have been granted, now or later. It waits
-// for members that have just answered, so that a caller who tries again doesn't meet himself.
+// undoAll gives back whatever an acquiring that failed may have been granted, now or later. It
+// waits for members that have just answered, so that a caller who tries again doesn't meet himself.
 func undoAll(b *ballot, undo func(member int, v vote)) {
 	var wg sync.WaitGroup
 	for i, v := range b.settle(undo) {

@@ -17,8 +17,8 @@ func (q *quorum) refusal(ctx context.Context, key string, votes tally) error {
 	return q.obstacle(ctx, key, votes)
 }
 
-// obstacle says what stands in the way of a majority, which has answered: a holder, or rivals without
-// whom we would have it; else an abandoned claim, else a value.
+// obstacle says what stands in the way of a majority, which has answered: a holder, or rivals
+// without whom we would have it; else an abandoned claim, else a value.
 func (q *quorum) obstacle(ctx context.Context, key string, votes tally) error {
 	if e := heldBy(votes); e != nil {
 		return e

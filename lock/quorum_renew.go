@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A quorumRenewal renews leases at all members, each with pipelines of its own. A lease is extended or
-// lost as soon as a majority has said so: a minority may be slower than the rest.
+// A quorumRenewal renews leases at all members, each with pipelines of its own. A lease is extended
+// or lost as soon as a majority has said so: a minority may be slower than the rest.
 type quorumRenewal struct {
 	quorum *quorum
 	due    []*grant
@@ -120,7 +120,8 @@ func (r *quorumRenewal) vote(member, i int, a answer) (_ decision, votes tally, 
 	return *d, votes, d.decided
 }
 
-// renewal is that of a lease of which a majority has decided. Redsync counts the votes that there are.
+// renewal is that of a lease of which a majority has decided. Redsync counts the votes that there
+// are.
 func (d decision) renewal(g *grant, votes tally) renewal {
 	if !d.extended {
 		return renewal{foreign: true, err: votes.undecided()}

@@ -49,8 +49,8 @@ func startRedis(t testing.TB) (addr string, admin *redis.Client) {
 	return addr, admin
 }
 
-// A user who may subscribe and not publish is one whose waiters ask; one who may do both has waiters who
-// are told.
+// A user who may subscribe and not publish is one whose waiters ask; one who may do both has
+// waiters who are told.
 func TestWaitersUnderAnACL(t *testing.T) {
 	addr, admin := startRedis(t)
 	info, err := admin.Info(t.Context(), "server").Result()

@@ -49,7 +49,8 @@ func parseReply(v any) (reply, error) {
 	return reply{}, fmt.Errorf("unexpected reply of type %T", v)
 }
 
-// parseFound reads what a script found under the key, as function found in script/claim.lua says it.
+// parseFound reads what a script found under the key, as function found in script/claim.lua says
+// it.
 func parseFound(v []any) (r reply, ok bool) {
 	if len(v) < 2 {
 		return reply{}, false

@@ -46,8 +46,8 @@ func TestParseReplyRefusesNonsense(t *testing.T) {
 	}
 }
 
-// Whatever Redis answers, reading it doesn't panic, and what is accepted is one of the replies that the
-// scripts' headers define.
+// Whatever Redis answers, reading it doesn't panic, and what is accepted is one of the replies that
+// the scripts' headers define.
 func FuzzParseReply(f *testing.F) {
 	for _, s := range []string{plain, "R x", "", "L1 "} {
 		for n := range int64(9) {

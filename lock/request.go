@@ -51,12 +51,16 @@ type limits struct {
 }
 
 func newLimits(cfg Config, inline int64) limits {
-	return limits{lease: cfg.TTL.Milliseconds(), remember: cfg.Remember.Milliseconds(), inline: inline}
+	return limits{
+		lease:    cfg.TTL.Milliseconds(),
+		remember: cfg.Remember.Milliseconds(),
+		inline:   inline,
+	}
 }
 
 func (l limits) begin(caller context.Context, key, token string, terms Terms) request {
-	fingerprint := claimed(terms.Fingerprint)
-	r := beginScript.request(key, token, l.lease, l.remember, fingerprint, flag(!terms.LeaveAbandoned), l.inline)
+	r := beginScript.request(key, token, l.lease, l.remember,
+		claimed(terms.Fingerprint), flag(!terms.LeaveAbandoned), l.inline)
 	r.caller = caller
 	return r
 }

@@ -28,7 +28,9 @@ func (s *server) primary(ctx context.Context, key string) (redis.UniversalClient
 	if s.honorsContext {
 		node, err = s.cluster.MasterForKey(ctx, key)
 	} else { // it may ask for the topology
-		node, err = withDeadline(ctx, func() (*redis.Client, error) { return s.cluster.MasterForKey(ctx, key) }, func(*redis.Client) {})
+		node, err = withDeadline(ctx, func() (*redis.Client, error) {
+			return s.cluster.MasterForKey(ctx, key)
+		}, func(*redis.Client) {})
 	}
 	if err != nil {
 		return nil, err // not a nil *redis.Client, which is another nil
@@ -52,12 +54,14 @@ func (s *server) redirected(ctx context.Context, err error) (to destination, ok 
 	return destination{}, false
 }
 
-// peer is the client of the node that a redirect names, or nil if the cluster lists no such primary.
+// peer is the client of the node that a redirect names, or nil if the cluster lists no such
+// primary.
 func (s *server) peer(ctx context.Context, addr string) redis.UniversalClient {
 	if node, known := s.peers.Load(addr); known {
 		return node.(redis.UniversalClient)
 	}
-	_ = s.cluster.ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error { // reloads the topology
+	// It reloads the topology.
+	_ = s.cluster.ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error {
 		s.peers.Store(c.Options().Addr, c)
 		return nil
 	})
@@ -79,7 +83,8 @@ func (s *server) fault(err error) error {
 	if err == nil {
 		return nil
 	}
-	if _, isReply := errors.AsType[redis.Error](err); isReply && strings.Contains(err.Error(), "WRONGTYPE") {
+	_, isReply := errors.AsType[redis.Error](err)
+	if isReply && strings.Contains(err.Error(), "WRONGTYPE") {
 		return ErrCorrupt
 	}
 	s.reload(err)

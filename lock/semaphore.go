@@ -43,10 +43,12 @@ func newSemaphores() semaphores {
 	return semaphores{byAddr: map[string]*semaphore{}, most: manyNodes}
 }
 
-// acquire waits for a slot of a node until the deadline of ctx, or until gone is closed. The semaphore
-// that it returns is for release. The error is an ErrUnavailable that says that the pool is full,
-// unless it was the caller who went.
-func (s *semaphores) acquire(ctx context.Context, node redis.UniversalClient, urgent bool, gone <-chan struct{}) (*semaphore, error) {
+// acquire waits for a slot of a node until the deadline of ctx, or until gone is closed. The
+// semaphore that it returns is for release. The error is an ErrUnavailable that says that the pool
+// is full, unless it was the caller who went.
+func (s *semaphores) acquire(
+	ctx context.Context, node redis.UniversalClient, urgent bool, gone <-chan struct{},
+) (*semaphore, error) {
 	client, ok := node.(*redis.Client)
 	if !ok {
 		return nil, nil // of another kind, whose connections we know nothing of
@@ -86,7 +88,8 @@ func (s *semaphores) acquire(ctx context.Context, node redis.UniversalClient, ur
 		return sem, nil
 	case <-gone:
 	case <-over:
-		err = fmt.Errorf("%w: %w: %w (%d connections)", ErrUnavailable, errUnsent, redis.ErrPoolTimeout, size)
+		err = fmt.Errorf("%w: %w: %w (%d connections)",
+			ErrUnavailable, errUnsent, redis.ErrPoolTimeout, size)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,8 +123,8 @@ func (s *semaphores) pass(sem *semaphore) {
 	sem.taken--
 }
 
-// add makes the semaphore of a node. Nodes come and go with their addresses, so once in a while those
-// that are idle are dropped. The caller holds mu.
+// add makes the semaphore of a node. Nodes come and go with their addresses, so once in a while
+// those that are idle are dropped. The caller holds mu.
 func (s *semaphores) add(addr string) *semaphore {
 	if len(s.byAddr) >= s.most {
 		for addr, sem := range s.byAddr {

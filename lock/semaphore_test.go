@@ -64,7 +64,8 @@ func TestSlotsInTheirOrder(t *testing.T) {
 	})
 }
 
-// Nodes come and go with their addresses: those that are gone are forgotten, those that are busy aren't.
+// Nodes come and go with their addresses: those that are gone are forgotten, those that are busy
+// aren't.
 func TestSemaphoresOfNodesThatAreGoneAreForgotten(t *testing.T) {
 	slots := newSemaphores()
 	var busy *semaphore

@@ -22,7 +22,7 @@ type server struct {
 	limits        limits
 	acked         *acked // nil: no replica is asked
 	semaphores    semaphores
-	peers         sync.Map     // address → *redis.Client: the cluster's nodes that redirects have named
+	peers         sync.Map     // address → *redis.Client: the cluster's nodes, for redirects
 	reloaded      atomic.Int64 // when the cluster's topology was last reloaded, Unix nanoseconds
 }
 
@@ -53,8 +53,9 @@ func newServer(client redis.UniversalClient, cfg Config) (*server, error) {
 			inline = cfg.MaxValue
 		}
 	case *redis.Ring:
-		return nil, errors.New("lock: client: got a *redis.Ring, want a *redis.Client or *redis.ClusterClient: " +
-			"a ring moves keys to other servers as servers come and go, and a moved key is a forgotten one")
+		return nil, errors.New("lock: client: got a *redis.Ring, want a *redis.Client or " +
+			"*redis.ClusterClient: a ring moves keys to other servers as servers come and go, " +
+			"and a moved key is a forgotten one")
 	default:
 		s.client = &otherClient{client}
 	}
@@ -76,8 +77,8 @@ func (s *server) bounded(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Timeout)
 }
 
-// run sends a script and waits for its reply until ctx ends. A grant that comes after that is handed
-// back: nobody will use it.
+// run sends a script and waits for its reply until ctx ends. A grant that comes after that is
+// handed back: nobody will use it.
 func (s *server) run(ctx context.Context, req request) (reply, error) {
 	// The slot is waited for outside of withDeadline, so that a script that never had one is known
 	// to be unsent.
@@ -99,9 +100,11 @@ func (s *server) run(ctx context.Context, req request) (reply, error) {
 	})
 }
 
-// acquireSlot waits for a slot at the key's node. Only for begin there is a caller: nobody begins for
-// one who has gone. What has been begun is carried through, whoever has gone, and goes first.
-func (s *server) acquireSlot(ctx context.Context, key string, caller context.Context) (*semaphore, error) {
+// acquireSlot waits for a slot at the key's node. Only for begin there is a caller: nobody begins
+// for one who has gone. What has been begun is carried through, whoever has gone, and goes first.
+func (s *server) acquireSlot(
+	ctx context.Context, key string, caller context.Context,
+) (*semaphore, error) {
 	node, err := s.primary(ctx, key)
 	if err != nil {
 		return nil, nil // sending finds the same fault, and is better at describing it
@@ -132,8 +135,9 @@ func (s *server) send(ctx context.Context, req request) (reply, error) {
 }
 
 // get fetches a whole value, of which a script has said that it is no longer than Config.MaxValue.
-// (One that is replaced by a longer one between the two is fetched, too. GETRANGE would not do that,
-// but ask more of an ACL than GET; who can write to Redis at will can keep it busy in simpler ways.)
+// (One that is replaced by a longer one between the two is fetched, too. GETRANGE would not do
+// that, but ask more of an ACL than GET; who can write to Redis at will can keep it busy in simpler
+// ways.)
 func (s *server) get(ctx context.Context, key string) (value string, found bool, err error) {
 	slot, err := s.acquireSlot(ctx, key, nil)
 	if err != nil {
@@ -166,8 +170,8 @@ func (s *server) result(cmd *redis.Cmd, err error) (reply, error) {
 	return r, nil
 }
 
-// withDeadline runs f, but not past the end of ctx: go-redis without ContextTimeoutEnabled waits for
-// a hung server until its own ReadTimeout, retry after retry. A result that comes later goes to
+// withDeadline runs f, but not past the end of ctx: go-redis without ContextTimeoutEnabled waits
+// for a hung server until its own ReadTimeout, retry after retry. A result that comes later goes to
 // late: the channel has no buffer, so each result is handed to exactly one of the two.
 func withDeadline[T any](ctx context.Context, f func() (T, error), late func(T)) (T, error) {
 	type result struct {

@@ -20,8 +20,8 @@ var (
 	errExpiresFast = fmt.Errorf("%w: the value expires faster than it can be read", ErrUnavailable)
 )
 
-// begin asks again for a key whose value was too long to come along, and has expired by the time that
-// it is fetched. Thrice is generous for something that takes a retention time to happen once.
+// begin asks again for a key whose value was too long to come along, and has expired by the time
+// that it is fetched. Thrice is generous for something that takes a retention time to happen once.
 func (s *single) begin(ctx context.Context, key string, terms Terms) (*grant, error) {
 	expired := false // a value was found that has expired since
 	for range 3 {
@@ -53,7 +53,9 @@ func (s *single) begin(ctx context.Context, key string, terms Terms) (*grant, er
 }
 
 // take makes a grant of what begin has replied, or hands it back.
-func (s *single) take(ctx context.Context, key, token string, asked time.Time, r reply) (*grant, error) {
+func (s *single) take(
+	ctx context.Context, key, token string, asked time.Time, r reply,
+) (*grant, error) {
 	if short := s.server.unconfirmed(r); short != nil {
 		s.server.handBack(ctx, key, token)
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, short)
@@ -106,7 +108,9 @@ func renewed(g *grant, a answer) renewal {
 	return renewal{until: validUntil(g.mutex, a.asked)}
 }
 
-func (s *single) commit(ctx context.Context, g *grant, value []byte, retention time.Duration) (Stored, error) {
+func (s *single) commit(
+	ctx context.Context, g *grant, value []byte, retention time.Duration,
+) (Stored, error) {
 	ctx, cancel := s.server.bounded(ctx)
 	defer cancel()
 	g.openCommits.Add(1)

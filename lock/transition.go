@@ -9,8 +9,8 @@ import (
 
 // What becomes of a claim on one server. Each transition is one script.
 
-// begin asks for a key once. The end of caller doesn't cut it short, but nothing is sent any more for
-// a caller who has gone.
+// begin asks for a key once. The end of caller doesn't cut it short, but nothing is sent any more
+// for a caller who has gone.
 func (s *server) begin(caller context.Context, key, token string, terms Terms) (reply, error) {
 	ctx, cancel := s.bounded(caller)
 	defer cancel()
@@ -24,8 +24,9 @@ type ending struct {
 	before bool // the holder has ended it before, by a command that may have arrived
 }
 
-// end runs release or abandon. If it finds the key another's, the lease was lost, unless the command
-// was sent before: then the first sending, whose reply was lost, may have freed the key for the other.
+// end runs release or abandon. If it finds the key another's, the lease was lost, unless the
+// command was sent before: then the first sending, whose reply was lost, may have freed the key for
+// the other.
 func (s *server) end(ctx context.Context, key, token string, how ending) (reply, error) {
 	req := s.limits.end(how.script, key, token)
 	r, err := s.run(ctx, req)

@@ -25,8 +25,8 @@ type groupID struct {
 	leaveAbandoned   bool
 }
 
-// A group asks as one: its leader, who came first, asks for all, so that a commit costs a machine one
-// round trip, and not one for each who waits for it. All but notice are guarded by waiters.mu.
+// A group asks as one: its leader, who came first, asks for all, so that a commit costs a machine
+// one round trip, and not one for each who waits for it. All but notice are guarded by waiters.mu.
 type group struct {
 	size   int           // with those who have been told, and are about to leave
 	queue  []*waiter     // who wait, in the order in which they came; the first one leads

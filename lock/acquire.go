@@ -9,14 +9,15 @@ import (
 	"github.com/reprise-go/reprise/internal/jitter"
 )
 
-// Acquire waits for key until ctx ends, or for terms.Wait. It returns as TryAcquire does, but while
-// another holder of the same fingerprint holds the key it waits: woken by that holder's commit,
-// release or abandon where Redis has sharded channels (7.0 and later) that can be published on, and
-// otherwise asking again after 10 ms, then ever more rarely up to every 250 ms, and whenever the
-// holder's lease would run out. Who is to be woken asks, too, after 1 s, then ever more rarely up
-// to every 5 s: the holder may lack the right to publish, and a message may get lost. Waiters for a
-// quorum lock always ask. Of all in a process who wait for the same thing, the one who came first
-// asks for all.
+// Acquire returns what TryAcquire does, but it waits while another holder of the same fingerprint
+// holds the key, until ctx ends, or for terms.Wait.
+//
+// Where Redis has sharded channels (7.0 and later) that can be published on, the holder's commit,
+// release or abandon wakes those who wait. Otherwise they ask again after 10 ms, then ever more
+// rarely, up to every 250 ms, and when the holder's lease would run out. Those who are to be woken
+// ask all the same, after 1 s and then ever more rarely, up to every 5 s: the holder may lack the
+// right to publish, and a message may get lost. Waiters for a quorum lock always ask. All in a
+// process who wait for the same thing are a group, for which the one who came first asks.
 //
 // A holder of another fingerprint is not waited for: what it leaves behind is not for us. Nor does
 // anybody wait beyond Config.MaxWaiters or MaxWaitersPerScope, or after StopWaiting.
@@ -30,7 +31,7 @@ func (l *Locker) Acquire(ctx context.Context, key string, terms Terms) (*Lease, 
 		return lease, err
 	}
 	if ctx.Err() != nil {
-		return nil, gaveUp(ctx, last) // a caller who has gone is nobody to subscribe for
+		return nil, gaveUp(ctx, last) // no need to subscribe for a caller who has gone
 	}
 	m, ok := l.waiters.join(key, terms, l.cfg)
 	if !ok {
@@ -91,7 +92,7 @@ func (l *Locker) acquireForAll(
 			return lease, nil
 		case held != nil:
 			last = held
-			m.found(held)
+			m.noteHolder(held)
 		case errors.Is(err, ErrUnavailable):
 			err = fmt.Errorf("%w: %w", err, last)
 			m.tell(err, upTo)
@@ -106,7 +107,7 @@ func (l *Locker) acquireForAll(
 	return nil, gaveUp(ctx, last)
 }
 
-// gaveUp is what there is to say when a wait is over.
+// gaveUp is the error of a wait that is over.
 func gaveUp(ctx context.Context, last *HeldError) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", failed("acquire", context.Cause(ctx)), last)

@@ -51,7 +51,7 @@ func (l *Locker) Check(ctx context.Context, prefix string) error {
 	for i, p := range probes {
 		wg.Go(func() {
 			p.run(ctx)
-			found[i] = p.found.close()
+			found[i] = p.findings.close()
 		})
 	}
 	wg.Wait()
@@ -75,18 +75,18 @@ func verdict(cfg Config, findings []*SettingError) error {
 
 // clientFindings are what can be known of a client without contacting Redis.
 func clientFindings(client redis.UniversalClient) (all []*SettingError) {
-	amiss := func(is bool, setting, got, want, cure string) {
+	reportIf := func(is bool, setting, got, want, cure string) {
 		if is {
 			all = append(all, &SettingError{Setting: setting, Where: "client", Got: got, Want: want, Cure: cure})
 		}
 	}
 	unverified := func(c *tls.Config) {
-		amiss(c != nil && c.InsecureSkipVerify && c.VerifyConnection == nil && c.VerifyPeerCertificate == nil,
+		reportIf(c != nil && c.InsecureSkipVerify && c.VerifyConnection == nil && c.VerifyPeerCertificate == nil,
 			"InsecureSkipVerify", "true", "false",
 			"whoever is on the way can pose as Redis, and read and write all records; name the authority of its certificate instead (ca_file in the URL, RootCAs in the options)")
 	}
 	honorsContext := func(on bool) {
-		amiss(!on, "ContextTimeoutEnabled", "false", "true",
+		reportIf(!on, "ContextTimeoutEnabled", "false", "true",
 			"a command to a server that hangs keeps its connection until ReadTimeout; set it in the client's options")
 	}
 	switch c := client.(type) {
@@ -97,9 +97,9 @@ func clientFindings(client redis.UniversalClient) (all []*SettingError) {
 		o := c.Options()
 		honorsContext(o.ContextTimeoutEnabled)
 		unverified(o.TLSConfig)
-		amiss(!o.DisableRoutingPolicies, "DisableRoutingPolicies", "false", "true",
+		reportIf(!o.DisableRoutingPolicies, "DisableRoutingPolicies", "false", "true",
 			"a client's first command asks any three nodes for their command table, and waits 5 s for those that hang; set it in the client's options")
-		amiss(replicaReads(o), "ReadOnly, RouteByLatency, RouteRandomly", "true", "false",
+		reportIf(replicaReads(o), "ReadOnly, RouteByLatency, RouteRandomly", "true", "false",
 			"a replica lags behind, so long records come through a script instead, at twice the time; give reprise a client of its own without them")
 	}
 	return all

@@ -46,8 +46,8 @@ const maxFingerprint = 128
 
 const noFingerprint = "-"
 
-// claimed is a fingerprint as a claim has it.
-func claimed(fingerprint string) string {
+// inClaim is a fingerprint as a claim has it.
+func inClaim(fingerprint string) string {
 	if fingerprint == "" {
 		return noFingerprint
 	}

@@ -12,7 +12,7 @@ type findings struct {
 	closed bool
 }
 
-// add notes a finding, unless the same setting of the same node has been found amiss already.
+// add notes a finding, unless the same setting of the same node has been reported already.
 func (f *findings) add(found ...*SettingError) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -17,7 +17,7 @@ type Lease struct {
 	cancel  context.CancelCauseFunc
 
 	// Guarded by the renewer's mutex, under which grant.state is written, too.
-	given   bool      // its holder has ended it: by Commit, Release or Abandon
+	given   bool      // its holder has given it back: by Commit, Release or Abandon
 	until   time.Time // the lease counts as lost from here on, on the monotonic or the wall clock
 	holdEnd time.Time // no renewal from here on; zero when the context has ended for it
 	lastEnd time.Time // no renewal lets the key be held any longer
@@ -91,10 +91,9 @@ func (l *Lease) Owner() string { return l.grant.claim.Owner }
 func (l *Lease) State() State { return State(l.grant.state.Load()) }
 
 // Commit ends the lease by putting value under the key for retention (at least 1 ms), if the key
-// is still ours, or nobody's. The value must not be empty, nor longer than
-// Config.MaxValue, not begin with the letter L, and be
-// different for every lease (by containing Owner, say), so that a commit whose reply was lost can
-// be told from another's.
+// is still ours, or nobody's. The value must not be empty, nor longer than Config.MaxValue, and not
+// begin with the letter L. It must differ from lease to lease (by containing Owner, say), so that a
+// commit whose reply was lost can be told from another's.
 //
 // In acked mode, an *UnconfirmedError beside a Stored says that the value is stored and that too
 // few replicas have confirmed it; Commit may be called again to ask them again.
@@ -154,11 +153,12 @@ func (l *Lease) giveUp(op string, ctx context.Context, sc *script) error {
 	// Renewal ends first: a key that is given up must not be held by an answer that got lost.
 	lost, before := l.letGo()
 	err := l.renewer.store.end(ctx, l.grant, ending{script: sc, lost: lost, before: before})
-	if errors.Is(err, ErrLost) {
+	switch {
+	case errors.Is(err, ErrLost):
 		l.foundForeign()
-	} else if lost && err == nil {
+	case lost && err == nil:
 		err = ErrLost
-	} else if lost {
+	case lost:
 		err = fmt.Errorf("%w: %w", ErrLost, err)
 	}
 	if err != nil {
@@ -187,9 +187,8 @@ func (l *Lease) stop(s State) {
 	l.cancel(context.Canceled)
 }
 
-// letGo is finish for a holder who gives the lease up. It says whether the lease was lost by then,
-// which it stays, and whether it has been given up, or committed, before, as far as anybody can
-// know.
+// letGo is finish for a holder who gives the lease back. A lease that was lost by then stays lost.
+// before: a command has been sent already that gives it back, and may have arrived.
 func (l *Lease) letGo() (lost, before bool) {
 	r := l.renewer
 	r.mu.Lock()

@@ -14,63 +14,63 @@ type probe struct {
 	cfg      Config
 	prefix   string
 	channels bool // waiters will listen
-	found    findings
+	findings findings
 }
 
 // run returns when all is known, or at the end of ctx.
 func (p *probe) run(ctx context.Context) {
-	all := func() (struct{}, error) { p.servers(ctx); return struct{}{}, nil }
+	all := func() (struct{}, error) { p.tryNodes(ctx); return struct{}{}, nil }
 	if p.server.honorsContext {
 		_, _ = all()
 		return
 	}
 	if _, err := withDeadline(ctx, all, func(struct{}) {}); err != nil {
-		p.amiss("Timeout", "server", err.Error(), "an answer",
+		p.report("Timeout", "server", err.Error(), "an answer",
 			"not all of it could be checked in time; see that it is up, or raise Timeout")
 	}
 }
 
-func (p *probe) amiss(setting, where, got, want, cure string) {
-	p.found.add(&SettingError{Setting: setting, Where: where, Got: got, Want: want, Cure: cure})
+func (p *probe) report(setting, where, got, want, cure string) {
+	p.findings.add(&SettingError{Setting: setting, Where: where, Got: got, Want: want, Cure: cure})
 }
 
-func (p *probe) servers(ctx context.Context) {
+func (p *probe) tryNodes(ctx context.Context) {
 	if p.server.cluster == nil {
 		where := "Redis"
 		if c, ok := p.server.client.(*redis.Client); ok {
 			where = c.Options().Addr
 		}
-		p.node(ctx, p.server.client, where)
+		p.tryNode(ctx, p.server.client, where)
 		return
 	}
 	err := p.server.cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
-		p.node(ctx, c, c.Options().Addr)
+		p.tryNode(ctx, c, c.Options().Addr)
 		return nil
 	})
 	if err == nil {
 		return
 	}
 	const slots = "cluster|slots"
-	name, cure := forbidden(err, slots), "its settings could not be checked; see that it is up"
+	name, cure := forbiddenCommand(err, slots), "its settings could not be checked; see that it is up"
 	switch {
 	case name != slots:
-		p.barred(name, "cluster", err)
+		p.reportNoConnection(name, "cluster", err)
 		return
-	case refusal(err):
-		cure = "no node of the cluster can be found without it; " + allowed(slots)
+	case isForbidden(err):
+		cure = "no node of the cluster can be found without it; " + allowCommand(slots)
 	case strings.Contains(err.Error(), "cluster support disabled"):
 		cure = "this is no cluster; use a client for one server (leave ?cluster=true out of the URL, or redis.NewClient)"
 	}
-	p.amiss("CLUSTER SLOTS", "cluster", err.Error(), "an answer", cure)
+	p.report("CLUSTER SLOTS", "cluster", err.Error(), "an answer", cure)
 }
 
-// barred finds amiss what opening a connection takes.
-func (p *probe) barred(name, where string, err error) {
-	p.amiss(strings.ToUpper(name), where, err.Error(), "it allowed", "no connection can be made; "+allowed(name))
+// reportNoConnection reports that a command is refused without which no connection opens.
+func (p *probe) reportNoConnection(name, where string, err error) {
+	p.report(strings.ToUpper(name), where, err.Error(), "it allowed", "no connection can be made; "+allowCommand(name))
 }
 
-// node probes one primary.
-func (p *probe) node(ctx context.Context, c redis.UniversalClient, where string) {
+// tryNode probes one primary.
+func (p *probe) tryNode(ctx context.Context, c redis.UniversalClient, where string) {
 	text, err := c.Info(ctx).Result()
 	fit, channels := true, p.channels
 	switch {
@@ -78,15 +78,15 @@ func (p *probe) node(ctx context.Context, c redis.UniversalClient, where string)
 		info := parseInfo(text)
 		var found []*SettingError
 		found, fit = nodeFindings(where, info, p.cfg, p.server.cluster != nil)
-		p.found.add(found...)
+		p.findings.add(found...)
 		channels = channels && major(info) >= oldest // else that has been found already
-	case forbidden(err, "info") != "info":
-		p.barred(forbidden(err, "info"), where, err)
+	case forbiddenCommand(err, "info") != "info":
+		p.reportNoConnection(forbiddenCommand(err, "info"), where, err)
 		return
-	case refusal(err):
-		p.amiss("INFO", where, err.Error(), "an answer", "its settings could not be checked; "+allowed("info"))
+	case isForbidden(err):
+		p.report("INFO", where, err.Error(), "an answer", "its settings could not be checked; "+allowCommand("info"))
 	default:
-		p.amiss("INFO", where, err.Error(), "an answer", "its settings could not be checked; see that it is up, and who may connect")
+		p.report("INFO", where, err.Error(), "an answer", "its settings could not be checked; see that it is up, and who may connect")
 		return
 	}
 	if !fit {
@@ -102,7 +102,7 @@ func (p *probe) node(ctx context.Context, c redis.UniversalClient, where string)
 		if key, next = p.keyAt(ctx, c, name, next); key == "" {
 			return // of all keys with that prefix it serves none
 		}
-		if tried = p.commands(ctx, c, where, key, channels); tried != elsewhere {
+		if tried = p.tryCommands(ctx, c, where, key, channels); tried != elsewhere {
 			break
 		}
 	}
@@ -116,7 +116,7 @@ func (p *probe) node(ctx context.Context, c redis.UniversalClient, where string)
 			return
 		}
 	}
-	p.request(ctx, c, where, key, tried != someRefused, channels)
+	p.tryScripts(ctx, c, where, key, tried != someRefused, channels)
 }
 
 // keyAt finds a name that the node serves, beginning at a number, and returns the number after it.

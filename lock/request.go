@@ -44,51 +44,52 @@ func (r request) eval(ctx context.Context) *redis.Cmd {
 	return r.evalsha(ctx)
 }
 
-// limits are the arguments that come from the configuration. They are boxed once.
-type limits struct {
+// requests builds the requests to one server. It has those arguments that come from the
+// configuration, boxed once.
+type requests struct {
 	lease, remember any // ms
 	inline          any // bytes
 }
 
-func newLimits(cfg Config, inline int64) limits {
-	return limits{
+func newRequests(cfg Config, inline int64) requests {
+	return requests{
 		lease:    cfg.TTL.Milliseconds(),
 		remember: cfg.Remember.Milliseconds(),
 		inline:   inline,
 	}
 }
 
-func (l limits) begin(caller context.Context, key, token string, terms Terms) request {
-	r := beginScript.request(key, token, l.lease, l.remember,
-		claimed(terms.Fingerprint), flag(!terms.LeaveAbandoned), l.inline)
+func (q requests) begin(caller context.Context, key, token string, terms Terms) request {
+	r := beginScript.request(key, token, q.lease, q.remember,
+		inClaim(terms.Fingerprint), flag(!terms.LeaveAbandoned), q.inline)
 	r.caller = caller
 	return r
 }
 
-func (l limits) renew(key, token string, lease time.Duration) request {
-	return renewScript.request(key, token, lease.Milliseconds(), l.remember)
+func (q requests) renew(key, token string, lease time.Duration) request {
+	return renewScript.request(key, token, lease.Milliseconds(), q.remember)
 }
 
-func (l limits) commit(key, token string, value []byte, retention time.Duration) request {
-	return commitScript.request(key, token, value, retention.Milliseconds(), l.inline)
+func (q requests) commit(key, token string, value []byte, retention time.Duration) request {
+	return commitScript.request(key, token, value, retention.Milliseconds(), q.inline)
 }
 
 // end is release or abandon by a holder, whose sendings are counted.
-func (l limits) end(sc *script, key, token string) request {
-	r := sc.request(key, token, l.inline, l.remember)
+func (q requests) end(sc *script, key, token string) request {
+	r := sc.request(key, token, q.inline, q.remember)
 	r.sent = &sendings{token: token}
 	r.args[tokenAt] = r.sent
 	return r
 }
 
 // handBack is the release of a claim that nobody has worked under.
-func (l limits) handBack(key, token string) request {
-	return releaseScript.request(key, token, l.inline, l.remember, flag(true))
+func (q requests) handBack(key, token string) request {
+	return releaseScript.request(key, token, q.inline, q.remember, flag(true))
 }
 
-func (l limits) regain(key string, c Claim, fence int64, lease time.Duration) request {
-	return regainScript.request(key, c.Owner, lease.Milliseconds(), l.remember,
-		claimed(c.Fingerprint), c.Attempt, fence)
+func (q requests) regain(key string, c Claim, fence int64, lease time.Duration) request {
+	return regainScript.request(key, c.Owner, lease.Milliseconds(), q.remember,
+		inClaim(c.Fingerprint), c.Attempt, fence)
 }
 
 // flag is a yes or no as the scripts take it.

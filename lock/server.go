@@ -19,7 +19,7 @@ type server struct {
 	client        redis.UniversalClient
 	cluster       *redis.ClusterClient // nil for other clients
 	honorsContext bool                 // the client ends a command when its context does
-	limits        limits
+	requests      requests
 	acked         *acked // nil: no replica is asked
 	semaphores    semaphores
 	peers         sync.Map     // address → *redis.Client: the cluster's nodes, for redirects
@@ -59,7 +59,7 @@ func newServer(client redis.UniversalClient, cfg Config) (*server, error) {
 	default:
 		s.client = &otherClient{client}
 	}
-	s.limits = newLimits(cfg, inline)
+	s.requests = newRequests(cfg, inline)
 	var err error
 	if s.acked, err = newAcked(client, cfg); err != nil {
 		return nil, err

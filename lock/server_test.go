@@ -54,12 +54,12 @@ func TestLongValuesAreFetchedApartOnlyFromPrimaries(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if inline := l.store.(*single).server.limits.inline; inline != tc.want {
+			if inline := l.store.(*single).server.requests.inline; inline != tc.want {
 				t.Errorf("inline limit %v, want %d", inline, tc.want)
 			}
 			// Nor does a script bring what would not be fetched.
 			l, err = New(tc.client, Config{MaxValue: 2048})
-			if inline := l.store.(*single).server.limits.inline; err != nil || inline != int64(2048) {
+			if inline := l.store.(*single).server.requests.inline; err != nil || inline != int64(2048) {
 				t.Errorf("inline limit %v, %v, want MaxValue", inline, err)
 			}
 		})

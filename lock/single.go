@@ -114,7 +114,7 @@ func (s *single) commit(
 	ctx, cancel := s.server.bounded(ctx)
 	defer cancel()
 	g.openCommits.Add(1)
-	r, err := s.server.run(ctx, s.server.limits.commit(g.key, g.claim.Owner, value, retention))
+	r, err := s.server.run(ctx, s.server.requests.commit(g.key, g.claim.Owner, value, retention))
 	if err == nil || errors.Is(err, errUnsent) || errors.Is(err, ErrCorrupt) {
 		g.openCommits.Add(-1)
 	}

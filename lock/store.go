@@ -94,6 +94,6 @@ func (s *server) batch(sc *script, grants []*grant, build func(*grant) request) 
 // renewals are the renewals of many grants.
 func (s *server) renewals(due []*grant) *batch {
 	return s.batch(renewScript, due, func(g *grant) request {
-		return s.limits.renew(g.key, g.claim.Owner, g.length(s.cfg))
+		return s.requests.renew(g.key, g.claim.Owner, g.length(s.cfg))
 	})
 }

@@ -14,7 +14,7 @@ import (
 func (s *server) begin(caller context.Context, key, token string, terms Terms) (reply, error) {
 	ctx, cancel := s.bounded(caller)
 	defer cancel()
-	return s.run(ctx, s.limits.begin(caller, key, token, terms))
+	return s.run(ctx, s.requests.begin(caller, key, token, terms))
 }
 
 // An ending is a release or an abandon, and what its holder knows.
@@ -28,7 +28,7 @@ type ending struct {
 // command was sent before: then the first sending, whose reply was lost, may have freed the key for
 // the other.
 func (s *server) end(ctx context.Context, key, token string, how ending) (reply, error) {
-	req := s.limits.end(how.script, key, token)
+	req := s.requests.end(how.script, key, token)
 	r, err := s.run(ctx, req)
 	if err == nil && r.status != statusOK && !how.lost && (how.before || req.sent.several()) {
 		return reply{status: statusOK}, nil
@@ -41,7 +41,7 @@ func (s *server) end(ctx context.Context, key, token string, how ending) (reply,
 func (s *server) handBack(ctx context.Context, key, token string) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	_, _ = s.run(ctx, s.limits.handBack(key, token))
+	_, _ = s.run(ctx, s.requests.handBack(key, token))
 }
 
 // errorFor turns what a script found under the key into an error. It returns nil if the value was

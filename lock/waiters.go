@@ -131,8 +131,8 @@ func (m *waiter) notice(subscribe func(key string) *subscription) *subscription 
 	return g.notice
 }
 
-// found notes who holds the key, for those who give up.
-func (m *waiter) found(held *HeldError) {
+// noteHolder notes who holds the key, for those who give up.
+func (m *waiter) noteHolder(held *HeldError) {
 	m.all.mu.Lock()
 	defer m.all.mu.Unlock()
 	m.group.held = held

@@ -38,7 +38,7 @@ func mode(info map[string]string) string {
 
 // nodeFindings are what a node's INFO says. fit: it is worth trying what a request does.
 func nodeFindings(where string, info map[string]string, cfg Config, clustered bool) (all []*SettingError, fit bool) {
-	amiss := func(is bool, setting, got, want, cure string) {
+	reportIf := func(is bool, setting, got, want, cure string) {
 		if is {
 			if got == "" {
 				got = "nothing"
@@ -48,34 +48,34 @@ func nodeFindings(where string, info map[string]string, cfg Config, clustered bo
 	}
 	switch m := mode(info); {
 	case m == "sentinel":
-		amiss(true, "redis_mode", m, "a server of data",
+		reportIf(true, "redis_mode", m, "a server of data",
 			"this is a Sentinel, which holds no keys: connect through it to the primary (redis+sentinel://host:port/name, or redis.NewFailoverClient)")
 		return all, false // it has none of the other settings
 	case m == "cluster" && !clustered:
-		amiss(true, "redis_mode", m, "standalone, for this client",
+		reportIf(true, "redis_mode", m, "standalone, for this client",
 			"every key of another node is refused; use a client for clusters (?cluster=true in the URL, or redis.NewClusterClient)")
 	}
 
 	policy := info["maxmemory_policy"]
-	amiss(policy != "noeviction", "maxmemory-policy", policy, "noeviction",
+	reportIf(policy != "noeviction", "maxmemory-policy", policy, "noeviction",
 		"an evicted key is a forgotten one, and its request can run twice; CONFIG SET maxmemory-policy noeviction")
 
-	amiss(major(info) < oldest, "redis_version", info["redis_version"], "7.0 or later",
+	reportIf(major(info) < oldest, "redis_version", info["redis_version"], "7.0 or later",
 		"without sharded channels, those who wait for a key poll it; upgrade")
 
 	switch role := info["role"]; role {
 	case "master":
 	case "active-replica":
-		amiss(true, "role", role, "master",
+		reportIf(true, "role", role, "master",
 			"KeyDB's active replicas each grant the same key, and the last write wins; use one primary with plain replicas")
 	default:
-		amiss(true, "role", role, "master",
+		reportIf(true, "role", role, "master",
 			"a replica refuses writes; connect to the primary, or to the cluster, or through Sentinel")
 	}
 
 	replicas := info["connected_slaves"]
 	n, err := strconv.Atoi(replicas)
-	amiss(cfg.Acks > 0 && (err != nil || n < cfg.Acks), "replicas", replicas, fmt.Sprintf("%d, for Acks", cfg.Acks),
+	reportIf(cfg.Acks > 0 && (err != nil || n < cfg.Acks), "replicas", replicas, fmt.Sprintf("%d, for Acks", cfg.Acks),
 		"every new key is refused until so many confirm; add replicas, or lower Acks")
 	return all, info["role"] == "master" && (mode(info) != "cluster" || clustered)
 }

@@ -30,7 +30,7 @@ type command struct {
 	breaks   string
 }
 
-var always = []command{
+var requiredCommands = []command{
 	{name: "set", args: []any{"check", "PX", 60_000}, breaks: "every request is refused"},
 	{name: "get", breaks: "every request for a known key is refused"},
 	{name: "strlen", breaks: "every request is refused"},
@@ -42,27 +42,27 @@ var always = []command{
 }
 
 var (
-	publishing = command{name: "spublish", args: []any{"check"}, optional: true,
+	spublishCommand = command{name: "spublish", args: []any{"check"}, optional: true,
 		breaks: "those who wait for a key poll it"}
-	asking = command{name: "asking", keyless: true, optional: true,
+	askingCommand = command{name: "asking", keyless: true, optional: true,
 		breaks: "while a slot moves to another node, its new keys are refused"}
-	waiting = command{name: "wait", args: []any{0, 0}, keyless: true, optional: true,
+	waitCommand = command{name: "wait", args: []any{0, 0}, keyless: true, optional: true,
 		breaks: "every request is refused, as Acks can't be had"}
 )
 
-// commands tries each in one round trip to the node itself, and names those that it doesn't take.
-func (p *probe) commands(
+// tryCommands tries each in one round trip to the node itself, and names those that it doesn't take.
+func (p *probe) tryCommands(
 	ctx context.Context, c redis.UniversalClient, where, key string, channels bool,
 ) outcome {
-	list := slices.Clone(always)
+	list := slices.Clone(requiredCommands)
 	if channels {
-		list = append(list, publishing)
+		list = append(list, spublishCommand)
 	}
 	if p.cfg.Acks > 0 {
-		list = append(list, waiting)
+		list = append(list, waitCommand)
 	}
 	if p.server.cluster != nil {
-		list = append(list, asking) // the last: it concerns what comes after it
+		list = append(list, askingCommand) // the last: it concerns what comes after it
 	}
 	pipe := c.Pipeline()
 	cmds := make([]*redis.Cmd, len(list))
@@ -88,18 +88,18 @@ func (p *probe) commands(
 		case moved || ask || redis.IsTryAgainError(err):
 			return elsewhere
 		case !isReply:
-			p.amiss(upper, where, err.Error(), "an answer", cmd.breaks+"; see that it is up")
+			p.report(upper, where, err.Error(), "an answer", cmd.breaks+"; see that it is up")
 			return unanswered
-		case outside(err, "key"):
-			p.amiss("ACL", where, err.Error(), "a pattern for "+p.prefix+"*",
+		case isOutsideOf(err, "key"):
+			p.report("ACL", where, err.Error(), "a pattern for "+p.prefix+"*",
 				"every request is refused; allow its keys (ACL SETUSER <user> ~"+p.prefix+"*)")
-		case outside(err, "channel"):
-			p.amiss(upper, where, err.Error(), "it allowed",
+		case isOutsideOf(err, "channel"):
+			p.report(upper, where, err.Error(), "it allowed",
 				cmd.breaks+"; allow its channels (ACL SETUSER <user> &"+p.prefix+"*)")
-		case refusal(err):
-			p.amiss(upper, where, err.Error(), "it allowed", cmd.breaks+"; "+allowed(cmd.name))
+		case isForbidden(err):
+			p.report(upper, where, err.Error(), "it allowed", cmd.breaks+"; "+allowCommand(cmd.name))
 		default:
-			p.amiss(upper, where, err.Error(), "an answer", cmd.breaks+"; see to what it says")
+			p.report(upper, where, err.Error(), "an answer", cmd.breaks+"; see to what it says")
 		}
 		if !cmd.optional {
 			result = someRefused
@@ -108,14 +108,14 @@ func (p *probe) commands(
 	return result
 }
 
-// allowed is the cure for a command that is refused.
-func allowed(name string) string {
+// allowCommand is the cure for a command that is refused.
+func allowCommand(name string) string {
 	return fmt.Sprintf("allow it (ACL SETUSER <user> +%s), and don't rename it; docs/redis.md has the least ACL", name)
 }
 
-// refusal tells whether a command itself, and not one of a script's, is forbidden to the user, or
+// isForbidden tells whether a command itself, and not one of a script's, is forbidden to the user, or
 // unknown.
-func refusal(err error) bool {
+func isForbidden(err error) bool {
 	reply, ok := errors.AsType[redis.Error](err)
 	if !ok {
 		return false
@@ -125,16 +125,16 @@ func refusal(err error) bool {
 		strings.HasPrefix(text, "ERR unknown command")
 }
 
-// forbidden is the command that a refusal names, or else the one that was tried.
-func forbidden(err error, tried string) string {
-	if _, after, found := strings.Cut(err.Error(), "permissions to run the '"); found && refusal(err) {
+// forbiddenCommand is the command that a refusal names, or else the one that was tried.
+func forbiddenCommand(err error, tried string) string {
+	if _, after, found := strings.Cut(err.Error(), "permissions to run the '"); found && isForbidden(err) {
 		name, _, _ := strings.Cut(after, "'")
 		return name
 	}
 	return tried
 }
 
-// outside tells whether it is the key, or the channel, that an ACL forbids.
-func outside(err error, what string) bool {
-	return refusal(err) && strings.Contains(err.Error(), "access") && strings.Contains(err.Error(), what)
+// isOutsideOf tells whether it is the key, or the channel, that an ACL forbids.
+func isOutsideOf(err error, what string) bool {
+	return isForbidden(err) && strings.Contains(err.Error(), "access") && strings.Contains(err.Error(), what)
 }

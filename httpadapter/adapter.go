@@ -23,7 +23,7 @@ type Adapter struct {
 	shadow bool   // the engine only observes, and so do we
 	given  Config // to New
 	cfg    Config
-	filter *headerFilter
+	filter headerFilter
 	prints *fingerprinter
 	log    *ratelog.Log
 }
@@ -46,7 +46,7 @@ func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
 	given := cfg
 	cfg = cfg.WithDefaults()
 	cfg.OnFailure = cmp.Or(cfg.OnFailure, engine.Config().OnFailure)
-	filter, err := newHeaderFilter(cfg.AllowHeaders, cfg.DenyHeaders, markers(cfg.Dialect))
+	filter, err := newHeaderFilter(cfg.AllowHeaders, cfg.DenyHeaders, cfg.Dialect)
 	if err != nil {
 		return nil, fmt.Errorf("httpadapter: %w", err)
 	}

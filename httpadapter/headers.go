@@ -1,119 +1,39 @@
 package httpadapter
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/internal/field"
+	"github.com/reprise-go/reprise/internal/header"
 )
 
-// madeAnew are the response headers that no list can let into a record: they belong to one connection (RFC 9110
-// §7.6.1), or net/http makes them for each answer, where a stale Content-Length would cut the body short, or they tell
-// generated SDKs whether to send the request again, which of a stored answer is for the dialect to say.
-var madeAnew = slices.Concat(field.OfConnection, []string{"X-Should-Retry", "Stripe-Should-Retry", "Retry-After-Ms"})
-
-// notKept are the response headers that a record leaves out unless the allow list names them: they hold for one answer
-// at its time, to one caller, or on one way through the network. A trailing asterisk stands for any ending.
-var notKept = []string{
-	"Proxy-*", "Via", "Alt-Svc",
-	"Date", "Age", "Server-Timing",
-	"Retry-After", "RateLimit*", "X-RateLimit-*",
-	"Set-Cookie", "WWW-Authenticate", "Authentication-Info", "Clear-Site-Data",
-	"Traceparent", "Tracestate", "X-Request-Id", "Request-Id",
-	"Access-Control-*",
-}
-
 // HeadersLeftOut returns the response headers that records leave out, sorted; a trailing asterisk stands for any ending.
-// A handler's are in the first answer only, and a replay has its own or none. Config.AllowHeaders lets in all but those of
-// the connection, those that say whether to send the request again, and those by which the adapter marks its answers;
+// A handler's are in the first answer only, and a replay has its own or none. Config.AllowHeaders lets in all but those
+// of the connection, those that say whether to send the request again, and those by which the adapter marks its answers;
 // Config.DenyHeaders takes further names.
-func HeadersLeftOut() []string {
-	names := slices.Concat(madeAnew, notKept, markers(nil))
-	for i, name := range names {
-		names[i] = http.CanonicalHeaderKey(name)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
+func HeadersLeftOut() []string { return header.LeftOut(http.CanonicalHeaderKey, neverKept(nil)) }
 
-// markers are the headers by which the adapter says what an answer is, so that no record keeps them: Idempotency-Stored,
-// Idempotency-Shadow, and the marker of a replay in every dialect.
-func markers(inUse dialect.Dialect) []string {
-	names := append([]string{storedHeader, shadowHeader}, dialect.Markers()...)
-	if inUse != nil { // perhaps one of the operator's own
-		name, _ := inUse.Marker("")
-		names = append(names, name)
+// neverKept are the headers that no list can let into a record. Among them are the markers of every dialect and of inUse,
+// which is perhaps one of the operator's own, and may be nil: a record of a marked answer must not mark others.
+func neverKept(inUse dialect.Dialect) []string {
+	names := slices.Concat(header.Never, ownHeaders, dialect.Markers())
+	if inUse != nil {
+		marker, _ := inUse.Marker("")
+		names = append(names, marker)
 	}
 	return names
 }
 
-// A headerFilter decides which headers of an answer its record keeps. For one name, the first of these that has it
-// decides: madeAnew and the markers (out), allow (kept), deny and notKept (out); a name in none is kept. That allow goes
-// before deny makes deny "*" with an allow list mean "only these".
-type headerFilter struct {
-	names           map[string]rule // by canonical name
-	allowed, denied []string        // beginnings of canonical names
-}
+// A headerFilter takes from the headers of an answer those that its record keeps.
+type headerFilter struct{ *header.Filter }
 
-type rule uint8
-
-const (
-	ruleDeny rule = iota + 1
-	ruleAllow
-	ruleNever
-)
-
-// newHeaderFilter takes header names in any case, "X-Internal-*" standing for all that begin so. markers are the names
-// by which the dialects mark a replay: a record made of a marked answer must not mark others. The error tells all faults
-// at once.
-func newHeaderFilter(allow, deny, markers []string) (*headerFilter, error) {
-	f := &headerFilter{names: map[string]rule{}}
-	var faults []error
-	set := func(r rule, patterns []string) {
-		for _, pattern := range patterns {
-			// Canonical form changes a letter by what stands before it only, so a name's beginning has it too.
-			prefix, wild := strings.CutSuffix(pattern, "*")
-			name := http.CanonicalHeaderKey(prefix)
-			switch {
-			case pattern == "" || name != "" && !field.IsToken(name) || strings.Contains(prefix, "*"):
-				faults = append(faults, fmt.Errorf("%q: want a header name, or the beginning of one and an asterisk", pattern))
-			case wild && r == ruleAllow:
-				f.allowed = append(f.allowed, name)
-			case wild && slices.Contains(f.allowed, name):
-				faults = append(faults, fmt.Errorf("%q: is both allowed and denied", pattern))
-			case wild:
-				f.denied = append(f.denied, name)
-			case r == ruleAllow && f.names[name] == ruleNever:
-				faults = append(faults, fmt.Errorf("%q: can't be allowed, it is made anew for each answer", pattern))
-			case r == ruleDeny && f.names[name] == ruleAllow:
-				faults = append(faults, fmt.Errorf("%q: is both allowed and denied", pattern))
-			default:
-				f.names[name] = max(r, f.names[name])
-			}
-		}
-	}
-	set(ruleDeny, notKept)
-	set(ruleNever, slices.Concat(madeAnew, markers))
-	set(ruleAllow, allow)
-	set(ruleDeny, deny)
-	return f, errors.Join(faults...)
-}
-
-func (f *headerFilter) keeps(canonical string) bool {
-	begins := func(prefix string) bool { return strings.HasPrefix(canonical, prefix) }
-	switch f.names[canonical] {
-	case ruleNever:
-		return false
-	case ruleAllow:
-		return true
-	case ruleDeny:
-		return slices.ContainsFunc(f.allowed, begins)
-	}
-	return slices.ContainsFunc(f.allowed, begins) || !slices.ContainsFunc(f.denied, begins)
+// newHeaderFilter takes the lists of a Config. The error names all their faults at once.
+func newHeaderFilter(allow, deny []string, inUse dialect.Dialect) (headerFilter, error) {
+	f, err := header.NewFilter(http.CanonicalHeaderKey, neverKept(inUse), allow, deny)
+	return headerFilter{f}, err
 }
 
 // isField reports whether name and values make fields that can be sent (RFC 9110 §5.1 and §5.5). For a carriage return
@@ -131,9 +51,9 @@ func isField(name string, values []string) bool {
 }
 
 // keepsAll reports whether a record keeps h as it is.
-func (f *headerFilter) keepsAll(h http.Header) bool {
+func (f headerFilter) keepsAll(h http.Header) bool {
 	for name, vv := range h {
-		if !isField(name, vv) || !f.keeps(name) || http.CanonicalHeaderKey(name) != name {
+		if !isField(name, vv) || !f.Keeps(name) || http.CanonicalHeaderKey(name) != name {
 			return false
 		}
 	}
@@ -143,7 +63,7 @@ func (f *headerFilter) keepsAll(h http.Header) bool {
 // keep returns the headers of h that a record keeps, which is asked when it is written and when it is read: whoever can
 // write to Redis can write a record. It returns them under canonical names, or nil if there are none; h itself if it
 // keeps all. A name without values is kept too: it is how a handler tells net/http to add none of its own.
-func (f *headerFilter) keep(h http.Header) http.Header {
+func (f headerFilter) keep(h http.Header) http.Header {
 	switch {
 	case len(h) == 0:
 		return nil
@@ -160,7 +80,7 @@ func (f *headerFilter) keep(h http.Header) http.Header {
 		}
 		// What is no field name is not sent either (net/http skips it). That goes for trailers under
 		// http.TrailerPrefix, too, which are no headers.
-		if !isField(name, vv) || !f.keeps(canonical) {
+		if !isField(name, vv) || !f.Keeps(canonical) {
 			continue
 		}
 		if canonical != name {

@@ -11,11 +11,9 @@ import (
 	"github.com/reprise-go/reprise/dialect"
 )
 
-var testMarkers = markers(dialect.Problem{})
-
-func filter(t testing.TB, allow, deny []string) *headerFilter {
+func filter(t testing.TB, allow, deny []string) headerFilter {
 	t.Helper()
-	f, err := newHeaderFilter(allow, deny, testMarkers)
+	f, err := newHeaderFilter(allow, deny, dialect.Problem{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +151,7 @@ func TestKeepSharesNothing(t *testing.T) {
 }
 
 func TestHeaderFilterFaults(t *testing.T) {
-	_, err := newHeaderFilter([]string{"Content-Length", "idempotency-replayed", "ETag", "a b", "X-*"}, []string{"", "etag", "X-*", "*-a", "é*"}, testMarkers)
+	_, err := newHeaderFilter([]string{"Content-Length", "idempotency-replayed", "ETag", "a b", "X-*"}, []string{"", "etag", "X-*", "*-a", "é*"}, dialect.Problem{})
 	if err == nil {
 		t.Fatal("want an error")
 	}

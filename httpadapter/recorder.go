@@ -147,14 +147,6 @@ func (c *recorder) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{c}, src)
 }
 
-// storedHeader marks an answer that a retry will not get (false), or that a failover may forget
-// (unconfirmed).
-const storedHeader = "Idempotency-Stored"
-
-// shadowHeader says in shadow mode what would have been answered in place of this
-// answer: a replay.Outcome, or the code of an Outcome that comes before the engine is asked.
-const shadowHeader = "Idempotency-Shadow"
-
 // pass lets the client have what there is so far; next is what it gets after that.
 func (c *recorder) pass(next []byte) {
 	c.passing = true

@@ -53,6 +53,7 @@ var rooms = []room{
 	{name: "internal/fault", thirds: []string{goRedis}, beneath: ofGoRedis},
 	{name: "internal/field"},
 	{name: "internal/forged", environ: true, behind: []string{"cache"}},
+	{name: "internal/header"},
 	{name: "internal/intake"},
 	{name: "internal/jitter"},
 	{name: "internal/method"},

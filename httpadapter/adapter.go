@@ -7,11 +7,9 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/reprise-go/reprise/dialect"
-	"github.com/reprise-go/reprise/internal/field"
 	"github.com/reprise-go/reprise/internal/ratelog"
 	"github.com/reprise-go/reprise/replay"
 )
@@ -90,13 +88,13 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	}
 	x := &exchange{adapter: a, w: w, r: r, next: next}
 	var err error
-	x.key, x.header, err = readKey(r.Header, a.cfg.Headers, a.cfg.Syntax)
+	x.key, x.keyHeader, err = readKey(r.Header, a.cfg.Headers, a.cfg.Syntax)
 	if fault, ok := errors.AsType[*dialect.KeyError](err); ok {
 		if fault.Outcome == dialect.KeyMissing && !a.cfg.RequireKey {
 			next.ServeHTTP(w, r)
 			return
 		}
-		x.header = fault.Header
+		x.keyHeader = fault.Header
 		x.turnAway(fault.Outcome, fault.Want)
 		return
 	}
@@ -111,7 +109,7 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 		next.ServeHTTP(w, r)
 		return
 	}
-	if fault := x.readBody(); fault != 0 {
+	if fault, ok := x.readBody(); !ok {
 		x.turnAway(fault, "")
 		return
 	}
@@ -150,66 +148,4 @@ func (a *Adapter) wait(r *http.Request) time.Duration {
 		return replay.NoWait
 	}
 	return min(preferred, a.cfg.PreferWait)
-}
-
-// stores decides whether an answer is stored.
-func (a *Adapter) stores(status int, h http.Header) bool {
-	switch {
-	case status < 200:
-		return false // switching protocols
-	case a.cfg.StoresFunc != nil:
-		return a.cfg.StoresFunc(status, h)
-	case a.cfg.Stores == StoreFinal:
-		return dialect.IsFinal(status)
-	case a.cfg.Stores == StoreSuccess:
-		return status >= 200 && status < 300
-	case a.cfg.Stores == StoreAll:
-		return true
-	}
-	return a.cfg.Dialect.Stores(status)
-}
-
-// saysAgain reports whether an answer says that the same request may be sent again: by Retry-After or a vendor's word
-// for it on a 4xx or 5xx, or as a service behind the handler says, in any dialect, that it has the key in progress or
-// can't look. It is no result, and under no policy is it stored: retries would be told "again" until it expires, long
-// after the reason has gone.
-func saysAgain(status int, h http.Header, body []byte) bool {
-	if status < 400 {
-		return false
-	}
-	for name, values := range h { // whose names a handler may have written to the map in any case
-		for _, v := range values {
-			switch v = field.Trim(v); http.CanonicalHeaderKey(name) {
-			case "Retry-After", "Retry-After-Ms":
-				if v != "" {
-					return true
-				}
-			case "X-Should-Retry", "Stripe-Should-Retry":
-				if strings.EqualFold(v, "true") {
-					return true
-				}
-			}
-		}
-	}
-	return dialect.Recognise(status, h.Get("Content-Type"), body).Retryable()
-}
-
-// retention is how long an answer is stored; 0 leaves it to the engine.
-func (a *Adapter) retention(status int, h http.Header) time.Duration {
-	if a.cfg.TTLFunc != nil {
-		if d := a.cfg.TTLFunc(status, h); d > 0 {
-			return d
-		}
-	}
-	switch status / 100 {
-	case 2:
-		return a.cfg.TTL2xx
-	case 3:
-		return a.cfg.TTL3xx
-	case 4:
-		return a.cfg.TTL4xx
-	case 5:
-		return a.cfg.TTL5xx
-	}
-	return 0
 }

@@ -1,14 +1,44 @@
 package httpadapter
 
-// The header fields by which the adapter itself says what an answer is. Refusals have those of package refusal.
-const (
-	// storedHeader marks an answer that a retry will not get (false), or that a failover may forget (unconfirmed).
-	storedHeader = "Idempotency-Stored"
+import (
+	"net/http"
 
-	// shadowHeader says in shadow mode what would have been answered in place of this answer: a replay.Outcome, or the
-	// code of a dialect.Outcome that comes before the engine is asked.
-	shadowHeader = "Idempotency-Shadow"
+	"github.com/reprise-go/reprise/dialect"
+	"github.com/reprise-go/reprise/replay"
 )
 
-// ownHeaders has all of them, for no record keeps any.
+// The header fields of our own, by which an answer says how it came about. No record keeps them. (The other answers, the
+// refusals, have the fields of package refusal.)
+const (
+	storedHeader = "Idempotency-Stored" // false: a retry will not get this answer; unconfirmed: a failover may forget it
+	shadowHeader = "Idempotency-Shadow" // in shadow mode, the outcome that there would have been
+)
+
 var ownHeaders = []string{storedHeader, shadowHeader}
+
+// mark sets our own fields and the dialect's marker. It is the one place for them, and it is called with the header that
+// is about to be sent, when nothing else will be added. A field that were set any earlier would be seen by the handler,
+// could get into the record, or would stay when another request's record is given in place of this answer.
+func (x *exchange) mark(h http.Header, status int, result replay.Result) {
+	if result.Replayed {
+		name, value := x.adapter.cfg.Dialect.Marker(x.key)
+		h[http.CanonicalHeaderKey(name)] = []string{value}
+		if d, ok := x.adapter.cfg.Dialect.(dialect.ReplayDialect); ok {
+			d.MarkReplay(status, h)
+		}
+		return
+	}
+	if o, ok := replay.ShadowFrom(x.working); ok && x.access != Hide {
+		markShadow(h, string(o))
+	}
+	switch {
+	case x.adapter.shadow || !x.toStore():
+	case !result.Stored:
+		h[storedHeader] = []string{"false"}
+	case result.Unconfirmed:
+		h[storedHeader] = []string{"unconfirmed"}
+	}
+}
+
+// markShadow is apart from mark for a request that passes without a recorder.
+func markShadow(h http.Header, outcome string) { h[shadowHeader] = []string{outcome} }

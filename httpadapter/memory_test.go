@@ -98,7 +98,7 @@ func TestAllocationsOfAnExchange(t *testing.T) {
 			t.Fatalf("status %d", w.status)
 		}
 	})
-	answer := &response{Status: http.StatusCreated, Body: body}
+	answer := &record{Status: http.StatusCreated, Body: body}
 	without := testing.AllocsPerRun(1000, func() {
 		serial++
 		r := posted(serial, bytes.NewReader(body), int64(len(body)))

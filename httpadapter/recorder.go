@@ -7,49 +7,56 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 )
 
-// A recorder is the ResponseWriter of a handler under a key. It holds the answer back until it is
-// stored, unless the handler flushes or the answer outgrows the limit: then the answer passes
-// through, and is recorded for as long as it fits.
+// A recorder is the ResponseWriter of a handler under a key. It holds the answer back until it is stored, unless the
+// handler flushes or the answer outgrows MaxResponse: then the answer is streamed to the client, and is recorded for as
+// long as it fits.
 //
-// The handler has a header map of its own. What is in it counts when it writes the status, as with
-// net/http; after that only trailers do. A goroutine that it leaves behind can go on changing the map:
-// the one that is sent is w's, which the handler never sees.
+// The handler has a header map of its own. As with net/http, what is in it counts when the status is written; after that
+// only trailers do. A goroutine that the handler leaves behind can go on changing that map: the one that is sent is
+// net/http's, which the handler never sees.
 type recorder struct {
-	w     http.ResponseWriter
-	limit int64
-	marks bool        // an answer that outgrew the limit says so; false in shadow mode
+	x     *exchange
 	outer http.Header // what was set before the handler ran
 
-	mu      sync.Mutex  // a goroutine that the handler leaves behind may write, and is refused
+	mu      sync.Mutex  // A goroutine that the handler leaves behind may write, and is refused.
 	own     http.Header // the handler's
 	header  http.Header // what the handler had set when it wrote the status
 	status  int         // 0 until then
 	length  int64       // Content-Length as the handler announced it, or -1
 	written int64
-	tooLong bool // more was to be written, and then nothing more is
+	tooLong bool // The handler tried to write more than it announced, and may write no more.
 	body    []byte
 
-	passing  bool // the client has begun to get the answer
-	overflow bool // the answer outgrew the limit, or is not all here, and body holds nothing
-	over     bool // the handler has returned
+	streaming bool // The client has begun to get the answer.
+	overflow  bool // The answer outgrew the limit, or is not all here, and body holds nothing.
+	closed    bool // The handler has returned.
 }
 
-func (c *recorder) begin(w http.ResponseWriter, limit int64, marks bool) {
-	*c = recorder{w: w, limit: limit, marks: marks, outer: w.Header()}
-	if c.own = c.outer.Clone(); c.own == nil { // values too: a handler may change them in place
+func (c *recorder) start(x *exchange) {
+	*c = recorder{x: x, outer: x.w.Header()}
+	if c.own = c.outer.Clone(); c.own == nil { // The values are cloned too: a handler may change them in place.
 		c.own = http.Header{}
 	}
 }
 
-// Header begins as what outer handlers set, so that the handler sees that and can remove it.
+// close refuses what a goroutine that the handler has left behind, by a panic perhaps, writes from now on.
+func (c *recorder) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+}
+
+// Header begins as what outer handlers have set, so that the handler sees that and can remove it.
 func (c *recorder) Header() http.Header {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.over {
+	if c.closed {
 		return http.Header{}
 	}
 	return c.own
@@ -63,16 +70,11 @@ func (c *recorder) WriteHeader(status int) {
 }
 
 func (c *recorder) writeHeader(status int) {
-	if c.status != 0 || c.over {
+	if c.status != 0 || c.closed {
 		return
 	}
 	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
-		// Informational: passed on with the headers as they are now, never stored.
-		h := c.w.Header()
-		before := maps.Clone(h)
-		replace(h, c.own.Clone())
-		c.w.WriteHeader(status)
-		replace(h, before)
+		c.inform(status)
 		return
 	}
 	if status < 100 || status > 999 {
@@ -88,11 +90,20 @@ func (c *recorder) writeHeader(status int) {
 	}
 }
 
-// Write keeps what fits, and passes it on if the client gets the answer already.
+// inform passes an informational answer on with the headers as they are now. It is never stored.
+func (c *recorder) inform(status int) {
+	h := c.x.w.Header()
+	before := maps.Clone(h)
+	replace(h, c.own.Clone())
+	c.x.w.WriteHeader(status)
+	replace(h, before)
+}
+
+// Write keeps what fits, and passes it on if the answer is streamed.
 func (c *recorder) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.over {
+	if c.closed {
 		return 0, http.ErrHandlerTimeout
 	}
 	if c.status == 0 {
@@ -108,21 +119,9 @@ func (c *recorder) Write(b []byte) (int, error) {
 		return 0, http.ErrContentLength
 	}
 	c.written += int64(len(b))
-	fits := !c.overflow && int64(len(c.body)+len(b)) <= c.limit
-	if fits {
-		c.body = append(c.body, b...)
-	} else if !c.overflow {
-		c.overflow = true
-		if !c.passing {
-			if c.marks {
-				c.header[storedHeader] = []string{"false"}
-			}
-			c.pass(b)
-		}
-		c.body = nil
-	}
-	if c.passing {
-		n, err := c.w.Write(b)
+	c.keep(b)
+	if c.streaming {
+		n, err := c.x.w.Write(b)
 		if err = c.unsent(err); err != nil {
 			return n, err
 		}
@@ -130,74 +129,24 @@ func (c *recorder) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// unsent returns what a handler is told of an answer that no longer reaches its client. As long as the record has all
-// of it that is nothing, as for an answer that is held back: the handler would stop, and what it has written by then
-// would be stored and replayed for the whole. In shadow mode, where it is to notice nothing of us, no record has the
-// answer then.
-func (c *recorder) unsent(err error) error {
-	if err == nil || c.marks && !c.overflow {
-		return nil
+// keep appends to the body what fits. With the first byte that doesn't, streaming begins.
+func (c *recorder) keep(b []byte) {
+	switch {
+	case c.overflow:
+	case int64(len(c.body)+len(b)) <= c.x.adapter.cfg.MaxResponse:
+		c.body = append(c.body, b...)
+	default:
+		c.overflow = true
+		if !c.streaming {
+			c.stream(b)
+		}
+		c.body = nil
 	}
-	c.overflow, c.body = true, nil
-	return err
 }
 
-// ReadFrom writes all that src has. Hiding itself keeps io.Copy from coming back here.
+// ReadFrom writes all that src has. The wrapper keeps io.Copy from calling ReadFrom again.
 func (c *recorder) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{c}, src)
-}
-
-// pass lets the client have what there is so far; next is what it gets after that.
-func (c *recorder) pass(next []byte) {
-	c.passing = true
-	c.sniff(next)
-	if _, typed := c.header["Content-Type"]; !typed {
-		c.header["Content-Type"] = nil // nor may net/http find one in a replay, which has the body at once
-	}
-	c.outer = maps.Clone(c.outer)
-	replace(c.w.Header(), c.header)
-	c.w.WriteHeader(c.status)
-	if len(c.body) > 0 {
-		c.w.Write(c.body)
-	}
-}
-
-// FlushError sends what there is to the client: from here on the answer passes through. It is what
-// [http.ResponseController] calls.
-func (c *recorder) FlushError() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.over {
-		return http.ErrHandlerTimeout
-	}
-	if !c.canFlush() {
-		return http.ErrNotSupported
-	}
-	if c.status == 0 {
-		c.writeHeader(http.StatusOK)
-	}
-	if !c.passing {
-		c.pass(nil)
-	}
-	return c.unsent(http.NewResponseController(c.w).Flush())
-}
-
-// Flush is FlushError for those who know only http.Flusher.
-func (c *recorder) Flush() { _ = c.FlushError() }
-
-// canFlush looks for what ResponseController would flush: an answer that can't be sent early is
-// still held back.
-func (c *recorder) canFlush() bool {
-	for w := c.w; ; {
-		switch v := w.(type) {
-		case interface{ FlushError() error }, http.Flusher:
-			return true
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = v.Unwrap()
-		default:
-			return false
-		}
-	}
 }
 
 // Hijack is refused: what is written to a connection of its own can't be recorded.
@@ -206,4 +155,101 @@ func (c *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // Unwrap gives [http.ResponseController] the deadlines of the connection.
-func (c *recorder) Unwrap() http.ResponseWriter { return c.w }
+func (c *recorder) Unwrap() http.ResponseWriter { return c.x.w }
+
+// finish ends the recording and returns the answer.
+func (c *recorder) finish() record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.status == 0 {
+		c.writeHeader(http.StatusOK)
+	}
+	c.closed = true
+	if !c.streaming {
+		c.sniff(nil)
+	}
+	trailer := c.trailer()
+	if c.streaming {
+		// The prefix tells them from headers wherever the map is read once more, as by http.TimeoutHandler.
+		h := c.x.w.Header()
+		for name, values := range trailer {
+			h[http.TrailerPrefix+name] = values
+		}
+	}
+	return record{Status: c.status, Header: c.difference(), Body: c.body, Trailer: trailer}
+}
+
+// isShort reports whether the answer is less than was announced.
+func (c *recorder) isShort() bool { return bodyAllowed(c.status) && c.written < c.length }
+
+// sniff finds the content type as net/http would, from what there is so far and what comes next, so that the record has
+// it and every replay is the same.
+func (c *recorder) sniff(next []byte) {
+	_, typed := c.header["Content-Type"]
+	encoded := c.header.Get("Content-Encoding") != ""
+	if typed || encoded {
+		return
+	}
+	const enough = 512 // for http.DetectContentType
+	start := c.body
+	if missing := enough - len(start); missing > 0 && len(next) > 0 {
+		start = slices.Concat(start, next[:min(missing, len(next))])
+	}
+	if len(start) > 0 {
+		c.header["Content-Type"] = []string{http.DetectContentType(start)}
+	}
+}
+
+// trailer collects what the handler set after the body: fields under http.TrailerPrefix, and those that it announced in
+// Trailer.
+func (c *recorder) trailer() http.Header {
+	var t http.Header
+	add := func(name string, values []string) {
+		if t == nil {
+			t = http.Header{}
+		}
+		t[name] = append(t[name], values...)
+	}
+	for key, values := range c.own {
+		if name, ok := strings.CutPrefix(key, http.TrailerPrefix); ok {
+			add(http.CanonicalHeaderKey(name), values)
+			delete(c.header, key)
+		}
+	}
+	for _, list := range c.header["Trailer"] {
+		for name := range strings.SplitSeq(list, ",") {
+			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
+			if values := c.own[name]; len(values) > 0 {
+				add(name, values)
+			}
+		}
+	}
+	if !bodyAllowed(c.status) {
+		return nil // There is no end of a body to send them at.
+	}
+	return t
+}
+
+// difference returns what of the header the handler itself has set; a name that it took away has no values. What outer
+// handlers set, they will set again for a replay, for their own reasons and with their own values.
+func (c *recorder) difference() http.Header {
+	set := c.header
+	if len(c.outer) > 0 {
+		set = maps.Clone(set)
+	}
+	for name, before := range c.outer {
+		if values, ok := set[name]; !ok {
+			set[name] = nil
+		} else if slices.Equal(before, values) {
+			delete(set, name)
+		}
+	}
+	delete(set, "Trailer") // Those that have values are announced, and no others.
+	return set
+}
+
+// replace makes h the same as by.
+func replace(h, by http.Header) {
+	clear(h)
+	maps.Copy(h, by)
+}

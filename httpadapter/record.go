@@ -13,8 +13,8 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// A response is an answer, and what a record keeps of it. Fields may be added, never changed.
-type response struct {
+// A record is an answer as it is stored. Fields may be added, never changed.
+type record struct {
 	Status  int         `msgpack:"status"`
 	Header  http.Header `msgpack:"header"`
 	Body    []byte      `msgpack:"body"`
@@ -37,44 +37,38 @@ const (
 // open takes a record for an answer to give. Whoever could write to Redis may have written it, so it is held to
 // all that a record of ours is when it is written: replay.ErrReplayUnavailable for one that is too large to be kept,
 // replay.ErrUnreadable for one that is no answer, and of its headers those that are kept.
-func (x *exchange) open(result replay.Result) (p response, err error) {
+func (x *exchange) open(result replay.Result) (r record, err error) {
 	cfg := &x.adapter.cfg
-	switch err := result.Decode(&p); {
-	case errors.Is(err, cache.ErrTooLarge), err == nil && int64(len(p.Body)) > cfg.MaxResponse:
+	switch err := result.Decode(&r); {
+	case errors.Is(err, cache.ErrTooLarge), err == nil && int64(len(r.Body)) > cfg.MaxResponse:
 		x.adapter.log.Write(slog.LevelError, "httpadapter: a record can't be given", "larger than MaxResponse allows for", slog.Any("err", err))
-		return response{}, replay.ErrReplayUnavailable
-	case err == nil && (p.Status < 200 || p.Status > 999):
-		err = fmt.Errorf("status %d", p.Status)
+		return record{}, replay.ErrReplayUnavailable
+	case err == nil && (r.Status < 200 || r.Status > 999):
+		err = fmt.Errorf("status %d", r.Status)
 		fallthrough
 	case err != nil:
 		x.adapter.log.Write(slog.LevelError, "httpadapter: a record can't be given", "not an HTTP answer", slog.Any("err", err))
-		return response{}, replay.ErrUnreadable
+		return record{}, replay.ErrUnreadable
 	}
-	p.Header = x.adapter.filter.keep(p.Header)
-	p.Trailer = x.adapter.filter.keep(p.Trailer)
-	if !bodyAllowed(p.Status) {
-		p.Body, p.Trailer = nil, nil
+	r.Header = x.adapter.filter.keep(r.Header)
+	r.Trailer = x.adapter.filter.keep(r.Trailer)
+	if !bodyAllowed(r.Status) {
+		r.Body, r.Trailer = nil, nil
 	}
-	return p, nil
+	return r, nil
 }
 
-// write sends the answer. Headers that an outer handler has set stay, unless the answer has them.
-func (p *response) write(w http.ResponseWriter) {
-	h := w.Header()
-	compressed := h.Get("Content-Encoding") != "" // an outer handler has announced it: the length will be another
-	maps.Copy(h, p.Header)
-	if len(p.Trailer) > 0 {
-		h["Trailer"] = append(h["Trailer"], slices.Sorted(maps.Keys(p.Trailer))...)
+// addHeader adds the answer's header to what outer handlers have set.
+func (r *record) addHeader(h http.Header) {
+	compressed := h.Get("Content-Encoding") != "" // An outer handler has announced it: the length will be another.
+	maps.Copy(h, r.Header)
+	if len(r.Trailer) > 0 {
+		h["Trailer"] = append(h["Trailer"], slices.Sorted(maps.Keys(r.Trailer))...)
 	}
 	delete(h, "Content-Length")
-	if bodyAllowed(p.Status) && !compressed && len(h["Trailer"]) == 0 { // with trailers HTTP/1.1 needs chunks
-		h["Content-Length"] = []string{strconv.Itoa(len(p.Body))}
+	if bodyAllowed(r.Status) && !compressed && len(h["Trailer"]) == 0 { // With trailers HTTP/1.1 needs chunks.
+		h["Content-Length"] = []string{strconv.Itoa(len(r.Body))}
 	}
-	w.WriteHeader(p.Status)
-	if len(p.Body) > 0 {
-		w.Write(p.Body) // an error means that the client has gone
-	}
-	maps.Copy(h, p.Trailer)
 }
 
 // bodyAllowed reports whether a status may have a body (RFC 9110 §6.4.1).

@@ -21,19 +21,20 @@ import (
 )
 
 // instant makes an engine over a Redis that answers at once, in the process: begin with a grant, commit with "stored".
-func instant(t testing.TB) *replay.Engine {
+// Each of asked sees the commands first.
+func instant(t testing.TB, cfg replay.Config, asked ...func(redis.Cmder)) *replay.Engine {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{ContextTimeoutEnabled: true})
-	client.AddHook(instantly{})
+	client.AddHook(instantly{asked})
 	t.Cleanup(func() { client.Close() })
-	engine, err := replay.New(client, replay.Config{})
+	engine, err := replay.New(client, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return engine
 }
 
-type instantly struct{}
+type instantly struct{ asked []func(redis.Cmder) }
 
 func (instantly) DialHook(next redis.DialHook) redis.DialHook { return next }
 
@@ -41,8 +42,11 @@ func (instantly) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 	return next
 }
 
-func (instantly) ProcessHook(redis.ProcessHook) redis.ProcessHook {
+func (i instantly) ProcessHook(redis.ProcessHook) redis.ProcessHook {
 	return func(_ context.Context, cmd redis.Cmder) error {
+		for _, f := range i.asked {
+			f(cmd)
+		}
 		script, args := cmd.(*redis.Cmd), cmd.Args()
 		if len(args) == 10 { // begin has six arguments after its key, commit four
 			script.SetVal("L1 1 1700000000000000 86400000 1:fingerprint " + args[4].(string))
@@ -78,7 +82,7 @@ var raceDetector bool // set by race_test.go
 
 // What an ordinary exchange, 1 KiB in and 1 KiB out, costs beyond what the engine does.
 func TestAllocationsOfAnExchange(t *testing.T) {
-	engine := instant(t)
+	engine := instant(t, replay.Config{})
 	adapter, err := New(engine, Config{Scope: GlobalScope})
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +148,7 @@ func TestAnnouncedBodiesCostNothing(t *testing.T) {
 	const clients, announced = 100, 256 << 20
 	for name, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
-			adapter, err := New(instant(t), Config{Scope: GlobalScope, MaxBody: announced})
+			adapter, err := New(instant(t, replay.Config{}), Config{Scope: GlobalScope, MaxBody: announced})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -230,7 +234,7 @@ func (s *signalling) Read(p []byte) (int, error) {
 
 // Nor does what a handler announces of its answer.
 func TestAnnouncedAnswersCostNothing(t *testing.T) {
-	adapter, err := New(instant(t), Config{Scope: GlobalScope, MaxResponse: 256 << 20})
+	adapter, err := New(instant(t, replay.Config{}), Config{Scope: GlobalScope, MaxResponse: 256 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

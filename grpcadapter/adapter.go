@@ -1,31 +1,29 @@
 package grpcadapter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"strconv"
-	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 
 	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/internal/ratelog"
 	"github.com/reprise-go/reprise/replay"
 )
 
-// An Adapter makes unary methods safe to retry. It is safe for concurrent use; one serves any
-// number of services and servers that share its configuration.
+// An Adapter makes unary methods safe to retry. It is safe for concurrent use; one serves any number of services and
+// servers that share its configuration.
 type Adapter struct {
 	engine *replay.Engine
-	shadow bool // the engine only observes, and so do we
+	shadow bool   // the engine only observes, and so do we
+	given  Config // to New
 	cfg    Config
+	filter metadataFilter
 	log    *ratelog.Log
 }
 
@@ -34,8 +32,8 @@ func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
 	var faults []error
 	if engine == nil {
 		faults = append(faults, &ConfigError{Name: "engine", Value: "nil", Want: "a *replay.Engine"})
-	} else if engine.Config().OnAbandoned == replay.AskReconcile && cfg.Reconcile == nil {
-		faults = append(faults, &ConfigError{Name: "Reconcile", Want: "a function", Other: "the engine's OnAbandoned"})
+	} else if cmp.Or(cfg.OnAbandoned, engine.Config().OnAbandoned) == replay.AskReconcile && cfg.Reconcile == nil {
+		faults = append(faults, &ConfigError{Name: "Reconcile", Want: "a function", Other: "OnAbandoned, of the engine if not here"})
 	}
 	if cfg.Scope == nil {
 		faults = append(faults, &ConfigError{Name: "Scope", Want: "ScopeMetadata, ScopeFunc or GlobalScope: whose key is it?"})
@@ -43,16 +41,62 @@ func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
 	if err := errors.Join(append(faults, cfg.Validate())...); err != nil {
 		return nil, fmt.Errorf("grpcadapter: %w", err)
 	}
+	cfg = cfg.clone()
+	given := cfg
 	cfg = cfg.WithDefaults()
-	return &Adapter{engine: engine, shadow: engine.Config().Shadow, cfg: cfg, log: ratelog.New(cfg.Logger)}, nil
+	filter, err := newMetadataFilter(cfg.AllowMetadata, cfg.DenyMetadata)
+	if err != nil {
+		return nil, fmt.Errorf("grpcadapter: %w", err)
+	}
+	return &Adapter{
+		engine: engine,
+		shadow: engine.Config().Shadow,
+		given:  given,
+		cfg:    cfg,
+		filter: filter,
+		log:    ratelog.New(cfg.Logger),
+	}, nil
 }
 
-// UnaryServerInterceptor runs each handler once for a key, and answers retries with what it
-// answered. It belongs inside authentication, rate limits and whatever turns panics into errors:
-// later in the list of grpc.ChainUnaryInterceptor. Streams are none of its business. Inside another
-// adapter of the same engine, for the same scope and key, it lets calls pass, and says so in the
-// log: the outer one has the key, so its settings count.
-func (a *Adapter) UnaryServerInterceptor() grpc.UnaryServerInterceptor { return a.serve }
+// Route returns an Adapter on the same engine for methods that differ in what change sets, of the Config that a was made
+// with. It must set the Methods, or MethodFunc. A server has one chain of interceptors for all its methods, so it is a's
+// interceptor that hands a call to the route:
+//
+//	refunds, err := adapter.Route(func(c *grpcadapter.Config) {
+//		c.Methods = []string{"/shop.Refunds/*"}
+//		c.OnAbandoned = replay.RefuseUnknown
+//	})
+//	server := grpc.NewServer(grpc.ChainUnaryInterceptor(authenticate, adapter.UnaryServerInterceptor(refunds)))
+func (a *Adapter) Route(change func(*Config)) (*Adapter, error) {
+	cfg := a.given.clone()
+	cfg.Methods, cfg.MethodFunc = nil, nil
+	change(&cfg)
+	if len(cfg.Methods) == 0 && cfg.MethodFunc == nil {
+		return nil, fmt.Errorf("grpcadapter: %w", &ConfigError{Name: "Methods", Want: "those of the route", Other: "MethodFunc"})
+	}
+	return New(a.engine, cfg)
+}
+
+// UnaryServerInterceptor runs each handler once for a key, and answers retries with what it answered. A call is for the
+// first of routes whose Methods have it, and for a if none have. Streams pass.
+//
+// It belongs inside authentication, rate limits and whatever turns panics into errors: later in the list of
+// grpc.ChainUnaryInterceptor. Inside another adapter of the same engine, for the same scope and key, it lets calls pass,
+// and says so in the log: the outer one has the key, so its settings count.
+func (a *Adapter) UnaryServerInterceptor(routes ...*Adapter) grpc.UnaryServerInterceptor {
+	if len(routes) == 0 {
+		return a.serve
+	}
+	routes = slices.Clone(routes)
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		for _, route := range routes {
+			if route.takes(info.FullMethod) {
+				return route.serve(ctx, req, info, next)
+			}
+		}
+		return a.serve(ctx, req, info, next)
+	}
+}
 
 // serve is the way of one call: key and scope, fingerprint, engine, answer.
 func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
@@ -77,13 +121,22 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 		a.log.Write(slog.LevelWarn, "grpcadapter: calls pass an adapter inside another; the outer one's settings count", "the same engine, scope and key")
 		return next(ctx, req)
 	}
-	told, err := fingerprint(info.FullMethod, req)
+	known, err := fingerprint(info.FullMethod, req)
 	if err != nil {
 		// Letting it pass would leave it unprotected, unnoticed.
 		a.log.Write(slog.LevelError, "grpcadapter: a call is answered INTERNAL", "a request can't be told from others", slog.String("method", info.FullMethod), slog.Any("err", err))
 		return x.turnAway(0, "")
 	}
-	request := replay.Request{Scope: scope, Key: key, Fingerprint: told, OnStoreDown: a.cfg.OnStoreDown, Bounds: a.cfg.bounds()}
+	request := replay.Request{
+		Scope:       scope,
+		Key:         key,
+		Fingerprint: known,
+		Wait:        a.cfg.Wait,
+		OnAbandoned: a.cfg.OnAbandoned,
+		OnFailure:   a.cfg.OnFailure,
+		OnStoreDown: a.cfg.OnStoreDown,
+		Bounds:      a.cfg.bounds(),
+	}
 	if a.cfg.Authorize != nil {
 		request.Authorize = x.authorize
 	}
@@ -94,75 +147,10 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	return x.answer(a.engine.Do(ctx, request, x.work))
 }
 
+// takes reports whether a method takes part.
 func (a *Adapter) takes(fullMethod string) bool {
 	if a.cfg.MethodFunc != nil {
 		return a.cfg.MethodFunc(fullMethod)
 	}
 	return matches(a.cfg.Methods, fullMethod)
-}
-
-// stores decides whether an answer is stored.
-func (a *Adapter) stores(code codes.Code) bool {
-	switch {
-	case a.cfg.StoresFunc != nil:
-		return a.cfg.StoresFunc(code)
-	case a.cfg.Stores == StoreSuccess:
-		return code == codes.OK
-	case a.cfg.Stores == StoreAll:
-		return true
-	}
-	return fateOf(code) == final
-}
-
-// saysAgain reports whether an error says that the same call may be sent again, by google.rpc.RetryInfo or by gRPC's own
-// pushback (gRFC A6). It is no result, and under no policy is it stored.
-func saysAgain(st *status.Status, trailer metadata.MD) bool {
-	if st.Code() == codes.OK {
-		return false
-	}
-	if values := trailer.Get(pushbackKey); len(values) == 1 {
-		if _, err := strconv.ParseUint(values[0], 10, 31); err == nil {
-			return true
-		}
-	}
-	return slices.ContainsFunc(st.Details(), func(detail any) bool {
-		_, ok := detail.(*errdetails.RetryInfo)
-		return ok
-	})
-}
-
-// retention is how long an answer is stored; 0 leaves it to the engine.
-func (a *Adapter) retention(code codes.Code) time.Duration {
-	if a.cfg.TTLFunc != nil {
-		if d := a.cfg.TTLFunc(code); d > 0 {
-			return d
-		}
-	}
-	if code == codes.OK {
-		return a.cfg.TTLOK
-	}
-	return a.cfg.TTLError
-}
-
-// A fate is what a code says of the call that it answers.
-type fate uint8
-
-const (
-	unsure   fate = iota // it may have done anything: the next attempt is told
-	declined             // it did nothing, and the same call may succeed: the next is the first
-	final                // the same call would meet the same again
-)
-
-// fateOf follows the meanings that gRPC gives its codes (statuscodes.md): FAILED_PRECONDITION
-// calls for another state and so for another operation, ABORTED for the same again. What isn't
-// named, codes of no standard among it, leaves everything open.
-func fateOf(code codes.Code) fate {
-	switch code {
-	case codes.OK, codes.InvalidArgument, codes.NotFound, codes.AlreadyExists,
-		codes.FailedPrecondition, codes.OutOfRange, codes.Unimplemented:
-		return final
-	case codes.Unauthenticated, codes.PermissionDenied, codes.ResourceExhausted, codes.Aborted:
-		return declined
-	}
-	return unsure
 }

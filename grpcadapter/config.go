@@ -58,6 +58,12 @@ type Config struct {
 	// OnStoreDown is what happens while Redis can't be asked. Zero means as the engine says.
 	OnStoreDown replay.StoreDownPolicy `env:"GRPC_ON_STORE_DOWN"`
 
+	// Wait, OnAbandoned and OnFailure are for methods that differ from their engine (see
+	// Adapter.Route). Zero means as the engine says; replay.NoWait is no time at all.
+	Wait        time.Duration          `env:"-"`
+	OnAbandoned replay.AbandonedPolicy `env:"-"`
+	OnFailure   replay.FailurePolicy   `env:"-"`
+
 	// Stores is which answers are stored. Zero means StoreFinal. An error that says "again", by
 	// google.rpc.RetryInfo or grpc-retry-pushback-ms, is no result and is stored under no policy,
 	// StoresFunc's included.
@@ -74,10 +80,11 @@ type Config struct {
 	// TTLFunc, if not nil, is asked first; 0 leaves it to the two above.
 	TTLFunc func(codes.Code) time.Duration `env:"-"`
 
-	// KeepsMetadata, if not nil, decides which of the handler's header and trailer metadata a record
-	// keeps, by its key in lower case. Nil means [KeepsByDefault]. What belongs to gRPC itself or to
-	// one connection is never kept.
-	KeepsMetadata func(key string) bool `env:"-"`
+	// AllowMetadata and DenyMetadata are header and trailer metadata that records keep or leave out, beyond the
+	// built-in list, MetadataLeftOut; "x-internal-*" stands for all that begin so. No list lets in what belongs to gRPC
+	// itself or to one connection, nor a replay's markers.
+	AllowMetadata []string `env:"GRPC_ALLOW_METADATA" want:"metadata keys that aren't made anew for each answer, or beginnings with an asterisk after them, each once, separated by commas"`
+	DenyMetadata  []string `env:"GRPC_DENY_METADATA" want:"metadata keys, or beginnings with an asterisk after them, each once, separated by commas"`
 
 	// Authorize, if not nil, says whether the one who asks may learn anything of a key that has been
 	// used: its answer, that another call has it, that it is in flight, or that its outcome is unknown.
@@ -135,7 +142,13 @@ const (
 	defaultLimit       = 1 << 20
 	maxLimit           = 256 << 20
 	defaultRetryAfter  = time.Second
+	maxWait            = time.Hour
 	maxTTL             = 10 * 365 * 24 * time.Hour
+)
+
+const (
+	wantAllow = "metadata keys that aren't made anew for each answer, or beginnings with an asterisk after them, each once"
+	wantDeny  = "metadata keys, or beginnings with an asterisk after them, each once"
 )
 
 // ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
@@ -153,14 +166,19 @@ func (c Config) WithDefaults() Config {
 	if c.RetryAfter == 0 {
 		c.RetryAfter = defaultRetryAfter
 	}
-	if c.KeepsMetadata == nil {
-		c.KeepsMetadata = KeepsByDefault
-	}
 	if c.Types == nil {
 		c.Types = protoregistry.GlobalTypes
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// clone returns c with lists of its own.
+func (c Config) clone() Config {
+	for _, list := range []*[]string{&c.Methods, &c.AllowMetadata, &c.DenyMetadata} {
+		*list = slices.Clone(*list)
 	}
 	return c
 }
@@ -173,11 +191,24 @@ func (c Config) Validate() error {
 	checkCalls(&f, c.Methods, c.KeyMetadata)
 	f.Check(c.MaxResponse > 0 && c.MaxResponse <= maxLimit, "MaxResponse", c.MaxResponse, "1 to 268435456 bytes", "")
 	f.Check(c.RetryAfter >= time.Millisecond && c.RetryAfter <= 30*time.Second, "RetryAfter", c.RetryAfter, "1ms to 30s", "")
+	f.Check(c.Wait >= replay.NoWait && c.Wait <= maxWait, "Wait", c.Wait, "0 to 1h, or replay.NoWait", "")
+	f.Check(c.OnAbandoned <= replay.AskReconcile, "OnAbandoned", c.OnAbandoned, "one of its constants", "")
+	f.Check(c.OnFailure <= replay.ReleaseFailed, "OnFailure", c.OnFailure, "one of its constants", "")
 	f.Check(c.OnStoreDown <= replay.RunUnguarded, "OnStoreDown", c.OnStoreDown, "one of its constants", "")
 	f.Check(c.Stores <= StoreAll, "Stores", c.Stores, "one of its constants", "")
 	ttl := func(d time.Duration) bool { return d == 0 || d >= time.Second && d <= maxTTL }
 	f.Check(ttl(c.TTLOK), "TTLOK", c.TTLOK, "1s to 87600h", "")
 	f.Check(ttl(c.TTLError), "TTLError", c.TTLError, "1s to 87600h", "")
+	valid := func(allow, deny []string) bool {
+		_, err := newMetadataFilter(allow, deny)
+		return err == nil
+	}
+	allows := func(key string) bool { return valid([]string{key}, nil) }
+	denies := func(key string) bool { return valid(nil, []string{key}) }
+	allowed := f.CheckEach("AllowMetadata", c.AllowMetadata, allows, strings.ToLower, wantAllow)
+	denied := f.CheckEach("DenyMetadata", c.DenyMetadata, denies, strings.ToLower, wantDeny)
+	f.Check(!allowed || !denied || valid(c.AllowMetadata, c.DenyMetadata), "DenyMetadata", strings.Join(c.DenyMetadata, ","),
+		"metadata keys that aren't allowed", "AllowMetadata")
 	return f.Err()
 }
 
@@ -213,12 +244,11 @@ func isMethod(m string) bool {
 // isKeyMetadata accepts a key of ASCII metadata that is not gRPC's own: that a client leaves out, or fills in itself, and
 // calls would go without a key or all have one.
 func isKeyMetadata(key string) bool {
-	return isHeaderName(key) && !listed(madeAnew, key) && key != "host" && !strings.HasSuffix(key, "-bin")
-}
-
-// isHeaderName accepts what gRPC's HTTP/2 mapping defines as Header-Name.
-func isHeaderName(key string) bool {
-	return key != "" && strings.Trim(key, "0123456789abcdefghijklmnopqrstuvwxyz_-.") == ""
+	ours := func(pattern string) bool {
+		prefix, wild := strings.CutSuffix(strings.ToLower(pattern), "*")
+		return key == prefix || wild && strings.HasPrefix(key, prefix)
+	}
+	return isHeaderName(key) && key != "host" && !strings.HasSuffix(key, "-bin") && !slices.ContainsFunc(neverKept, ours)
 }
 
 // matches tells whether a full method name is one of methods, of which none means all.
@@ -231,7 +261,8 @@ func matches(methods []string, full string) bool {
 
 // FromEnv reads the variables GRPC_REQUIRE_KEY, GRPC_METHODS, GRPC_KEY_METADATA, GRPC_KEY_SYNTAX
 // (lenient, strict), GRPC_MAX_RESPONSE, GRPC_RETRY_AFTER, GRPC_ON_STORE_DOWN (refuse, run),
-// GRPC_STORES (final, success, all), GRPC_TTL_OK and GRPC_TTL_ERROR, each behind prefix (by custom
+// GRPC_STORES (final, success, all), GRPC_TTL_OK, GRPC_TTL_ERROR, GRPC_ALLOW_METADATA and
+// GRPC_DENY_METADATA, each behind prefix (by custom
 // "REPRISE_"), from environ, which has the form of os.Environ(). It returns every fault at once.
 func FromEnv(prefix string, environ []string) (Config, error) {
 	var c Config

@@ -62,6 +62,14 @@ func TestValidate(t *testing.T) {
 		{grpcadapter.Config{MaxResponse: 256<<20 + 1}, "MaxResponse"},
 		{grpcadapter.Config{RetryAfter: time.Microsecond}, "RetryAfter"},
 		{grpcadapter.Config{RetryAfter: time.Minute}, "RetryAfter"},
+		{grpcadapter.Config{AllowMetadata: []string{"Set-Cookie", "x-*"}, DenyMetadata: []string{"*"}, Wait: replay.NoWait,
+			OnAbandoned: replay.RefuseUnknown, OnFailure: replay.ReleaseFailed}, ""},
+		{grpcadapter.Config{AllowMetadata: []string{"grpc-status"}}, "AllowMetadata"},
+		{grpcadapter.Config{AllowMetadata: []string{"idempotency-replayed"}}, "AllowMetadata"},
+		{grpcadapter.Config{AllowMetadata: []string{"date", "Date"}}, "AllowMetadata"},
+		{grpcadapter.Config{DenyMetadata: []string{"x:y"}}, "DenyMetadata"},
+		{grpcadapter.Config{AllowMetadata: []string{"date"}, DenyMetadata: []string{"Date"}}, "DenyMetadata"},
+		{grpcadapter.Config{Wait: -2, OnAbandoned: 9, OnFailure: 9}, "Wait OnAbandoned OnFailure"},
 		{grpcadapter.Config{TTLOK: time.Millisecond, TTLError: -1, Stores: 9, OnStoreDown: 9}, "OnStoreDown Stores TTLOK TTLError"},
 	} {
 		if got := strings.Join(names(tt.cfg.Validate()), " "); got != tt.want {
@@ -105,11 +113,12 @@ func TestFromEnv(t *testing.T) {
 	cfg, err := grpcadapter.FromEnv("X_", []string{
 		"X_GRPC_REQUIRE_KEY=true", "X_GRPC_METHODS=/a/b,/c/*", "X_GRPC_KEY_METADATA=x-key", "X_GRPC_KEY_SYNTAX=strict",
 		"X_GRPC_MAX_RESPONSE=4KiB", "X_GRPC_RETRY_AFTER=250ms", "X_GRPC_ON_STORE_DOWN=run", "X_GRPC_STORES=all",
-		"X_GRPC_TTL_OK=1h", "X_GRPC_TTL_ERROR=1m",
+		"X_GRPC_TTL_OK=1h", "X_GRPC_TTL_ERROR=1m", "X_GRPC_ALLOW_METADATA=date,x-a", "X_GRPC_DENY_METADATA=*",
 	})
 	if err != nil || !cfg.RequireKey || !slices.Equal(cfg.Methods, []string{"/a/b", "/c/*"}) || cfg.KeyMetadata != "x-key" ||
 		cfg.Syntax != dialect.Strict || cfg.MaxResponse != 4096 || cfg.RetryAfter != 250*time.Millisecond ||
-		cfg.OnStoreDown != replay.RunUnguarded || cfg.Stores != grpcadapter.StoreAll || cfg.TTLOK != time.Hour || cfg.TTLError != time.Minute {
+		cfg.OnStoreDown != replay.RunUnguarded || cfg.Stores != grpcadapter.StoreAll || cfg.TTLOK != time.Hour || cfg.TTLError != time.Minute ||
+		!slices.Equal(cfg.AllowMetadata, []string{"date", "x-a"}) || !slices.Equal(cfg.DenyMetadata, []string{"*"}) {
 		t.Errorf("got %+v, %v", cfg, err)
 	}
 	_, err = grpcadapter.FromEnv("X_", []string{"X_GRPC_STORES=some", "X_GRPC_METHODS=pay", "X_GRPC_RETRY_AFTER=1h"})

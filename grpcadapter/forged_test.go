@@ -26,7 +26,7 @@ const simpleResponse = "grpc.testing.SimpleResponse"
 func TestForgedMetadataIsFiltered(t *testing.T) {
 	run(t, func(w *world) {
 		var runs atomic.Int64
-		s := w.serve(setup{cfg: grpcadapter.Config{KeepsMetadata: func(key string) bool { return key != "x-secret" }}}, count(&runs))
+		s := w.serve(setup{cfg: grpcadapter.Config{DenyMetadata: []string{"x-secret"}}}, count(&runs))
 		s.send("k", "body")
 		hostile := metadata.MD{
 			"grpc-status": {"13"}, ":status": {"500"}, "content-type": {"text/html"}, "connection": {"close"}, "transfer-encoding": {"chunked"},

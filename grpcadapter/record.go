@@ -52,6 +52,19 @@ func (r *record) fill(reply any, st *status.Status, types protoregistry.MessageT
 	return err
 }
 
+// statusOf is what grpc's server makes of a handler's error. OK, which no error can mean, it sends
+// as a broken answer: here that is UNKNOWN.
+func statusOf(err error) *status.Status {
+	st, ok := status.FromError(err)
+	if !ok {
+		st = status.FromContextError(err)
+	}
+	if err != nil && st.Code() == codes.OK {
+		return status.New(codes.Unknown, err.Error())
+	}
+	return st
+}
+
 // encodeStatus encodes the whole status: details are the client's to act on, and any type may be among them. One that
 // protobuf can't encode, for a text that is no UTF-8, is kept as gRPC sends it: without details, and valid.
 func encodeStatus(st *spb.Status) ([]byte, error) {
@@ -89,7 +102,7 @@ func (x *exchange) open(result replay.Result) (r record, reply any, failure, err
 		x.adapter.log.Write(slog.LevelError, "grpcadapter: a record can't be given", "not an answer", slog.String("method", x.info.FullMethod), slog.Any("err", err))
 		return record{}, nil, nil, replay.ErrUnreadable
 	}
-	r.Header, r.Trailer = keep(r.Header, cfg.KeepsMetadata), keep(r.Trailer, cfg.KeepsMetadata)
+	r.Header, r.Trailer = x.adapter.filter.keep(r.Header), x.adapter.filter.keep(r.Trailer)
 	return r, reply, failure, nil
 }
 

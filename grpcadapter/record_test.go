@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	spb "google.golang.org/genproto/googleapis/rpc/status"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -90,16 +89,22 @@ func TestKeep(t *testing.T) {
 	}
 	md["x-raw-bin"] = []string{"\x00\xff\n", ""}
 	for name, tt := range map[string]struct {
-		keeps func(string) bool
-		want  string
+		allow, deny []string
+		want        string
 	}{
-		"default": {KeepsByDefault, "etag location x-cost-bin x-rate x-raw-bin x-utf8"},
-		"none":    {func(string) bool { return false }, ""},
-		// What belongs to gRPC or to a connection isn't asked about.
-		"all": {func(string) bool { return true },
+		"default":    {nil, nil, "etag location x-cost-bin x-rate x-raw-bin x-utf8"},
+		"none":       {nil, []string{"*"}, ""},
+		"only these": {[]string{"ETag", "x-cost-*"}, []string{"*"}, "etag x-cost-bin"},
+		// No list lets in what belongs to gRPC or to a connection.
+		"all": {[]string{"*"}, nil,
 			"access-control-allow-origin date etag location ratelimit-limit set-cookie traceparent x-cost-bin x-rate x-ratelimit-reset x-raw-bin x-utf8"},
 	} {
-		kept := keep(md, tt.keeps)
+		filter, err := newMetadataFilter(tt.allow, tt.deny)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		kept := filter.keep(md)
 		if got := strings.Join(slices.Sorted(maps.Keys(kept)), " "); got != tt.want {
 			t.Errorf("%s: kept %s, want %s", name, got, tt.want)
 		}
@@ -123,11 +128,32 @@ func TestMarks(t *testing.T) {
 		"reconciled":                  {replay.Result{Reconciled: true, Stored: true, Attempt: 2}, "map[]"},
 		"reconciled, but unconfirmed": {replay.Result{Reconciled: true, Stored: true, Unconfirmed: true, Attempt: 2}, "map[idempotency-stored:[unconfirmed]]"},
 	} {
-		var s stream
-		x := exchange{ctx: grpc.NewContextWithServerTransportStream(context.Background(), &s)}
-		x.mark(tt.result)
-		if got := fmt.Sprint(map[string][]string(s.header)); got != tt.want {
+		x := exchange{adapter: new(Adapter), working: context.Background()}
+		if got := fmt.Sprint(map[string][]string(x.marks(tt.result))); got != tt.want {
 			t.Errorf("%s: got %s, want %s", name, got, tt.want)
 		}
+	}
+}
+
+// The exported list says what is left out, and is the caller's own.
+func TestMetadataLeftOut(t *testing.T) {
+	filter, err := newMetadataFilter(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := MetadataLeftOut()
+	for _, entry := range list {
+		if key := strings.Replace(entry, "*", "x", 1); entry != strings.ToLower(entry) || filter.keep(metadata.MD{key: {"v"}}) != nil {
+			t.Errorf("%s is kept", entry)
+		}
+	}
+	for _, key := range []string{"grpc-*", "idempotency-stored", "set-cookie", "content-type", "x-ratelimit-*"} {
+		if !slices.Contains(list, key) {
+			t.Errorf("%s is not in the list", key)
+		}
+	}
+	list[0] = "changed"
+	if MetadataLeftOut()[0] == "changed" {
+		t.Error("it is shared")
 	}
 }

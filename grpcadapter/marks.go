@@ -1,0 +1,44 @@
+package grpcadapter
+
+import (
+	"google.golang.org/grpc/metadata"
+
+	"github.com/reprise-go/reprise/replay"
+)
+
+// The header metadata of our own, by which an answer says how it came about. No record keeps it.
+const (
+	replayedKey = "idempotency-replayed" // true: the answer was stored before
+	storedKey   = "idempotency-stored"   // false: a retry will not get this answer; unconfirmed: a failover may forget it
+	shadowKey   = "idempotency-shadow"   // in shadow mode, the outcome that there would have been
+)
+
+var ownMetadata = []string{replayedKey, storedKey, shadowKey}
+
+// Replayed tells from a call's header metadata (grpc.Header) whether its answer was stored before, or is fresh.
+func Replayed(header metadata.MD) bool {
+	values := header.Get(replayedKey)
+	return len(values) == 1 && values[0] == "true"
+}
+
+// marks returns our own metadata for an answer. It is the one place for it, and it is asked when the answer is about to
+// be sent: metadata that were set any earlier would stay when another call's record is given in place of this answer.
+func (x *exchange) marks(result replay.Result) metadata.MD {
+	if result.Replayed {
+		return metadata.Pairs(replayedKey, "true")
+	}
+	if o, ok := replay.ShadowFrom(x.working); ok && x.access != Hide {
+		return shadowMark(string(o))
+	}
+	switch {
+	case x.adapter.shadow || !x.toStore():
+	case !result.Stored:
+		return metadata.Pairs(storedKey, "false")
+	case result.Unconfirmed:
+		return metadata.Pairs(storedKey, "unconfirmed")
+	}
+	return nil
+}
+
+// shadowMark is apart from marks for a call that passes without a recorder.
+func shadowMark(outcome string) metadata.MD { return metadata.Pairs(shadowKey, outcome) }

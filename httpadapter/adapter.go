@@ -43,7 +43,6 @@ func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
 	cfg = cfg.clone()
 	given := cfg
 	cfg = cfg.WithDefaults()
-	cfg.OnFailure = cmp.Or(cfg.OnFailure, engine.Config().OnFailure)
 	filter, err := newHeaderFilter(cfg.AllowHeaders, cfg.DenyHeaders, cfg.Dialect)
 	if err != nil {
 		return nil, fmt.Errorf("httpadapter: %w", err)

@@ -16,6 +16,9 @@ import (
 
 // answer gives the client what the engine decided: the handler's answer, a record's, or an error.
 func (x *exchange) answer(result replay.Result, err error) {
+	if x.failed != nil && err == error(x.failed) {
+		err = nil // The answer is the handler's, whatever has become of the key.
+	}
 	switch {
 	case x.recorder != nil && x.recorder.streaming:
 		if err != nil || result.Replayed {

@@ -3,6 +3,7 @@ package httpadapter
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/reprise-go/reprise/replay"
@@ -29,6 +30,7 @@ type exchange struct {
 	fresh   record         // what was answered,
 	verdict replay.Verdict // what becomes of that,
 	stored  record         // and what is stored of it, if that is replay.Keep
+	failed  *failure
 }
 
 // work runs the handler and says what becomes of its answer.
@@ -37,7 +39,20 @@ func (x *exchange) work(ctx context.Context) (replay.Answer, error) {
 	x.startRecorder(ctx)
 	defer x.recorder.close()
 	x.next.ServeHTTP(x.recorder, x.request(ctx))
-	return x.judge(), nil
+	answer := x.judge()
+	if answer.Verdict == replay.Abandon {
+		x.failed = &failure{x.fresh.Status}
+		return answer, x.failed
+	}
+	return answer, nil
+}
+
+// A failure is an answer that leaves open what was done, as an error for the engine, whose OnFailure decides about the
+// key.
+type failure struct{ status int }
+
+func (f *failure) Error() string {
+	return fmt.Sprintf("httpadapter: the handler answered %d", f.status)
 }
 
 // startRecorder makes a recorder for the handler or for Reconcile. Each has its own: what Reconcile leaves behind must

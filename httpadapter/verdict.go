@@ -17,8 +17,6 @@ func (a *Adapter) verdict(status int, h http.Header, body []byte) replay.Verdict
 		return replay.Keep
 	case status < 500:
 		return replay.Release // The handler declined before it did anything: a retry is a first request.
-	case a.cfg.OnFailure == replay.ReleaseFailed:
-		return replay.Release
 	}
 	return replay.Abandon
 }

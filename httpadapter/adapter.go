@@ -17,13 +17,13 @@ import (
 // An Adapter makes handlers safe to retry. It is safe for concurrent use; one serves any number of
 // routes that share its configuration.
 type Adapter struct {
-	engine *replay.Engine
-	shadow bool   // the engine only observes, and so do we
-	given  Config // to New
-	cfg    Config
-	filter headerFilter
-	prints *fingerprinter
-	log    *ratelog.Log
+	engine        *replay.Engine
+	shadow        bool   // the engine only observes, and so do we
+	given         Config // to New
+	cfg           Config
+	filter        headerFilter
+	fingerprinter *fingerprinter
+	log           *ratelog.Log
 }
 
 // New makes an Adapter. It fails with every fault of cfg at once, a missing Scope among them.
@@ -48,13 +48,13 @@ func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
 		return nil, fmt.Errorf("httpadapter: %w", err)
 	}
 	return &Adapter{
-		engine: engine,
-		shadow: engine.Config().Shadow,
-		given:  given,
-		cfg:    cfg,
-		filter: filter,
-		prints: newFingerprinter(cfg.Fingerprint),
-		log:    ratelog.New(cfg.Logger),
+		engine:        engine,
+		shadow:        engine.Config().Shadow,
+		given:         given,
+		cfg:           cfg,
+		filter:        filter,
+		fingerprinter: newFingerprinter(cfg.Fingerprint),
+		log:           ratelog.New(cfg.Logger),
 	}, nil
 }
 
@@ -112,7 +112,7 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 		x.turnAway(fault, "")
 		return
 	}
-	x.identity.find(a.prints, r, x.body)
+	x.identity.set(a.fingerprinter, r, x.body)
 	req := replay.Request{
 		Scope:       scope,
 		Key:         x.key,

@@ -35,7 +35,7 @@ type exchange struct {
 
 // work runs the handler and says what becomes of its answer.
 func (x *exchange) work(ctx context.Context) (replay.Answer, error) {
-	x.identity.form = nil // A handler may take long, and the canonical form is seldom asked for again.
+	x.identity.free() // A handler may take long.
 	x.startRecorder(ctx)
 	defer x.recorder.close()
 	x.next.ServeHTTP(x.recorder, x.request(ctx))

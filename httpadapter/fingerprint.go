@@ -3,13 +3,10 @@ package httpadapter
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"errors"
 	"hash"
 	"net/http"
 	"slices"
-	"strings"
 
-	"github.com/reprise-go/reprise/internal/charset"
 	"github.com/reprise-go/reprise/internal/config"
 	"github.com/reprise-go/reprise/internal/field"
 )
@@ -29,11 +26,12 @@ import (
 //
 // # Deployments
 //
-// A fingerprint outlives a deployment in Redis. It says how it was made, and holds beside the hash that the fields ask
-// for one that is as of the zero value. Requests are compared by the first if the fields were the same, and by the
-// second otherwise: after a change of the fields a retry of the same bytes, which is what clients must send, is still
-// known for what it is. One that only the old fields would have recognised, or only the new ones, gets 422 that once. A
-// key is added in two deployments, lest machines meet fingerprints that they can't check (they answer 503): first at
+// A fingerprint stays in Redis over a deployment. It says how it was made, and has two hashes: the one that the fields
+// ask for, and one as of the zero value. Requests are compared by the first if the fields were the same, and else by the
+// second. So retries of requests made before a change of the fields are still recognised if they have the same bytes, as
+// clients must send. A retry that only the old fields would have recognised, or only the new ones, gets 422 that once.
+//
+// A key is added in two deployments, lest machines meet fingerprints that they can't check (they answer 503): first at
 // the end of Keys on all machines, then at the head. A fingerprint without a key is always checked, so the first key
 // needs one deployment only.
 type Fingerprint struct {
@@ -88,10 +86,10 @@ const (
 // that they ask for, and fields a name for them. Hashes are 43 characters of base64url and names 8, so there are 107 at
 // most.
 type fingerprinter struct {
-	cfg    Fingerprint
-	omit   *omission
-	fields string  // "" if the configuration is that of the zero value, but for keys
-	makers []maker // the first makes, all compare; the last has no key
+	cfg     Fingerprint
+	omit    *omission
+	fields  string   // the name of the fields; empty if they are of the zero value, but for keys
+	hashers []hasher // The first makes fingerprints, all compare them; the last has no key.
 }
 
 func newFingerprinter(cfg Fingerprint) *fingerprinter {
@@ -104,12 +102,12 @@ func newFingerprinter(cfg Fingerprint) *fingerprinter {
 	}
 	slices.Sort(f.cfg.Headers)
 	for _, key := range cfg.Keys {
-		m := maker{printers: newPrinters(func() hash.Hash { return hmac.New(sha256.New, key) })}
-		m.name = m.digest("name of the key")[:nameSize]
-		f.makers = append(f.makers, m)
+		h := newHasher(func() hash.Hash { return hmac.New(sha256.New, key) })
+		h.name = h.parts("name of the key")[:nameSize]
+		f.hashers = append(f.hashers, h)
 	}
-	plain := maker{printers: newPrinters(sha256.New)}
-	f.makers = append(f.makers, plain)
+	plain := newHasher(sha256.New)
+	f.hashers = append(f.hashers, plain)
 	if f.cfg.CanonicalJSON || f.cfg.CanonicalMultipart || len(f.cfg.Headers) > 0 {
 		word := func(on bool) string {
 			if on {
@@ -119,21 +117,21 @@ func newFingerprinter(cfg Fingerprint) *fingerprinter {
 		}
 		parts := slices.Concat([]string{fieldsVersion, word(f.cfg.CanonicalJSON), word(f.cfg.CanonicalMultipart), "omit"},
 			f.cfg.Omit, []string{"headers"}, f.cfg.Headers)
-		f.fields = plain.digest(parts...)[:nameSize]
+		f.fields = plain.parts(parts...)[:nameSize]
 	}
 	return f
 }
 
 const nameSize = 8 // of base64url: 48 bits tell a handful of settings apart
 
-// content is a body as the fields have it.
+// content is a body in the form that is hashed.
 type content struct {
 	text     []byte
-	boundary string // of a multipart body, which text is as it stands; else empty
-	parts    int    // of that
+	boundary string // of a multipart body, whose text is as it stands; else empty
+	parts    int    // of a multipart body
 }
 
-// content returns the canonical form of a body, and whether there is one. Else it is the body as it stands.
+// content returns the form that the fields ask for, and whether that is a canonical one. Else it is the body as it stands.
 func (f *fingerprinter) content(r *http.Request, body []byte) (c content, canonical bool) {
 	contentType := r.Header.Get("Content-Type")
 	switch {
@@ -149,95 +147,3 @@ func (f *fingerprinter) content(r *http.Request, body []byte) (c content, canoni
 	}
 	return content{text: body}, false
 }
-
-// An identity is what one request is known by. Its hashes are made once, so that a mismatch costs no more than a match.
-type identity struct {
-	prints    *fingerprinter
-	r         *http.Request
-	body      []byte
-	text      string   // the fingerprint: printable ASCII without spaces
-	base, own string   // by the first maker
-	form      *content // nil before it is asked for, and when it has been let go
-}
-
-func (id *identity) find(f *fingerprinter, r *http.Request, body []byte) {
-	*id = identity{prints: f, r: r, body: body}
-	m := &f.makers[0]
-	head := fingerprintVersion + ":"
-	if m.name != "" {
-		head = fingerprintVersion + "-" + m.name + ":"
-	}
-	id.text = m.hash(head, r, content{text: body}, nil)
-	id.base = id.text[len(head):]
-	if f.fields != "" {
-		id.own = id.ownBy(m)
-		id.text += "." + f.fields + ":" + id.own
-	}
-}
-
-func (id *identity) String() string { return id.text }
-
-func (id *identity) baseBy(m *maker) string {
-	if m == &id.prints.makers[0] {
-		return id.base
-	}
-	return m.hash("", id.r, content{text: id.body}, nil)
-}
-
-func (id *identity) ownBy(m *maker) string {
-	if m == &id.prints.makers[0] && id.own != "" {
-		return id.own
-	}
-	if id.form == nil {
-		form, canonical := id.prints.content(id.r, id.body)
-		if !canonical && len(id.prints.cfg.Headers) == 0 {
-			return id.baseBy(m) // of the same parts
-		}
-		id.form = &form
-	}
-	return m.hash("", id.r, *id.form, id.prints.cfg.Headers)
-}
-
-var errForeignFingerprint = errors.New("httpadapter: a fingerprint was made with a version or key that this machine does not have")
-
-// same tells whether a fingerprint that a key has is of this request, whatever the configuration was that made it. One
-// that no version of an adapter has made, such as a job's, is not. The error means that another machine may know.
-func (id *identity) same(known string) (bool, error) {
-	k, ok := parseFingerprint(known)
-	if !ok {
-		return false, nil
-	}
-	makers := id.prints.makers
-	i := slices.IndexFunc(makers, func(m maker) bool { return m.name == k.key })
-	if k.version != fingerprintVersion || i < 0 {
-		return false, errForeignFingerprint
-	}
-	if k.fields != "" && k.fields == id.prints.fields {
-		return k.own == id.ownBy(&makers[i]), nil
-	}
-	return k.base == id.baseBy(&makers[i]), nil
-}
-
-// knownFingerprint is a fingerprint taken apart.
-type knownFingerprint struct{ version, key, base, fields, own string }
-
-// parseFingerprint takes apart what a key has. What has no version, or a name of a key that is none, was not made by any
-// version of this package. Of another version nothing more is known than that it begins so.
-func parseFingerprint(text string) (k knownFingerprint, ok bool) {
-	head, rest, colon := strings.Cut(text, ":")
-	version, key, keyed := strings.Cut(head, "-")
-	if !colon || version == "" || digits.Span(version) < len(version) || keyed && !isName(key) {
-		return k, false
-	}
-	k.version, k.key = version, key
-	k.base, rest, _ = strings.Cut(rest, ".")
-	k.fields, k.own, _ = strings.Cut(rest, ":")
-	return k, true
-}
-
-func isName(s string) bool { return len(s) == nameSize && base64URL.Span(s) == nameSize }
-
-var (
-	digits    = charset.New("0-9")
-	base64URL = charset.New("A-Z", "a-z", "0-9", "-", "_")
-)

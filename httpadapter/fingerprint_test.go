@@ -16,9 +16,9 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-var plainPrinter = newFingerprinter(Fingerprint{})
+var plainFingerprinter = newFingerprinter(Fingerprint{})
 
-func fingerprint(r *http.Request, body []byte) string { return plainPrinter.of(r, body).String() }
+func fingerprint(r *http.Request, body []byte) string { return plainFingerprinter.of(r, body).String() }
 
 func request(method, target, contentType string) *http.Request {
 	r := httptest.NewRequest(method, target, nil)
@@ -137,7 +137,7 @@ func TestFingerprintIgnores(t *testing.T) {
 	}
 }
 
-// A printer that comes back from the pool must bring nothing along.
+// A state that comes back from the pool must bring nothing along.
 func TestFingerprintStartsAfresh(t *testing.T) {
 	r := request("POST", "/orders", "application/json")
 	want := fingerprint(r, []byte("{}"))
@@ -366,7 +366,7 @@ func TestConfigIsCopied(t *testing.T) {
 		t.Errorf("takes %v, want %v", a.cfg.Methods, want)
 	}
 	r := request("POST", "/", "")
-	if got, want := a.prints.of(r, nil).String(), newFingerprinter(Fingerprint{Keys: [][]byte{secretA}}).of(r, nil).String(); got != want {
+	if got, want := a.fingerprinter.of(r, nil).String(), newFingerprinter(Fingerprint{Keys: [][]byte{secretA}}).of(r, nil).String(); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -381,8 +381,8 @@ func FuzzKnownFingerprint(f *testing.F) {
 	var hashes []string // of this request, by any of them
 	for _, cfg := range configs {
 		id := newFingerprinter(cfg).of(r, body)
-		for i := range id.prints.makers {
-			hashes = append(hashes, id.baseBy(&id.prints.makers[i]), id.ownBy(&id.prints.makers[i]))
+		for i := range id.fingerprinter.hashers {
+			hashes = append(hashes, id.baseBy(&id.fingerprinter.hashers[i]), id.ownBy(&id.fingerprinter.hashers[i]))
 		}
 		ids = append(ids, id)
 		f.Add(id.String())
@@ -412,6 +412,6 @@ func FuzzKnownFingerprint(f *testing.F) {
 
 func (f *fingerprinter) of(r *http.Request, body []byte) *identity {
 	id := new(identity)
-	id.find(f, r, body)
+	id.set(f, r, body)
 	return id
 }

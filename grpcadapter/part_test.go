@@ -18,14 +18,20 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
+// In shadow every call runs, and says what would have been answered in its place.
 func TestShadowChangesNothing(t *testing.T) {
 	run(t, func(w *world) {
 		var runs atomic.Int64
 		s := w.serve(setup{engine: replay.Config{Shadow: true}, cfg: grpcadapter.Config{RequireKey: true}}, count(&runs))
-		for i, key := range []string{"k", "k", "", "two words"} {
-			a := s.send(key, "pay")
+		for i, tt := range []struct{ key, body, would string }{
+			{"k", "pay", ""}, {"k", "pay", "replayed"}, {"k", "other", "reused"}, {"", "pay", "missing"}, {"two words", "pay", "invalid"},
+		} {
+			a := s.send(tt.key, tt.body)
 			if a.text() != fmt.Sprint("run ", i+1) || len(a.header["idempotency-stored"]) != 0 || a.replayed() {
-				t.Errorf("%q: got %q, %v, %v", key, a.text(), a.err, a.header)
+				t.Errorf("%q: got %q, %v, %v", tt.key, a.text(), a.err, a.header)
+			}
+			if would := strings.Join(a.header["idempotency-shadow"], " "); would != tt.would {
+				t.Errorf("%q, %q: would have been %q, want %q", tt.key, tt.body, would, tt.would)
 			}
 		}
 	})

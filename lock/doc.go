@@ -82,9 +82,11 @@
 //	claim, script, request, reply      what is under a key, and what the scripts say of it
 //	server, route, acked, batch        scripts on their way to one deployment of Redis, and back
 //	transition                         what becomes of a claim there, in Go's terms
+//	settings, findings, probe          what of it is not as it should be
+//	notifier, conn                     notice when a key changes hands
 //	mutexcall                          the seam to redsync, which counts who said yes
-//	store: single, quorum              a Locker's claims, on one deployment or on several
+//	store: single, quorum, ballot      a Locker's claims, on one deployment or on several
 //	lease, renewer                     a claim in its holder's hands, renewed in time
-//	notifier, waiters, acquire         waiting for a key
-//	locker, probe, check               what users begin with
+//	waiters, acquire                   waiting for a key
+//	locker, check                      what users begin with
 package lock

@@ -26,16 +26,6 @@ type Lease struct {
 	index   int       // in the renewer's heap, -1 outside it
 }
 
-// A State is what a holder can know of its lease without asking Redis.
-type State uint8
-
-const (
-	Live      State = iota // held, and renewed in time
-	Suspended              // renewal is failing; held until the lease runs out
-	Lost                   // ran out, or was found to be another's; giving it up changes that no more
-	Ended                  // committed, released or abandoned
-)
-
 // newLease makes the lease of a grant, and puts it under the care of the renewer.
 func newLease(ctx context.Context, r *renewer, g *grant, detached bool) *Lease {
 	l := &Lease{grant: g, renewer: r, until: g.until, index: -1}

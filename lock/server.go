@@ -67,10 +67,6 @@ func newServer(client redis.UniversalClient, cfg Config) (*server, error) {
 	return s, verdict(cfg, clientFindings(client))
 }
 
-func replicaReads(o *redis.ClusterOptions) bool {
-	return o.ReadOnly || o.RouteByLatency || o.RouteRandomly
-}
-
 // bounded is the context of something that the end of ctx must not stop, and that takes
 // Config.Timeout at most.
 func (s *server) bounded(ctx context.Context) (context.Context, context.CancelFunc) {

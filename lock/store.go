@@ -59,6 +59,16 @@ func (g *grant) length(cfg Config) time.Duration {
 	return max(0, min(cfg.TTL, time.Until(g.asked.Add(cfg.MaxHold))))
 }
 
+// A State is what a holder can know of its lease without asking Redis.
+type State uint8
+
+const (
+	Live      State = iota // held, and renewed in time
+	Suspended              // renewal is failing; held until the lease runs out
+	Lost                   // ran out, or was found to be another's; giving it up changes that no more
+	Ended                  // committed, released or abandoned
+)
+
 // A renewal is what came of renewing a lease.
 type renewal struct {
 	until   time.Time // when the lease ends now; zero if it was not extended

@@ -15,16 +15,16 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// leastACL makes a user with the rights that docs/redis.md lists, less some, on every node. Machines have
+// leastACL makes a user with the rights that docs/operations.md lists, less some, on every node. Machines have
 // a name in CLIENT LIST besides, as the tests look for it.
 func leastACL(t *testing.T, c *cluster.Cluster, user string, less ...string) {
 	t.Helper()
-	page, err := os.ReadFile("../docs/redis.md")
+	page, err := os.ReadFile("../docs/operations.md")
 	must(t, err)
-	_, line, _ := strings.Cut(string(page), "    ACL SETUSER reprise on >PASSWORD ")
+	_, line, _ := strings.Cut(string(page), "\nACL SETUSER reprise on >PASSWORD ")
 	line, _, found := strings.Cut(line, "\n")
 	if !found {
-		t.Fatal("docs/redis.md has no least ACL")
+		t.Fatal("docs/operations.md has no least ACL")
 	}
 	rules := slices.DeleteFunc(strings.Fields(strings.ReplaceAll(line, "reprise:*", "it-*")), func(rule string) bool { return slices.Contains(less, rule) })
 	args := []any{"acl", "setuser", user, "reset", "on", ">" + user}

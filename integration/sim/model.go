@@ -11,10 +11,9 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// The key as the documentation of package lock has it: a register of four states. What reaches Redis changes it, at the
-// instant when it does, as the table of transitions says; time changes it, when a lease runs out and when a claim or
-// record is forgotten; and what a client is told must be true of it at some instant between the question and the
-// answer.
+// The key as docs/architecture.md has it: a register of four states. A script that reaches Redis changes it, at that
+// instant, as the page's table of transitions says. Time changes it, when a lease runs out and when a claim or a record
+// is forgotten. What a client is told must be true of it at some instant between the question and the answer.
 
 type state struct {
 	is      condition

@@ -16,29 +16,29 @@ import (
 	"testing"
 )
 
-// The README's table of settings has every variable that a package reads, once, and no other; and no page names one that
+// The table in docs/settings.md has every variable that a package reads, once, and no other; and no page names one that
 // isn't there. What a package reads is in the env tags of its fields.
-func TestReadmeHasEverySetting(t *testing.T) {
+func TestPageHasEverySetting(t *testing.T) {
 	read := variables(t, "../..")
 	if len(read) < 50 || !slices.Contains(read, "REPRISE_REDIS_URL") {
 		t.Fatalf("only %d variables found in the source: %q", len(read), read)
 	}
-	page, err := os.ReadFile("../../README.md")
+	page, err := os.ReadFile("../../docs/settings.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	told := rows(string(page))
 	for _, v := range read {
 		if !slices.Contains(told, v) {
-			t.Errorf("%s has no row in README.md", v)
+			t.Errorf("%s has no row in docs/settings.md", v)
 		}
 	}
 	for i, v := range told {
 		if !slices.Contains(read, v) {
-			t.Errorf("README.md has a row for %s, which nothing reads", v)
+			t.Errorf("docs/settings.md has a row for %s, which nothing reads", v)
 		}
 		if slices.Contains(told[:i], v) {
-			t.Errorf("README.md has two rows for %s", v)
+			t.Errorf("docs/settings.md has two rows for %s", v)
 		}
 	}
 
@@ -60,7 +60,7 @@ func TestReadmeHasEverySetting(t *testing.T) {
 	}
 }
 
-// rows returns the variables in the first cells of the README's table. A cell may name more than one: the others by what
+// rows returns the variables in the first cells of the table. A cell may name more than one: the others by what
 // takes the place of the first one's end ("REPRISE_GRPC_TTL_OK, _TTL_ERROR"), or a class of status to another.
 func rows(page string) []string {
 	var all []string
@@ -87,7 +87,7 @@ func rows(page string) []string {
 	return all
 }
 
-// variables returns, sorted and with the README's prefix, the variables of all env tags under root.
+// variables returns, sorted and with the table's prefix, the variables of all env tags under root.
 func variables(t *testing.T, root string) []string {
 	t.Helper()
 	found := map[string]bool{}

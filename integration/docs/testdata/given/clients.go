@@ -1,0 +1,8 @@
+package snippet
+
+import "io"
+
+var (
+	url  string
+	body io.Reader
+)

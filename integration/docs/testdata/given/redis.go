@@ -1,0 +1,5 @@
+package snippet
+
+import "context"
+
+var ctx context.Context

@@ -145,7 +145,7 @@ func runsElsewhere(t *testing.T, b block) bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !regexp.MustCompile(`(?m)^\s*` + regexp.QuoteMeta(command) + `\b`).Match(script) {
+		if !regexp.MustCompile(`(?m)^[^#\n]*` + regexp.QuoteMeta(command) + `\b`).Match(script) {
 			t.Errorf("%s:%d: %s doesn't run %s", b.page.name, b.line, file, command)
 		}
 	}

@@ -3,7 +3,6 @@ package dialect_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 
@@ -49,23 +48,6 @@ func TestProblemTypeBase(t *testing.T) {
 	body := string(dialect.Problem{TypeBase: "https://api.example.com/problems/"}.Render(dialect.Reused, dialect.Info{}).Body)
 	if !strings.HasPrefix(body, `{"type":"https://api.example.com/problems/reused","title":`) {
 		t.Error(body)
-	}
-}
-
-// A problem's type is a link to the README, where the code has a row with what to do.
-func TestReadmeHasEveryCode(t *testing.T) {
-	page, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	codes := map[string]bool{dialect.Outcome(0).String(): true}
-	for _, o := range allOutcomes {
-		codes[o.String()] = o != dialect.ReplayHidden // is no problem
-	}
-	for code, told := range codes {
-		if row := `<a id="` + code + `"></a>` + "`" + code + "`"; bytes.Contains(page, []byte(row)) != told {
-			t.Errorf("README.md: %s has a row: %v, want %v", code, !told, told)
-		}
 	}
 }
 

@@ -34,10 +34,9 @@ func TestCommandsRun(t *testing.T) {
 			t.Skip(err)
 		}
 	}
-	ran := 0
 	for _, p := range manual(t) {
 		t.Run(filepath.Base(p.name), func(t *testing.T) {
-			addr, last := freeAddress(t), ""
+			addr, last, ran := freeAddress(t), "", 0
 			for _, b := range p.blocks() {
 				text := strings.ReplaceAll(b.text, "127.0.0.1:8080", addr)
 				switch {
@@ -58,10 +57,10 @@ func TestCommandsRun(t *testing.T) {
 					ran++
 				}
 			}
+			if p.name == "README.md" && ran < 2 {
+				t.Errorf("%d blocks ran, want 2 at least: the test has lost them", ran)
+			}
 		})
-	}
-	if ran < 3 {
-		t.Errorf("%d blocks ran, want 3 at least: the test has lost them", ran)
 	}
 }
 

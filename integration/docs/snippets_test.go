@@ -73,7 +73,7 @@ func TestSnippetsCompile(t *testing.T) {
 	build := exec.Command("go", append([]string{"build", "-o", os.DevNull, "-overlay", write(t, "overlay.json", string(list))}, packages...)...)
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Errorf("%v: %v\n%s", build, err, out)
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

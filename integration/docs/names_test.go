@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -59,5 +60,18 @@ func TestNamedTargetsExist(t *testing.T) {
 	}
 	if found < 20 {
 		t.Errorf("%d targets found, want 20 at least: the test has lost them", found)
+	}
+}
+
+// The page has as many mutants as the table of make mutants.
+func TestMutantsAreCounted(t *testing.T) {
+	table, err := os.ReadFile(filepath.Join(root, "integration/sim/mutants/table.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := len(regexp.MustCompile(`(?m)^\t\{"`).FindAll(table, -1))
+	text := strings.Join(readOne(t, "docs/proof.md").lines, " ")
+	if want := fmt.Sprintf("%d of %d", count, count); !strings.Contains(text, want) {
+		t.Errorf("docs/proof.md doesn't say %q of the mutants", want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
+	"go/format"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -43,6 +44,9 @@ func TestSnippetsCompile(t *testing.T) {
 			}
 			page := strings.ToLower(strings.TrimSuffix(filepath.Base(p.name), ".md"))
 			name := fmt.Sprintf("snippet_%s_%d", page, b.line)
+			if formatted, err := format.Source([]byte(b.text)); err == nil && string(formatted) != b.text {
+				t.Errorf("%s:%d: gofmt has it so:\n%s", p.name, b.line, formatted)
+			}
 			source, err := b.source()
 			if err != nil {
 				t.Errorf("%s:%d: %v", p.name, b.line, err)

@@ -69,7 +69,7 @@ func TestDialects(t *testing.T) {
 		}
 		for column, want := range map[int]string{
 			2: strconv.Itoa(statusIn(d, dialect.InProgress)),
-			3: strconv.Itoa(statusIn(d, dialect.Mismatch)),
+			3: strconv.Itoa(statusIn(d, dialect.Reused)),
 			4: fmt.Sprintf("`%s: %s`", http.CanonicalHeaderKey(marker), value),
 			6: "`" + stores + "`",
 		} {
@@ -83,7 +83,7 @@ func TestDialects(t *testing.T) {
 			}
 		}
 		for _, o := range outcomes() {
-			if o != dialect.Mismatch && statusIn(d, o) != o.Status() {
+			if o != dialect.Reused && statusIn(d, o) != o.Status() {
 				t.Errorf("%s: %s is %d, but docs/dialects.md says that it is as in the README, %d", name, o, statusIn(d, o), o.Status())
 			}
 		}

@@ -16,8 +16,8 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// An Adapter makes unary methods safe to retry. It is safe for concurrent use; one serves any number of services and
-// servers that share its configuration.
+// An Adapter makes unary methods safe to retry. It is safe for concurrent use; one serves any
+// number of services and servers that share its configuration.
 type Adapter struct {
 	engine *replay.Engine
 	shadow bool   // the engine only observes, and so do we
@@ -58,9 +58,9 @@ func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
 	}, nil
 }
 
-// Route returns an Adapter on the same engine for methods that differ in what change sets, of the Config that a was made
-// with. It must set the Methods, or MethodFunc. A server has one chain of interceptors for all its methods, so it is a's
-// interceptor that hands a call to the route:
+// Route returns an Adapter on the same engine for methods that differ in what change sets, of the
+// Config that a was made with. It must set the Methods, or MethodFunc. A server has one chain of
+// interceptors for all its methods, so it is a's interceptor that hands a call to the route:
 //
 //	refunds, err := adapter.Route(func(c *grpcadapter.Config) {
 //		c.Methods = []string{"/shop.Refunds/*"}
@@ -77,12 +77,14 @@ func (a *Adapter) Route(change func(*Config)) (*Adapter, error) {
 	return New(a.engine, cfg)
 }
 
-// UnaryServerInterceptor runs each handler once for a key, and answers retries with what it answered. A call is for the
-// first of routes whose Methods have it, and for a if none have. Streams pass.
+// UnaryServerInterceptor runs each handler once for a key, and answers retries with what it
+// answered. A call is for the first of routes whose Methods have it, and for a if none have.
+// Streams pass.
 //
-// It belongs inside authentication, rate limits and whatever turns panics into errors: later in the list of
-// grpc.ChainUnaryInterceptor. Inside another adapter of the same engine, for the same scope and key, it lets calls pass,
-// and says so in the log: the outer one has the key, so its settings count.
+// It belongs inside authentication, rate limits and whatever turns panics into errors: later in the
+// list of grpc.ChainUnaryInterceptor. Inside another adapter of the same engine, for the same scope
+// and key, it lets calls pass, and says so in the log: the outer one has the key, so its settings
+// count.
 func (a *Adapter) UnaryServerInterceptor(routes ...*Adapter) grpc.UnaryServerInterceptor {
 	if len(routes) == 0 {
 		return a.serve
@@ -118,13 +120,15 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	}
 	if a.engine.Holds(ctx, scope, key) {
 		// An adapter around this one has the key, and guards what runs in here.
-		a.log.Write(slog.LevelWarn, "grpcadapter: calls pass an adapter inside another; the outer one's settings count", "the same engine, scope and key")
+		a.log.Write(slog.LevelWarn, "grpcadapter: calls pass an adapter inside another; the outer one's settings count",
+			"the same engine, scope and key")
 		return next(ctx, req)
 	}
 	known, err := fingerprint(info.FullMethod, req)
 	if err != nil {
 		// Letting it pass would leave it unprotected, unnoticed.
-		a.log.Write(slog.LevelError, "grpcadapter: a call is answered INTERNAL", "a request can't be told from others", slog.String("method", info.FullMethod), slog.Any("err", err))
+		a.log.Write(slog.LevelError, "grpcadapter: a call is answered INTERNAL",
+			"a request can't be told from others", slog.String("method", info.FullMethod), slog.Any("err", err))
 		return x.turnAway(0, "")
 	}
 	request := replay.Request{

@@ -15,7 +15,8 @@ import (
 
 // answer gives the client what the engine decided: the handler's answer, a record's, or an error.
 func (x *exchange) answer(result replay.Result, err error) (any, error) {
-	if x.failed != nil && err == error(x.failed) { // It is no other: the handler's error may itself come from an engine.
+	// It is no other: the handler's error may itself come from an engine.
+	if x.failed != nil && err == error(x.failed) {
 		err = nil // The answer is the handler's, whatever has become of the key.
 	}
 	switch {
@@ -38,8 +39,8 @@ func (x *exchange) give(header, trailer metadata.MD, result replay.Result) (any,
 	return x.reply, x.err
 }
 
-// send gives gRPC metadata to send with the answer. An error means that the client has gone, or that an interceptor
-// around us has sent the header already.
+// send gives gRPC metadata to send with the answer. An error means that the client has gone, or
+// that an interceptor around us has sent the header already.
 func (x *exchange) send(header, trailer metadata.MD) {
 	_ = grpc.SetHeader(x.ctx, header)
 	_ = grpc.SetTrailer(x.ctx, trailer)
@@ -57,7 +58,8 @@ func (x *exchange) fail(err error) error {
 		// Before anything ran; or an interceptor around us has set a deadline.
 		return status.FromContextError(x.ctx.Err()).Err()
 	case o == 0:
-		x.adapter.log.Write(slog.LevelError, "grpcadapter: a call is answered INTERNAL", "unexpected error", slog.String("method", x.info.FullMethod), slog.Any("err", err))
+		x.adapter.log.Write(slog.LevelError, "grpcadapter: a call is answered INTERNAL",
+			"unexpected error", slog.String("method", x.info.FullMethod), slog.Any("err", err))
 	}
 	return x.refuse(o, "", x.retryAfter(err))
 }
@@ -66,8 +68,8 @@ func (x *exchange) fail(err error) error {
 func (x *exchange) retryAfter(err error) time.Duration {
 	hint := x.adapter.cfg.RetryAfter
 	if e, ok := errors.AsType[*replay.InProgressError](err); ok && e.Left > 0 {
-		// A lease that is about to end is worth coming back for sooner. None is left if it was our own
-		// that was lost.
+		// A lease that is about to end is worth coming back for sooner. None is left if it was our
+		// own that was lost.
 		return min(hint, e.Left)
 	}
 	return hint

@@ -34,16 +34,17 @@ type ClientConfig struct {
 	// crypto/rand.Text.
 	NewKey func() string
 
-	// MaxTries is how often a call is sent at most. Zero means 10, with pauses between them of 15 s in the
-	// mean where the server asks for 1 s (IN_PROGRESS); 1 to 100, of which 1 never retries. The time
-	// that it may take altogether is the context's.
+	// MaxTries is how often a call is sent at most. Zero means 10, with pauses between them of 15 s
+	// in the mean where the server asks for 1 s (IN_PROGRESS); 1 to 100, of which 1 never retries.
+	// The time that it may take altogether is the context's.
 	MaxTries int
 
-	// TryTimeout bounds one try, so that a server that hangs leaves time for another. Zero means
-	// 30 s, or half of the call's deadline if that is less, or with MaxTries 1 no bound; else 1 ms to
-	// 1 h. A server is given the bound as its deadline, so a method that takes longer needs a larger
-	// one. One behind this package's Adapter runs on, and a later try gets its answer if it comes before
-	// MaxTries are used up; else the call ends with IN_PROGRESS, and its key asks again.
+	// TryTimeout bounds one try, so that a server that hangs leaves time for another. Zero means 30
+	// s, or half of the call's deadline if that is less, or with MaxTries 1 no bound; else 1 ms to
+	// 1 h. A server is given the bound as its deadline, so a method that takes longer needs a
+	// larger one. One behind this package's Adapter runs on, and a later try gets its answer if it
+	// comes before MaxTries are used up; else the call ends with IN_PROGRESS, and its key asks
+	// again.
 	TryTimeout time.Duration
 
 	// Backoff bounds the pause before the second try; the bound doubles with each try, up to
@@ -104,8 +105,8 @@ func (c ClientConfig) Validate() error {
 //   - DEADLINE_EXCEEDED while the call's own deadline stands: a server knows none but the try's;
 //   - IN_PROGRESS;
 //   - ABORTED and RESOURCE_EXHAUSTED if the server says when (google.rpc.RetryInfo, or
-//     grpc-retry-pushback-ms). Without, the first is an application's own conflict, and the second a
-//     quota or a message that is too large, whom haste doesn't help.
+//     grpc-retry-pushback-ms). Without, the first is an application's own conflict, and the second
+//     a quota or a message that is too large, whom haste doesn't help.
 //
 // Never is what the server forbids by a negative grpc-retry-pushback-ms, and what it marks as a
 // replay: an error that is stored stays. A pause that would outlast the context's deadline is not
@@ -178,8 +179,8 @@ func (c *caller) tryTimeout(ctx context.Context) time.Duration {
 	return defaultTryTimeout
 }
 
-// within makes one try. DEADLINE_EXCEEDED is left to the call's own deadline: whoever reads it must not
-// take it for that when only a try has run out of time.
+// within makes one try. DEADLINE_EXCEEDED is left to the call's own deadline: whoever reads it must
+// not take it for that when only a try has run out of time.
 func within(ctx context.Context, limit time.Duration, try func(context.Context) error) error {
 	if limit <= 0 {
 		return try(ctx)
@@ -193,8 +194,9 @@ func within(ctx context.Context, limit time.Duration, try func(context.Context) 
 	return err
 }
 
-// key returns the call's key, and a context that carries it. A key that would have to be chosen, replaced
-// or cut is an error: whichever the server got, the caller could mean another when it asks again.
+// key returns the call's key, and a context that carries it. A key that would have to be chosen,
+// replaced or cut is an error: whichever the server got, the caller could mean another when it asks
+// again.
 func (c *caller) key(ctx context.Context) (context.Context, string, error) {
 	fault := func(outcome dialect.Outcome, want string) (context.Context, string, error) {
 		return nil, "", &keyError{&dialect.KeyError{Outcome: outcome, Header: c.cfg.KeyMetadata, Want: want}}

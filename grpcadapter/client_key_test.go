@@ -58,8 +58,8 @@ func TestKeyOfACall(t *testing.T) {
 	}
 }
 
-// A key that would have to be chosen, replaced or cut is an error before the first try: whichever the server got, the
-// caller could mean another when it asks again.
+// A key that would have to be chosen, replaced or cut is an error before the first try: whichever
+// the server got, the caller could mean another when it asks again.
 func TestKeysThatAreNotSent(t *testing.T) {
 	ctx := t.Context()
 	with := func(values ...string) context.Context {

@@ -46,8 +46,8 @@ func (tr try) err() error {
 	return st.Err()
 }
 
-// A wire answers the tries of a call as it is told, with OK when it has been told no more, and notes
-// the key and the time of each.
+// A wire answers the tries of a call as it is told, with OK when it has been told no more, and
+// notes the key and the time of each.
 type wire struct {
 	hangs int             // tries that get no answer, before those that do
 	hung  []time.Duration // how long those took

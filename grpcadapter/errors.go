@@ -42,17 +42,17 @@ var sentinels = map[string]error{
 // A CallError is a call that failed. To gRPC it is the status of its last try: status.FromError,
 // status.Code and status.Convert see that.
 type CallError struct {
-	// Key is what the call carried. Whoever does not know what became of it, as after UNAVAILABLE or
-	// DEADLINE_EXCEEDED, asks again with this one (WithKey); another key could do the work twice.
-	// Empty if the call has none that could be sent.
+	// Key is what the call carried. Whoever does not know what became of it, as after UNAVAILABLE
+	// or DEADLINE_EXCEEDED, asks again with this one (WithKey); another key could do the work
+	// twice. Empty if the call has none that could be sent.
 	Key string
 
 	// Reason is that of the server's ErrorInfo, such as IN_PROGRESS, or empty if the error is none
 	// of reprise's own.
 	Reason string
 
-	// Tries is how often the call was sent, but for what gRPC itself repeats. 0 means that its key was
-	// at fault, and nothing was sent.
+	// Tries is how often the call was sent, but for what gRPC itself repeats. 0 means that its key
+	// was at fault, and nothing was sent.
 	Tries int
 
 	err error
@@ -69,8 +69,9 @@ func (e *CallError) Error() string {
 // GRPCStatus returns the last try's status, with its message and details as the server sent them.
 func (e *CallError) GRPCStatus() *status.Status { return lastStatus(e.err) }
 
-// Unwrap returns the sentinel of the reason, if it has one, the last try's error and, if the context
-// ended between two tries, its cause; or context.DeadlineExceeded if the next would have come later.
+// Unwrap returns the sentinel of the reason, if it has one, the last try's error and, if the
+// context ended between two tries, its cause; or context.DeadlineExceeded if the next would have
+// come later.
 func (e *CallError) Unwrap() []error {
 	if sentinel := sentinels[e.Reason]; sentinel != nil {
 		return []error{sentinel, e.err}

@@ -62,7 +62,8 @@ func ExampleUnaryClientInterceptor() {
 	defer conn.Close()
 	client := payments.NewTestServiceClient(conn)
 
-	// The key is stored beside the order before the call, so that a program that has crashed asks again by it.
+	// The key is stored beside the order before the call, so that a program that has crashed asks
+	// again by it.
 	ctx := grpcadapter.WithKey(context.Background(), "order-7")
 	_, err = client.UnaryCall(ctx, &payments.SimpleRequest{})
 	switch {

@@ -10,8 +10,9 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// An exchange is one call under a key, and its answer. Adapter.serve asks the engine for the key; the engine runs work,
-// whose judge says what becomes of the handler's answer; and answer gives the client what the engine decided.
+// An exchange is one call under a key, and its answer. Adapter.serve asks the engine for the key;
+// the engine runs work, whose judge says what becomes of the handler's answer; and answer gives the
+// client what the engine decided.
 type exchange struct {
 	adapter *Adapter
 	ctx     context.Context // the caller's
@@ -30,8 +31,8 @@ type exchange struct {
 	failed  *failure
 }
 
-// A failure is an answer that leaves open what was done, as an error for the engine, whose OnFailure decides about the
-// key. It has the handler's error, which may be marked by replay.Clean.
+// A failure is an answer that leaves open what was done, as an error for the engine, whose
+// OnFailure decides about the key. It has the handler's error, which may be marked by replay.Clean.
 type failure struct{ error }
 
 func (f *failure) Unwrap() error { return f.error }
@@ -49,8 +50,9 @@ func (x *exchange) work(ctx context.Context) (replay.Answer, error) {
 	return answer, nil
 }
 
-// startRecorder puts a recorder into the place of gRPC's own stream, for the handler or for Reconcile. Each has its own:
-// what Reconcile leaves behind must not write into the handler's answer.
+// startRecorder puts a recorder into the place of gRPC's own stream, for the handler or for
+// Reconcile. Each has its own: what Reconcile leaves behind must not write into the handler's
+// answer.
 func (x *exchange) startRecorder(ctx context.Context) context.Context {
 	x.working = ctx
 	x.recorder = &recorder{method: x.info.FullMethod}
@@ -68,7 +70,8 @@ func (x *exchange) judge() replay.Answer {
 	}
 	if err := x.stored.fill(x.reply, st, cfg.Types); err != nil {
 		// It has been done, and must not be done again because its answer is odd.
-		x.adapter.log.Write(slog.LevelError, "grpcadapter: an answer can't be kept", "it can't be encoded", slog.String("method", x.info.FullMethod), slog.Any("err", err))
+		x.adapter.log.Write(slog.LevelError, "grpcadapter: an answer can't be kept",
+			"it can't be encoded", slog.String("method", x.info.FullMethod), slog.Any("err", err))
 		x.verdict = replay.Tombstone
 	} else if int64(len(x.stored.Body)) > cfg.MaxResponse {
 		x.verdict = replay.Tombstone // The client gets it whole, and a retry learns that it ran.
@@ -87,7 +90,8 @@ func (x *exchange) reconcile(ctx context.Context) (replay.Decision, replay.Answe
 	defer x.recorder.close()
 	decision, reply, err := x.adapter.cfg.Reconcile(ctx, x.req, x.info)
 	if decision == replay.Done {
-		// An error is no failure here: to the engine that would mean that Reconcile has found out nothing.
+		// An error is no failure here: to the engine that would mean that Reconcile has found out
+		// nothing.
 		x.reply, x.err = reply, err
 		return decision, x.judge(), nil
 	}
@@ -95,7 +99,8 @@ func (x *exchange) reconcile(ctx context.Context) (replay.Decision, replay.Answe
 }
 
 func (x *exchange) authorize(ctx context.Context) error {
-	if x.access = x.adapter.cfg.Authorize(ctx, x.req, x.info); x.access != Allow { // What is none of the constants refuses.
+	// What is none of the constants refuses.
+	if x.access = x.adapter.cfg.Authorize(ctx, x.req, x.info); x.access != Allow {
 		return errors.New("grpcadapter: Config.Authorize refused")
 	}
 	return nil

@@ -10,18 +10,20 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 )
 
-// fingerprintVersion opens every fingerprint and goes into the hash, so that one that is made of other parts is told from
-// one of another request: any change below needs a new version.
+// fingerprintVersion opens every fingerprint and goes into the hash, so that one that is made of
+// other parts is told from one of another request: any change below needs a new version.
 const fingerprintVersion = "1"
 
-// fingerprint returns what a request is known by: the version, a colon and the base64url of a SHA-256, 45 characters of
-// [0-9A-Za-z:_-]. Two requests have the same one if they agree in the full method name and in their message, as
-// deterministically encoded, fields that this binary does not know included. Each part is hashed after its length in 8
-// bytes, big-endian, so that no byte can move from one part to the next unseen.
+// fingerprint returns what a request is known by: the version, a colon and the base64url of a
+// SHA-256, 45 characters of [0-9A-Za-z:_-]. Two requests have the same one if they agree in the
+// full method name and in their message, as deterministically encoded, fields that this binary does
+// not know included. Each part is hashed after its length in 8 bytes, big-endian, so that no byte
+// can move from one part to the next unseen.
 //
-// The message is encoded anew because an interceptor can't see what came over the wire, and because that may differ
-// between two tries of one request: no encoder is bound to write a map in the same order twice. The deterministic
-// encoding does so within one binary, and is not canonical beyond it (proto.MarshalOptions): see the package's limits.
+// The message is encoded anew because an interceptor can't see what came over the wire, and because
+// that may differ between two tries of one request: no encoder is bound to write a map in the same
+// order twice. The deterministic encoding does so within one binary, and is not canonical beyond it
+// (proto.MarshalOptions): see the package's limits.
 func fingerprint(fullMethod string, req any) (string, error) {
 	message, err := messageOf(req)
 	if err != nil {

@@ -18,9 +18,9 @@ func mustFingerprint(t *testing.T, method string, req any) string {
 	return got
 }
 
-// Records outlive a deployment: the same request has to have the same fingerprint in every release that says "1:".
-// The sum was made by another program from the definition: SHA-256 over "1", method and message, each after its length
-// in 8 bytes, big-endian.
+// Records outlive a deployment: the same request has to have the same fingerprint in every release
+// that says "1:". The sum was made by another program from the definition: SHA-256 over "1", method
+// and message, each after its length in 8 bytes, big-endian.
 func TestFingerprintGolden(t *testing.T) {
 	for _, tt := range []struct {
 		method string
@@ -93,7 +93,8 @@ func TestFingerprintOfMaps(t *testing.T) {
 	}
 }
 
-// legacy is a message of the first generation, as generated before 2020: grpc's codec takes it, and so do we.
+// legacy is a message of the first generation, as generated before 2020: grpc's codec takes it, and
+// so do we.
 type legacy struct {
 	Value string `protobuf:"bytes,1,opt,name=value"`
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/reprise-go/reprise/internal/forged"
 )
 
-// Whoever can write to Redis can write a record. It may say what it likes as an answer, and nothing to the
-// connection: what a record of ours would not hold, none that is read gives.
+// Whoever can write to Redis can write a record. It may say what it likes as an answer, and nothing
+// to the connection: what a record of ours would not hold, none that is read gives.
 
 const simpleResponse = "grpc.testing.SimpleResponse"
 
@@ -100,7 +100,8 @@ func TestForgedRecordsAreBounded(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			a := s.send("k", "body")
 			runtime.ReadMemStats(&after)
-			// Twice what a record of MaxResponse has, 256 KiB of metadata included, and 1 MiB for the call itself.
+			// Twice what a record of MaxResponse has, 256 KiB of metadata included, and 1 MiB for
+			// the call itself.
 			if took := after.TotalAlloc - before.TotalAlloc; took > 2*(maxResponse+256<<10)+1<<20 {
 				t.Errorf("%s: %d bytes allocated for a record of %d", name, took, len(packed))
 			}
@@ -111,8 +112,9 @@ func TestForgedRecordsAreBounded(t *testing.T) {
 	}
 }
 
-// FuzzHostileRecord writes records under a key and calls for it over real gRPC: whatever the record is, nothing
-// panics, the connection lives on for the next call, and no more is allocated than a record may take.
+// FuzzHostileRecord writes records under a key and calls for it over real gRPC: whatever the record
+// is, nothing panics, the connection lives on for the next call, and no more is allocated than a
+// record may take.
 func FuzzHostileRecord(f *testing.F) {
 	const maxResponse = 32 << 10
 	status, _ := proto.Marshal(&spb.Status{Code: 5, Message: "none"})

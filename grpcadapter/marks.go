@@ -9,20 +9,22 @@ import (
 // The header metadata of our own, by which an answer says how it came about. No record keeps it.
 const (
 	replayedKey = "idempotency-replayed" // true: the answer was stored before
-	storedKey   = "idempotency-stored"   // false: a retry will not get this answer; unconfirmed: a failover may forget it
+	storedKey   = "idempotency-stored"   // false: no retry gets it; unconfirmed: a failover may forget it
 	shadowKey   = "idempotency-shadow"   // in shadow mode, the outcome that there would have been
 )
 
 var ownMetadata = []string{replayedKey, storedKey, shadowKey}
 
-// Replayed tells from a call's header metadata (grpc.Header) whether its answer was stored before, or is fresh.
+// Replayed tells from a call's header metadata (grpc.Header) whether its answer was stored before,
+// or is fresh.
 func Replayed(header metadata.MD) bool {
 	values := header.Get(replayedKey)
 	return len(values) == 1 && values[0] == "true"
 }
 
-// marks returns our own metadata for an answer. It is the one place for it, and it is asked when the answer is about to
-// be sent: metadata that were set any earlier would stay when another call's record is given in place of this answer.
+// marks returns our own metadata for an answer. It is the one place for it, and it is asked when
+// the answer is about to be sent: metadata that were set any earlier would stay when another call's
+// record is given in place of this answer.
 func (x *exchange) marks(result replay.Result) metadata.MD {
 	if result.Replayed {
 		return metadata.Pairs(replayedKey, "true")

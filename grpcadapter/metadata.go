@@ -11,18 +11,18 @@ import (
 	"github.com/reprise-go/reprise/internal/header"
 )
 
-// reserved is the metadata that gRPC makes for each answer itself, or that HTTP/2 refuses. An asterisk stands for any
-// ending.
+// reserved is the metadata that gRPC makes for each answer itself, or that HTTP/2 refuses. An
+// asterisk stands for any ending.
 var reserved = []string{":*", "grpc-*", "content-type", "user-agent", "proxy-*"}
 
-// neverKept is the metadata that no list can let into a record, the markers too: a record of a marked answer must not
-// mark others.
+// neverKept is the metadata that no list can let into a record, the markers too: a record of a
+// marked answer must not mark others.
 var neverKept = slices.Concat(header.Never, reserved, ownMetadata)
 
-// MetadataLeftOut returns the header and trailer metadata that records leave out, sorted; a trailing asterisk stands for
-// any ending. A handler's is in the first answer only. Config.AllowMetadata lets in all but what is gRPC's own or of one
-// connection, what says whether to send the call again, and the markers of this package; Config.DenyMetadata takes
-// further keys.
+// MetadataLeftOut returns the header and trailer metadata that records leave out, sorted; a
+// trailing asterisk stands for any ending. A handler's is in the first answer only.
+// Config.AllowMetadata lets in all but what is gRPC's own or of one connection, what says whether
+// to send the call again, and the markers of this package; Config.DenyMetadata takes further keys.
 func MetadataLeftOut() []string { return header.LeftOut(strings.ToLower, neverKept) }
 
 // A metadataFilter takes from the metadata of an answer what its record keeps.
@@ -34,9 +34,10 @@ func newMetadataFilter(allow, deny []string) (metadataFilter, error) {
 	return metadataFilter{f}, err
 }
 
-// keep returns the metadata of md that a record keeps, or nil if there is none. It is asked when a record is written and
-// when it is read: whoever can write to Redis can write a record. What gRPC can't send is not kept: it would send a
-// trailer as it stands, and the client would end the connection for that.
+// keep returns the metadata of md that a record keeps, or nil if there is none. It is asked when a
+// record is written and when it is read: whoever can write to Redis can write a record. What gRPC
+// can't send is not kept: it would send a trailer as it stands, and the client would end the
+// connection for that.
 func (f metadataFilter) keep(md metadata.MD) metadata.MD {
 	var kept metadata.MD
 	for key, values := range md {
@@ -51,8 +52,9 @@ func (f metadataFilter) keep(md metadata.MD) metadata.MD {
 	return kept
 }
 
-// checkMetadata refuses what HTTP/2 can't carry, as gRPC does for streams. For unary methods it doesn't, and the client
-// gets INTERNAL in place of the whole answer; from a record it would get that each time.
+// checkMetadata refuses what HTTP/2 can't carry, as gRPC does for streams. For unary methods it
+// doesn't, and the client gets INTERNAL in place of the whole answer; from a record it would get
+// that each time.
 func checkMetadata(md metadata.MD) error {
 	for key, values := range md {
 		if !canSend(key, values) {
@@ -63,8 +65,9 @@ func checkMetadata(md metadata.MD) error {
 	return nil
 }
 
-// canSend reports whether HTTP/2 carries metadata (RFC 9113 §8.2.1). Names are those of the gRPC protocol. gRPC itself
-// leaves out pseudo-headers, which are in what a handler has received, and encodes the values of keys that end in -bin.
+// canSend reports whether HTTP/2 carries metadata (RFC 9113 §8.2.1). Names are those of the gRPC
+// protocol. gRPC itself leaves out pseudo-headers, which are in what a handler has received, and
+// encodes the values of keys that end in -bin.
 func canSend(key string, values []string) bool {
 	if strings.HasPrefix(key, ":") {
 		return true

@@ -15,7 +15,8 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// Metadata that HTTP/2 can't carry would cost the client the whole answer, each time. Whoever sets it is told.
+// Metadata that HTTP/2 can't carry would cost the client the whole answer, each time. Whoever sets
+// it is told.
 func TestMetadataThatCantBeSent(t *testing.T) {
 	run(t, func(w *world) {
 		bad := []metadata.MD{{"X-Up": {"1"}}, {"x-a": {"fine", "a\nb"}}, {"": {"1"}}, {"x a": {"1"}}}
@@ -47,7 +48,8 @@ func TestMetadataThatCantBeSent(t *testing.T) {
 	})
 }
 
-// What comes out of a record is filtered as what goes in: a forged one breaks no answer, and marks none.
+// What comes out of a record is filtered as what goes in: a forged one breaks no answer, and marks
+// none.
 func TestForgedMetadata(t *testing.T) {
 	run(t, func(w *world) {
 		fingerprint, err := grpcadapter.Fingerprint("/grpc.testing.TestService/UnaryCall", request("pay"))

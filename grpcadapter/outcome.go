@@ -23,12 +23,13 @@ const Domain = "github.com/reprise-go/reprise"
 // again, in ms, or with -1 not to (gRFC A6).
 const pushbackKey = "grpc-retry-pushback-ms"
 
-// replies is the one place that says of each outcome its status code, and what a client reads: texts
-// may be reworded. Reason and whether to call again are dialect's, one vocabulary for HTTP and gRPC.
+// replies is the one place that says of each outcome its status code, and what a client reads:
+// texts may be reworded. Reason and whether to call again are dialect's, one vocabulary for HTTP
+// and gRPC.
 //
-// OutcomeUnknown and ReplayUnavailable are FAILED_PRECONDITION, which by its definition is not to be
-// retried until somebody has set things right. ABORTED means the opposite, and would have the retry
-// policies of many service configurations ask on and on.
+// OutcomeUnknown and ReplayUnavailable are FAILED_PRECONDITION, which by its definition is not to
+// be retried until somebody has set things right. ABORTED means the opposite, and would have the
+// retry policies of many service configurations ask on and on.
 var replies = map[dialect.Outcome]struct {
 	code codes.Code
 	text string
@@ -57,7 +58,8 @@ var replies = map[dialect.Outcome]struct {
 	dialect.ReplayHidden: {codes.NotFound, "not found"},
 }
 
-// reason is an outcome's code in the spelling of ErrorInfo's reasons: IN_PROGRESS for "in-progress".
+// reason is an outcome's code in the spelling of ErrorInfo's reasons: IN_PROGRESS for
+// "in-progress".
 func reason(o dialect.Outcome) string {
 	return strings.ToUpper(strings.ReplaceAll(o.String(), "-", "_"))
 }

@@ -65,8 +65,9 @@ func statusOf(err error) *status.Status {
 	return st
 }
 
-// encodeStatus encodes the whole status: details are the client's to act on, and any type may be among them. One that
-// protobuf can't encode, for a text that is no UTF-8, is kept as gRPC sends it: without details, and valid.
+// encodeStatus encodes the whole status: details are the client's to act on, and any type may be
+// among them. One that protobuf can't encode, for a text that is no UTF-8, is kept as gRPC sends
+// it: without details, and valid.
 func encodeStatus(st *spb.Status) ([]byte, error) {
 	b, err := encode(st)
 	if err != nil {
@@ -75,39 +76,43 @@ func encodeStatus(st *spb.Status) ([]byte, error) {
 	return b, err
 }
 
-// validText puts U+FFFD into the place of each byte that belongs to no character, as gRPC does with a status text
-// (encodeGrpcMessage of grpc-go).
+// validText puts U+FFFD into the place of each byte that belongs to no character, as gRPC does with
+// a status text (encodeGrpcMessage of grpc-go).
 func validText(s string) string { return string([]rune(s)) }
 
-// bounds are what a record may be: the longest message or status that is kept, and metadata beside it. grpc-go
-// takes 16 MiB of metadata, httpadapter's records have 256 KiB of headers and 4,096 names and values.
+// bounds are what a record may be: the longest message or status that is kept, and metadata beside
+// it. grpc-go takes 16 MiB of metadata, httpadapter's records have 256 KiB of headers and 4,096
+// names and values.
 func (c *Config) bounds() cache.Bounds {
 	return cache.Bounds{Bytes: c.MaxResponse + 256<<10, Values: 4 << 10}
 }
 
-// open takes a record for an answer to give. Whoever could write to Redis may have written it, so it is held
-// to all that a record of ours is when it is written: replay.ErrReplayUnavailable for one that is too large to be kept,
-// replay.ErrUnreadable for one that is no answer, and of its metadata that which is kept.
+// open takes a record for an answer to give. Whoever could write to Redis may have written it, so
+// it is held to all that a record of ours is when it is written: replay.ErrReplayUnavailable for
+// one that is too large to be kept, replay.ErrUnreadable for one that is no answer, and of its
+// metadata that which is kept.
 func (x *exchange) open(result replay.Result) (r record, reply any, failure, err error) {
 	cfg := &x.adapter.cfg
 	err = result.Decode(&r)
 	if errors.Is(err, cache.ErrTooLarge) || err == nil && int64(len(r.Body)) > cfg.MaxResponse {
-		x.adapter.log.Write(slog.LevelError, "grpcadapter: a record can't be given", "larger than MaxResponse allows for", slog.String("method", x.info.FullMethod), slog.Any("err", err))
+		x.adapter.log.Write(slog.LevelError, "grpcadapter: a record can't be given",
+			"larger than MaxResponse allows for", slog.String("method", x.info.FullMethod), slog.Any("err", err))
 		return record{}, nil, nil, replay.ErrReplayUnavailable
 	}
 	if err == nil {
 		reply, failure, err = r.answer(cfg.Types)
 	}
 	if err != nil {
-		x.adapter.log.Write(slog.LevelError, "grpcadapter: a record can't be given", "not an answer", slog.String("method", x.info.FullMethod), slog.Any("err", err))
+		x.adapter.log.Write(slog.LevelError, "grpcadapter: a record can't be given",
+			"not an answer", slog.String("method", x.info.FullMethod), slog.Any("err", err))
 		return record{}, nil, nil, replay.ErrUnreadable
 	}
 	r.Header, r.Trailer = x.adapter.filter.keep(r.Header), x.adapter.filter.keep(r.Trailer)
 	return r, reply, failure, nil
 }
 
-// answer returns the answer as a handler would: a fresh message, or failure, the handler's error. err
-// says that the record has neither.
+// answer returns the answer as a handler would: a fresh message, or failure, the handler's error.
+// err says that the record has neither.
 func (r *record) answer(types protoregistry.MessageTypeResolver) (reply any, failure, err error) {
 	if r.Code != uint32(codes.OK) {
 		var st spb.Status
@@ -122,8 +127,8 @@ func (r *record) answer(types protoregistry.MessageTypeResolver) (reply any, fai
 		}
 		return nil, status.ErrorProto(&st), nil
 	}
-	// By name and not by the method: outer interceptors look at the type, and a record must not be taken
-	// for a message that it isn't, as protobuf would without a word.
+	// By name and not by the method: outer interceptors look at the type, and a record must not be
+	// taken for a message that it isn't, as protobuf would without a word.
 	kind, err := types.FindMessageByName(protoreflect.FullName(r.Type))
 	if err != nil {
 		return nil, nil, fmt.Errorf("grpcadapter: type %q: %w", r.Type, err)

@@ -7,8 +7,8 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// A recorder is the grpc.ServerTransportStream of a handler under a key: where grpc.SetHeader, SendHeader and SetTrailer
-// put their metadata. It holds all of it back until the answer is stored.
+// A recorder is the grpc.ServerTransportStream of a handler under a key: where grpc.SetHeader,
+// SendHeader and SetTrailer put their metadata. It holds all of it back until the answer is stored.
 type recorder struct {
 	method string
 

@@ -218,7 +218,8 @@ func TestHangupRunsOn(t *testing.T) {
 	})
 }
 
-// Whoever finishes after another has taken the key gives the winner's answer and no word of its own.
+// Whoever finishes after another has taken the key gives the winner's answer and no word of its
+// own.
 func TestLateFinisherGivesTheWinnersAnswer(t *testing.T) {
 	run(t, func(w *world) {
 		var runs atomic.Int64

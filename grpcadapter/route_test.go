@@ -14,7 +14,8 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// A call is for the first route that has its method, and for the adapter itself if none has: each by its own settings.
+// A call is for the first route that has its method, and for the adapter itself if none has: each
+// by its own settings.
 func TestRoute(t *testing.T) {
 	run(t, func(w *world) {
 		adapter, err := grpcadapter.New(w.engine(replay.Config{}), grpcadapter.Config{Scope: grpcadapter.GlobalScope})
@@ -71,7 +72,8 @@ func TestRoute(t *testing.T) {
 	})
 }
 
-// A route for every method would leave none to the adapter that it is of, and one with a fault is none.
+// A route for every method would leave none to the adapter that it is of, and one with a fault is
+// none.
 func TestRouteTellsFaults(t *testing.T) {
 	run(t, func(w *world) {
 		adapter, err := grpcadapter.New(w.engine(replay.Config{}), grpcadapter.Config{Scope: grpcadapter.GlobalScope, Methods: []string{"/a.B/*"}})

@@ -19,9 +19,9 @@ func GlobalScope(context.Context) (string, error) { return "", nil }
 
 // ScopeMetadata takes the scope from incoming metadata, which an authenticating proxy must set: a
 // client can send any. A call without it, or with several values, is refused. Blanks around a value
-// are no part of it, as with keys: whether they arrive depends on the way (gRPC's HTTP/2 mapping lets
-// them be stripped, net/http's HTTP/1 strips them), and the same caller must have the same scope. The
-// bytes of metadata whose name ends in -bin are left as they are.
+// are no part of it, as with keys: whether they arrive depends on the way (gRPC's HTTP/2 mapping
+// lets them be stripped, net/http's HTTP/1 strips them), and the same caller must have the same
+// scope. The bytes of metadata whose name ends in -bin are left as they are.
 func ScopeMetadata(name string) Scope {
 	binary := strings.HasSuffix(strings.ToLower(name), "-bin")
 	return func(ctx context.Context) (string, error) {

@@ -73,7 +73,8 @@ func TestLostAnswerIsHadByTheRetry(t *testing.T) {
 	})
 }
 
-// The handler takes longer than one try may: it runs on, and a later try gets its answer within the same call.
+// The handler takes longer than one try may: it runs on, and a later try gets its answer within the
+// same call.
 func TestAnswerOfATryThatWasGivenUp(t *testing.T) {
 	run(t, func(w *world) {
 		var runs atomic.Int64

@@ -19,8 +19,8 @@ func (a *Adapter) verdict(st *status.Status, trailer metadata.MD) replay.Verdict
 	case a.stores(st.Code()) && !saysAgain(st, trailer):
 		return replay.Keep
 	case fateOf(st.Code()) != unsure:
-		// The handler declined before it did anything: a retry is a first call. Who has OK not stored, by StoresFunc,
-		// wants each such call to be a first one too.
+		// The handler declined before it did anything: a retry is a first call. Who has OK not
+		// stored, by StoresFunc, wants each such call to be a first one too.
 		return replay.Release
 	}
 	return replay.Abandon
@@ -39,9 +39,10 @@ func (a *Adapter) stores(code codes.Code) bool {
 	return fateOf(code) == final
 }
 
-// saysAgain reports whether an error says that the same call may be sent again, by google.rpc.RetryInfo or by gRPC's own
-// pushback (gRFC A6). Such an error is no result, and no policy has it stored: retries would be told "again" until it
-// expires, long after the reason has gone.
+// saysAgain reports whether an error says that the same call may be sent again, by
+// google.rpc.RetryInfo or by gRPC's own pushback (gRFC A6). Such an error is no result, and no
+// policy has it stored: retries would be told "again" until it expires, long after the reason has
+// gone.
 func saysAgain(st *status.Status, trailer metadata.MD) bool {
 	if st.Code() == codes.OK {
 		return false
@@ -79,9 +80,9 @@ const (
 	final                // The same call would meet the same again.
 )
 
-// fateOf follows the meanings that gRPC gives its codes (doc/statuscodes.md of grpc): FAILED_PRECONDITION calls for
-// another state and so for another operation, ABORTED for the same again. What isn't named, nonstandard codes among it,
-// leaves everything open.
+// fateOf follows the meanings that gRPC gives its codes (doc/statuscodes.md of grpc):
+// FAILED_PRECONDITION calls for another state and so for another operation, ABORTED for the same
+// again. What isn't named, nonstandard codes among it, leaves everything open.
 func fateOf(code codes.Code) fate {
 	switch code {
 	case codes.OK, codes.InvalidArgument, codes.NotFound, codes.AlreadyExists,

@@ -10,8 +10,8 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// One word for one thing: what the engine calls an outcome is the code of HTTP and the reason of gRPC.
-// Reasons are a contract. Outcomes that the engine doesn't know are the adapters' own.
+// One word for one thing: what the engine calls an outcome is the code of HTTP and the reason of
+// gRPC. Reasons are a contract. Outcomes that the engine doesn't know are the adapters' own.
 func TestOneVocabulary(t *testing.T) {
 	vocabulary := []struct {
 		err     error

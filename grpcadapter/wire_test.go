@@ -25,7 +25,8 @@ import (
 	"github.com/reprise-go/reprise/dialect"
 )
 
-// The oracle of these tests is gRPC itself: what a client receives of an answer that no adapter has touched.
+// The oracle of these tests is gRPC itself: what a client receives of an answer that no adapter has
+// touched.
 
 // A bare is a server without an adapter, and a client.
 type bare struct {
@@ -63,7 +64,8 @@ func (b *bare) receive(answer func(context.Context) error) (st *spb.Status, head
 	return status.Convert(err).Proto(), header, trailer
 }
 
-// A record gives back the status that gRPC made of the handler's error on the wire, whatever bytes are in it.
+// A record gives back the status that gRPC made of the handler's error on the wire, whatever bytes
+// are in it.
 func FuzzStatusIsWhatTheWireMadeOfIt(f *testing.F) {
 	for _, text := range []string{"no funds: é", "a\xff\xfe\xe4\xb8b", "\x00\r\n%41 ", ""} {
 		for _, name := range []string{"", "type.googleapis.com/a.B", "a/\xff"} {
@@ -96,7 +98,8 @@ func FuzzStatusIsWhatTheWireMadeOfIt(f *testing.F) {
 	})
 }
 
-// What a record keeps of metadata reaches the client and breaks no answer, though the record be forged.
+// What a record keeps of metadata reaches the client and breaks no answer, though the record be
+// forged.
 func FuzzKeptMetadataReachesTheClient(f *testing.F) {
 	for _, pair := range [][2]string{
 		{"x-a", "a\nb"}, {"x-a", "é"}, {"x-a", "\xff"}, {"X-Up", "1"}, {"x a", "1"}, {"x!a", "1"}, {"", "1"}, {"x-a", "\x7f"},
@@ -131,8 +134,8 @@ func FuzzKeptMetadataReachesTheClient(f *testing.F) {
 	})
 }
 
-// Whatever is found under a key: it is an answer as a handler's, which comes out of a record of its own as the same, or an
-// error and nothing.
+// Whatever is found under a key: it is an answer as a handler's, which comes out of a record of its
+// own as the same, or an error and nothing.
 func FuzzRecord(f *testing.F) {
 	message, _ := encode(&testgrpc.SimpleResponse{Payload: &testgrpc.Payload{Body: []byte("ok")}})
 	failure, _ := encode(&spb.Status{Code: 5, Message: "é"})

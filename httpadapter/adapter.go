@@ -58,8 +58,8 @@ func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
 	}, nil
 }
 
-// Route returns an Adapter on the same engine for a route that differs in what change sets, of the Config that a was
-// made with:
+// Route returns an Adapter on the same engine for a route that differs in what change sets, of the
+// Config that a was made with:
 //
 //	refunds, err := adapter.Route(func(c *httpadapter.Config) {
 //		c.RequireKey = true
@@ -72,9 +72,10 @@ func (a *Adapter) Route(change func(*Config)) (*Adapter, error) {
 	return New(a.engine, cfg)
 }
 
-// Handler runs next once for each key, and answers retries with what next answered. Inside another adapter of the same
-// engine, for the same scope and key, it lets requests pass, and says so in the log: the outer one has the key, so
-// its settings count. A route with settings of its own must not stand in a group with an adapter.
+// Handler runs next once for each key, and answers retries with what next answered. Inside another
+// adapter of the same engine, for the same scope and key, it lets requests pass, and says so in the
+// log: the outer one has the key, so its settings count. A route with settings of its own must not
+// stand in a group with an adapter.
 func (a *Adapter) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, next) })
 }
@@ -103,8 +104,10 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 		return
 	}
 	if a.engine.Holds(r.Context(), scope, x.key) {
-		// An adapter around this one, as of a group around a route, has the key. It guards what runs in here.
-		a.log.Write(slog.LevelWarn, "httpadapter: requests pass an adapter inside another; the outer one's settings count", "the same engine, scope and key")
+		// An adapter around this one, as of a group around a route, has the key. It guards what
+		// runs in here.
+		a.log.Write(slog.LevelWarn, "httpadapter: requests pass an adapter inside another; the outer one's settings count",
+			"the same engine, scope and key")
 		next.ServeHTTP(w, r)
 		return
 	}

@@ -22,7 +22,8 @@ func (x *exchange) answer(result replay.Result, err error) {
 	switch {
 	case x.recorder != nil && x.recorder.streaming:
 		if err != nil || result.Replayed {
-			// Part of an answer that is not the one to be replayed is with the client. It must not be taken for whole.
+			// Part of an answer that is not the one to be replayed is with the client. It must not
+			// be taken for whole.
 			panic(http.ErrAbortHandler)
 		}
 	case err != nil:
@@ -39,8 +40,8 @@ func (x *exchange) answer(result replay.Result, err error) {
 	}
 }
 
-// give writes an answer, the handler's or a record's. Headers that an outer handler has set stay, unless the answer has
-// them too.
+// give writes an answer, the handler's or a record's. Headers that an outer handler has set stay,
+// unless the answer has them too.
 func (x *exchange) give(answer *record, result replay.Result) {
 	h := x.w.Header()
 	answer.addHeader(h)
@@ -60,11 +61,12 @@ func (x *exchange) fail(err error) {
 	case refused == replay.ReplayRefused && x.access == Hide:
 		o = dialect.ReplayHidden
 	case refused == replay.CallerGone:
-		// The client has gone before anything ran, or a handler around us has set a deadline: whoever
-		// still listens must not take silence for a 200.
+		// The client has gone before anything ran, or a handler around us has set a deadline:
+		// whoever still listens must not take silence for a 200.
 		o = dialect.Unavailable
 	case o == 0:
-		x.adapter.log.Write(slog.LevelError, "httpadapter: a request is answered 500", "unexpected error", slog.Any("err", err))
+		x.adapter.log.Write(slog.LevelError, "httpadapter: a request is answered 500",
+			"unexpected error", slog.Any("err", err))
 	}
 	x.refuse(o, "", x.retryAfter(o, err))
 }

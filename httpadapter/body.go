@@ -13,7 +13,8 @@ import (
 	"github.com/reprise-go/reprise/internal/intake"
 )
 
-// readBody reads the request's body whole, for the fingerprint and for the handler. If it can't, it returns false and why.
+// readBody reads the request's body whole, for the fingerprint and for the handler. If it can't, it
+// returns false and why.
 func (x *exchange) readBody() (fault dialect.Outcome, ok bool) {
 	limit, length := x.adapter.cfg.MaxBody, x.r.ContentLength
 	if length > limit {
@@ -55,12 +56,14 @@ type rereadBody struct{ bytes.Reader }
 
 func (*rereadBody) Close() error { return nil }
 
-// readBefore reports whether a handler around us has read from the body, which the fingerprint would not see.
+// readBefore reports whether a handler around us has read from the body, which the fingerprint
+// would not see.
 //
-// Fewer bytes than ContentLength says are no proof of that: a handler that decompresses the body may leave ContentLength
-// as it was, and whoever puts another body in the place of net/http's answers for it. But net/http's own body gives an
-// error if it breaks off, so it ends early only if somebody has read from it. And where nothing at all is left of what was
-// announced, somebody has read it all, unless a decompressed body was empty: then Content-Encoding says so, or both fields
+// Fewer bytes than ContentLength says are no proof of that: a handler that decompresses the body
+// may leave ContentLength as it was, and whoever puts another body in the place of net/http's
+// answers for it. But net/http's own body gives an error if it breaks off, so it ends early only if
+// somebody has read from it. And where nothing at all is left of what was announced, somebody has
+// read it all, unless a decompressed body was empty: then Content-Encoding says so, or both fields
 // were taken away.
 func readBefore(r *http.Request, size int) bool {
 	if size == 0 && (len(r.PostForm) > 0 || r.MultipartForm != nil) {
@@ -75,8 +78,8 @@ func readBefore(r *http.Request, size int) bool {
 
 var limitedBody = reflect.TypeOf(http.MaxBytesReader(nil, http.NoBody, 0))
 
-// isServerBody reports whether a body is as the server made it. A body with a limit is not: a handler may have put the
-// limit around any body.
+// isServerBody reports whether a body is as the server made it. A body with a limit is not: a
+// handler may have put the limit around any body.
 func isServerBody(body io.Reader) bool {
 	t := reflect.TypeOf(body)
 	if t == limitedBody || t.Kind() != reflect.Pointer {

@@ -20,15 +20,16 @@ func isJSON(contentType string) bool {
 	return media == "application/json" || strings.HasSuffix(media, "+json")
 }
 
-// Beyond these a body has no canonical form: it counts as it stands, which can only tell requests apart.
+// Beyond these a body has no canonical form: it counts as it stands, which can only tell requests
+// apart.
 const (
-	// maxDepth bounds how often a byte is moved, for each object around it that is not sorted. 64 levels are what
-	// .NET's System.Text.Json reads by default; encoding/json reads 10,000.
+	// maxDepth bounds how often a byte is moved, for each object around it that is not sorted. 64
+	// levels are what .NET's System.Text.Json reads by default; encoding/json reads 10,000.
 	maxDepth = 64
 
-	// maxExactDigits and maxExactExponent bound numbers, which RFC 8785 takes for float64s: of two with no more than 15
-	// significant digits, from 1e-307 to below 1e308, none are one float64 (IEEE 754; its DBL_DIG). Others could make one
-	// amount of two, and one operation of two.
+	// maxExactDigits and maxExactExponent bound numbers, which RFC 8785 takes for float64s: of two
+	// with no more than 15 significant digits, from 1e-307 to below 1e308, none are one float64
+	// (IEEE 754; its DBL_DIG). Others could make one amount of two, and one operation of two.
 	maxExactDigits   = 15
 	maxExactExponent = 307
 )
@@ -40,7 +41,8 @@ var (
 	errMoreValues = errors.New("more than one value")
 )
 
-// A canonicalizer writes a JSON value anew as RFC 8785 says, without what is to be left out, in one pass over the tokens.
+// A canonicalizer writes a JSON value anew as RFC 8785 says, without what is to be left out, in one
+// pass over the tokens.
 type canonicalizer struct {
 	in      *jsontext.Decoder
 	out     []byte
@@ -50,13 +52,14 @@ type canonicalizer struct {
 	scratch []byte
 }
 
-// A member is where an object's member stands in out, and its name in names. One that is left out is empty. 32 bits hold
-// what a body of 256 MiB can come to, each number of 4 bytes (1e20) growing to 21.
+// A member is where an object's member stands in out, and its name in names. One that is left out
+// is empty. 32 bits hold what a body of 256 MiB can come to, each number of 4 bytes (1e20) growing
+// to 21.
 type member struct{ from, to, name, nameEnd uint32 }
 
-// canonicalJSON returns the canonical form of a body, or an error if it has none: it is no JSON (RFC 8259, encoded in
-// UTF-8), has two members of one name in an object, or is beyond the limits above. That goes for what is left out, too.
-// It takes memory in proportion to the body.
+// canonicalJSON returns the canonical form of a body, or an error if it has none: it is no JSON
+// (RFC 8259, encoded in UTF-8), has two members of one name in an object, or is beyond the limits
+// above. That goes for what is left out, too. It takes memory in proportion to the body.
 func canonicalJSON(body []byte, out *omission) ([]byte, error) {
 	c := canonicalizer{
 		// Duplicates are found by sorting, which takes no map of all names.
@@ -178,8 +181,9 @@ func (c *canonicalizer) compare(a, b member) int {
 	return compareUTF16(c.names[a.name:a.nameEnd], c.names[b.name:b.nameEnd])
 }
 
-// compareUTF16 compares UTF-8 texts by their UTF-16 code units (RFC 8785 §3.2.3). It differs from the order of bytes in
-// what lies above the surrogates: U+E000 to U+FFFF, of three bytes that begin with EE or EF, follow what takes four.
+// compareUTF16 compares UTF-8 texts by their UTF-16 code units (RFC 8785 §3.2.3). It differs from
+// the order of bytes in what lies above the surrogates: U+E000 to U+FFFF, of three bytes that begin
+// with EE or EF, follow what takes four.
 func compareUTF16(a, b []byte) int {
 	for i := range min(len(a), len(b)) {
 		x, y := a[i], b[i]

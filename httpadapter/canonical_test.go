@@ -160,8 +160,8 @@ func BenchmarkFingerprint1MiB(b *testing.B) {
 	}
 }
 
-// The canonical form is what another implementation makes, it means what the body means, and it is its own. So bodies of
-// two values have two forms.
+// The canonical form is what another implementation makes, it means what the body means, and it is
+// its own. So bodies of two values have two forms.
 func FuzzCanonical(f *testing.F) {
 	for _, s := range []string{`{"a":[1,2,{"b":null}],"c":"\u00e9"}`, `[1e21,0.1,-0,1E-7,100e-2,1.5e300]`, `{"a":1,"a":2}`, `"\ud800"`, ``,
 		`{"\u20ac":1,"\r":2,"\ufb33":3,"1":4,"\ud83d\ude00":5,"\u0080":6,"\u00f6":7}`, `{"b":{"b":1,"a":[0,1]},"a":[{}]}`, "\"\xff\"", `[1234567890123456,1e308]`} {

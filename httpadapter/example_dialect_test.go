@@ -13,13 +13,14 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// acme is the dialect of an API whose errors have an envelope of their own. What it does not say otherwise, which keys
-// it accepts and which answers it stores, it has from Problem.
+// acme is the dialect of an API whose errors have an envelope of their own. What it does not say
+// otherwise, which keys it accepts and which answers it stores, it has from Problem.
 type acme struct{ dialect.Problem }
 
 func (acme) Marker(string) (name, value string) { return "Acme-Replayed", "yes" }
 
-// Render has an answer for every outcome, those of later versions included: outcomes know their code and their status.
+// Render has an answer for every outcome, those of later versions included: outcomes know their
+// code and their status.
 func (acme) Render(o dialect.Outcome, info dialect.Info) dialect.Rendering {
 	text := "This request could not be made safe to retry."
 	switch {
@@ -35,8 +36,8 @@ func (acme) Render(o dialect.Outcome, info dialect.Info) dialect.Rendering {
 	return dialect.Rendering{ContentType: "application/vnd.acme.fault+json", Body: body}
 }
 
-// A dialect of one's own embeds another and says what differs. Retry-After and the other headers that all dialects share
-// are the adapter's.
+// A dialect of one's own embeds another and says what differs. Retry-After and the other headers
+// that all dialects share are the adapter's.
 func ExampleConfig_dialect() {
 	engine, err := replay.New(redis.NewClient(&redis.Options{}), replay.Config{})
 	if err != nil {

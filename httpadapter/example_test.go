@@ -53,7 +53,8 @@ func Example() {
 	log.Fatal(server.ListenAndServe())
 }
 
-// The scope is whoever has been authenticated. A request of nobody is refused before Redis is asked.
+// The scope is whoever has been authenticated. A request of nobody is refused before Redis is
+// asked.
 func ExampleScopeFunc() {
 	type account struct{} // the key under which your authentication puts the account's name
 	scope := httpadapter.ScopeFunc(func(r *http.Request) (string, error) {

@@ -9,8 +9,9 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// An exchange is one request under a key, and its answer. Adapter.serve asks the engine for the key; the engine runs
-// work, whose judge says what becomes of the handler's answer; and answer gives the client what the engine decided.
+// An exchange is one request under a key, and its answer. Adapter.serve asks the engine for the
+// key; the engine runs work, whose judge says what becomes of the handler's answer; and answer
+// gives the client what the engine decided.
 type exchange struct {
 	adapter   *Adapter
 	w         http.ResponseWriter
@@ -47,16 +48,16 @@ func (x *exchange) work(ctx context.Context) (replay.Answer, error) {
 	return answer, nil
 }
 
-// A failure is an answer that leaves open what was done, as an error for the engine, whose OnFailure decides about the
-// key.
+// A failure is an answer that leaves open what was done, as an error for the engine, whose
+// OnFailure decides about the key.
 type failure struct{ status int }
 
 func (f *failure) Error() string {
 	return fmt.Sprintf("httpadapter: the handler answered %d", f.status)
 }
 
-// startRecorder makes a recorder for the handler or for Reconcile. Each has its own: what Reconcile leaves behind must
-// not write into the handler's answer.
+// startRecorder makes a recorder for the handler or for Reconcile. Each has its own: what Reconcile
+// leaves behind must not write into the handler's answer.
 func (x *exchange) startRecorder(ctx context.Context) {
 	x.working = ctx
 	if x.recorder == nil {
@@ -72,8 +73,9 @@ func (x *exchange) judge() replay.Answer {
 	x.fresh = x.recorder.finish()
 	status, header := x.fresh.Status, x.recorder.header
 	if x.recorder.isShort() {
-		// As from net/http, the client gets a broken connection, and no retry gets half an answer for a whole one. The
-		// length breaks it also where a recovery around us keeps the panic to itself.
+		// As from net/http, the client gets a broken connection, and no retry gets half an answer
+		// for a whole one. The length breaks it also where a recovery around us keeps the panic to
+		// itself.
 		x.w.Header()["Content-Length"] = header["Content-Length"]
 		panic(http.ErrAbortHandler)
 	}
@@ -112,7 +114,8 @@ func (x *exchange) reconcile(ctx context.Context) (replay.Decision, replay.Answe
 }
 
 func (x *exchange) authorize(context.Context) error {
-	if x.access = x.adapter.cfg.Authorize(x.r); x.access != Allow { // What is none of the constants refuses.
+	// What is none of the constants refuses.
+	if x.access = x.adapter.cfg.Authorize(x.r); x.access != Allow {
 		return errors.New("httpadapter: Config.Authorize refused")
 	}
 	return nil

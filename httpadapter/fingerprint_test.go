@@ -28,9 +28,10 @@ func request(method, target, contentType string) *http.Request {
 	return r
 }
 
-// Records outlive a deployment: the same request has to have the same fingerprint in every release that says "1:".
-// The sums were made by another program from the definition: SHA-256 over "1", method, escaped path, sorted query,
-// media type and body, each after its length in 8 bytes, big-endian.
+// Records outlive a deployment: the same request has to have the same fingerprint in every release
+// that says "1:". The sums were made by another program from the definition: SHA-256 over "1",
+// method, escaped path, sorted query, media type and body, each after its length in 8 bytes,
+// big-endian.
 func TestFingerprintGolden(t *testing.T) {
 	everyByte := make([]byte, 256)
 	for i := range everyByte {
@@ -202,7 +203,8 @@ func TestFingerprintWithFieldsGolden(t *testing.T) {
 	}
 }
 
-// Fingerprints of release 0.1, whose fields had other names: retries of the same bytes are known by the base.
+// Fingerprints of release 0.1, whose fields had other names: retries of the same bytes are known by
+// the base.
 func TestFingerprintsOfOlderFields(t *testing.T) {
 	body := []byte(`{"amount":100,"sent":"now"}`)
 	for known, cfg := range map[string]Fingerprint{
@@ -239,7 +241,8 @@ func TestFingerprintTrimsHeaders(t *testing.T) {
 	}
 }
 
-// What is one request and what another, when those who ask and those who asked first had one configuration or two.
+// What is one request and what another, when those who ask and those who asked first had one
+// configuration or two.
 func TestFingerprintSame(t *testing.T) {
 	type req struct{ body, account string }
 	first := req{`{"amount":100,"sent":1}`, "a"}
@@ -295,8 +298,8 @@ func TestFingerprintSame(t *testing.T) {
 	}
 }
 
-// The hashes of a request are made once. Only a key that is not the first one's costs more, and no body is put into its
-// canonical form twice.
+// The hashes of a request are made once. Only a key that is not the first one's costs more, and no
+// body is put into its canonical form twice.
 func TestMismatchCostsNoMore(t *testing.T) {
 	body := fmt.Appendf(nil, `{"b":%q,"a":1}`, strings.Repeat("x", 1<<20))
 	r := request("POST", "/", "application/json")
@@ -371,7 +374,8 @@ func TestConfigIsCopied(t *testing.T) {
 	}
 }
 
-// Whatever stands in Redis: it is of a request if an adapter made it of that very request, and of no other.
+// Whatever stands in Redis: it is of a request if an adapter made it of that very request, and of
+// no other.
 func FuzzKnownFingerprint(f *testing.F) {
 	r := request("POST", "/orders", "application/json")
 	r.Header.Set("X-A", "a")

@@ -61,9 +61,9 @@ func (h *hasher) parts(texts ...string) string {
 	return s.end("")
 }
 
-// A hashState hashes one thing at a time: begin, the parts in their order, body, end. Each part has its length before it,
-// 8 bytes big-endian, so that no byte can move from one part to the next unseen. The small parts are gathered in head and
-// hashed in one go.
+// A hashState hashes one thing at a time: begin, the parts in their order, body, end. Each part has
+// its length before it, 8 bytes big-endian, so that no byte can move from one part to the next
+// unseen. The small parts are gathered in head and hashed in one go.
 type hashState struct {
 	hash hash.Hash
 	head []byte
@@ -85,7 +85,8 @@ func (s *hashState) text(t string) {
 	s.head = append(s.head, t...)
 }
 
-// query hashes the pairs in sorted order. No pair has an ampersand, so the joined text says which they are.
+// query hashes the pairs in sorted order. No pair has an ampersand, so the joined text says which
+// they are.
 func (s *hashState) query(raw string) {
 	if strings.IndexByte(raw, '&') < 0 {
 		s.text(raw)
@@ -106,8 +107,9 @@ func (s *hashState) query(raw string) {
 	}
 }
 
-// mediaType hashes the value up to its parameters (RFC 9110 §8.3.1). It validates nothing: what is no media type is
-// hashed as it stands, which can at worst tell apart two requests that are the same.
+// mediaType hashes the value up to its parameters (RFC 9110 §8.3.1). It validates nothing: what is
+// no media type is hashed as it stands, which can at worst tell apart two requests that are the
+// same.
 func (s *hashState) mediaType(contentType string) {
 	essence, _, _ := strings.Cut(contentType, ";")
 	essence = field.Trim(essence)
@@ -126,7 +128,8 @@ func (s *hashState) body(b []byte) {
 	s.write(b)
 }
 
-// multipart hashes how many parts a body has, and each. The word keeps them apart from any body as it stands.
+// multipart hashes how many parts a body has, and each. The word keeps them apart from any body as
+// it stands.
 func (s *hashState) multipart(c content) {
 	s.text("multipart")
 	s.length(c.parts)

@@ -20,7 +20,8 @@ func filter(t testing.TB, allow, deny []string) headerFilter {
 	return f
 }
 
-// The contract's list in lower case, told once more, so that one that is lost from the code is missed.
+// The contract's list in lower case, told once more, so that one that is lost from the code is
+// missed.
 var (
 	contractNames = []string{"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "date", "age",
 		"content-length", "set-cookie", "www-authenticate", "authentication-info", "retry-after", "server-timing", "alt-svc",
@@ -110,7 +111,8 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// The exported list has all that the contract names and no more, each of them left out, and is the caller's own.
+// The exported list has all that the contract names and no more, each of them left out, and is the
+// caller's own.
 func TestHeadersLeftOut(t *testing.T) {
 	list := HeadersLeftOut()
 	want := slices.Clone(contractNames)
@@ -170,7 +172,8 @@ func TestHeaderFilterFaults(t *testing.T) {
 	}
 }
 
-// What counts is what a client could see of a replay: so the kept header is written as net/http writes it.
+// What counts is what a client could see of a replay: so the kept header is written as net/http
+// writes it.
 func FuzzHeaderKeep(f *testing.F) {
 	// Seeds are in testdata/fuzz/FuzzHeaderKeep.
 	filter := filter(f, nil, nil)

@@ -9,7 +9,8 @@ import (
 	"github.com/reprise-go/reprise/internal/charset"
 )
 
-// An identity is what one request is known by. Its hashes are made once, so that a mismatch costs no more than a match.
+// An identity is what one request is known by. Its hashes are made once, so that a mismatch costs
+// no more than a match.
 type identity struct {
 	fingerprinter *fingerprinter
 	r             *http.Request
@@ -65,8 +66,9 @@ func (id *identity) free() { id.content = nil }
 
 var errForeignFingerprint = errors.New("httpadapter: a fingerprint was made with a version or key that this machine does not have")
 
-// same reports whether a key's fingerprint belongs to this request, whatever configuration it was made with. One that no
-// version of an adapter has made, such as a job's, does not. An error means that another machine may know.
+// same reports whether a key's fingerprint belongs to this request, whatever configuration it was
+// made with. One that no version of an adapter has made, such as a job's, does not. An error means
+// that another machine may know.
 func (id *identity) same(known string) (bool, error) {
 	k, ok := parseFingerprint(known)
 	if !ok {
@@ -86,8 +88,9 @@ func (id *identity) same(known string) (bool, error) {
 // knownFingerprint is a fingerprint taken apart.
 type knownFingerprint struct{ version, key, base, fields, own string }
 
-// parseFingerprint takes a fingerprint apart. One without a version, or with an impossible name of a key, was not made by
-// any version of this package. Of one of another version, nothing is known but its beginning.
+// parseFingerprint takes a fingerprint apart. One without a version, or with an impossible name of
+// a key, was not made by any version of this package. Of one of another version, nothing is known
+// but its beginning.
 func parseFingerprint(text string) (k knownFingerprint, ok bool) {
 	head, rest, colon := strings.Cut(text, ":")
 	version, key, keyed := strings.Cut(head, "-")

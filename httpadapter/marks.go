@@ -7,18 +7,19 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// The header fields of our own, by which an answer says how it came about. No record keeps them. (The other answers, the
-// refusals, have the fields of package refusal.)
+// The header fields of our own, by which an answer says how it came about. No record keeps them.
+// (The other answers, the refusals, have the fields of package refusal.)
 const (
-	storedHeader = "Idempotency-Stored" // false: a retry will not get this answer; unconfirmed: a failover may forget it
+	storedHeader = "Idempotency-Stored" // false: no retry gets it; unconfirmed: a failover may forget it
 	shadowHeader = "Idempotency-Shadow" // in shadow mode, the outcome that there would have been
 )
 
 var ownHeaders = []string{storedHeader, shadowHeader}
 
-// mark sets our own fields and the dialect's marker. It is the one place for them, and it is called with the header that
-// is about to be sent, when nothing else will be added. A field that were set any earlier would be seen by the handler,
-// could get into the record, or would stay when another request's record is given in place of this answer.
+// mark sets our own fields and the dialect's marker. It is the one place for them, and it is called
+// with the header that is about to be sent, when nothing else will be added. A field that were set
+// any earlier would be seen by the handler, could get into the record, or would stay when another
+// request's record is given in place of this answer.
 func (x *exchange) mark(h http.Header, status int, result replay.Result) {
 	if result.Replayed {
 		name, value := x.adapter.cfg.Dialect.Marker(x.key)

@@ -12,8 +12,9 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// Fields of our own come onto an answer when it is about to be sent. Were they there any earlier, the handler would see
-// them, and a record could have them: its own, or that of another request which is given in its place.
+// Fields of our own come onto an answer when it is about to be sent. Were they there any earlier,
+// the handler would see them, and a record could have them: its own, or that of another request
+// which is given in its place.
 //
 // Whoever adds a field that has to be turned on turns it on here.
 func TestOwnHeadersComeLast(t *testing.T) {

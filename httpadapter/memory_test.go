@@ -20,8 +20,8 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// instant makes an engine over a Redis that answers at once, in the process: begin with a grant, commit with "stored".
-// Each of asked sees the commands first.
+// instant makes an engine over a Redis that answers at once, in the process: begin with a grant,
+// commit with "stored". Each of asked sees the commands first.
 func instant(t testing.TB, cfg replay.Config, asked ...func(redis.Cmder)) *replay.Engine {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{ContextTimeoutEnabled: true})
@@ -133,7 +133,8 @@ func allocated(f func()) (bytes, times uint64) {
 	return after.TotalAlloc - before.TotalAlloc, after.Mallocs - before.Mallocs
 }
 
-// leastAllocated is allocated for an f that can be repeated: what goroutines of earlier tests allocate meanwhile is not f's.
+// leastAllocated is allocated for an f that can be repeated: what goroutines of earlier tests
+// allocate meanwhile is not f's.
 func leastAllocated(f func()) (bytes, times uint64) {
 	bytes, times = allocated(f)
 	for range 4 {
@@ -143,7 +144,8 @@ func leastAllocated(f func()) (bytes, times uint64) {
 	return bytes, times
 }
 
-// Clients that announce as much as they may and send nothing cost the server next to nothing, over either protocol.
+// Clients that announce as much as they may and send nothing cost the server next to nothing, over
+// either protocol.
 func TestAnnouncedBodiesCostNothing(t *testing.T) {
 	const clients, announced = 100, 256 << 20
 	for name, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {

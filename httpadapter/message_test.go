@@ -9,7 +9,8 @@ import (
 	"github.com/reprise-go/reprise/dialect"
 )
 
-// The operator's words and request ID are asked for once an error is sure, with the request at hand.
+// The operator's words and request ID are asked for once an error is sure, with the request at
+// hand.
 func TestMessageAndRequestID(t *testing.T) {
 	german := func(o dialect.Outcome, r *http.Request) string {
 		if o == dialect.KeyMissing && strings.HasPrefix(r.Header.Get("Accept-Language"), "de") {

@@ -119,8 +119,8 @@ func TestMultipartAllocates(t *testing.T) {
 	}
 }
 
-// What is taken apart can be put together again, so two bodies of the same parts differ in their boundary only; and Go's
-// own reader finds the same parts.
+// What is taken apart can be put together again, so two bodies of the same parts differ in their
+// boundary only; and Go's own reader finds the same parts.
 func FuzzMultipart(f *testing.F) {
 	f.Add("b", []byte("--b\r\nA: 1\r\n\r\nx\r\n--b\r\n\r\ny\r\n--b--\r\n"))
 	f.Add("b", []byte("\r\n--b--\r\n"))

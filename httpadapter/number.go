@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// appendNumber writes a number, which is valid, as ECMAScript does (RFC 8785 §3.2.2.3; ECMA-262, Number::toString). The
-// digits that it asks for are the fewest that make the same float64. With no more than 15 they are the number's own, so
-// that none has to be made.
+// appendNumber writes a number, which is valid, as ECMAScript does (RFC 8785 §3.2.2.3; ECMA-262,
+// Number::toString). The digits that it asks for are the fewest that make the same float64. With no
+// more than 15 they are the number's own, so that none has to be made.
 func appendNumber(out, number []byte) ([]byte, error) {
 	mantissa, negative := bytes.CutPrefix(number, []byte("-"))
 	if len(mantissa) <= maxExactDigits && digits.Span(string(mantissa)) == len(mantissa) && mantissa[0] != '0' {
@@ -21,7 +21,8 @@ func appendNumber(out, number []byte) ([]byte, error) {
 			return out, errNotExact
 		}
 	}
-	// The number is 0.DIGITS times ten to the power of point, its digits without zeros at either end.
+	// The number is 0.DIGITS times ten to the power of point, its digits without zeros at either
+	// end.
 	var digits [maxExactDigits]byte
 	n, zeros, point, fraction := 0, 0, 0, false
 	for _, c := range mantissa {

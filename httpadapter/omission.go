@@ -2,8 +2,8 @@ package httpadapter
 
 import "strings"
 
-// An omission is what JSON pointers leave out of a value: all of it, or what lies below by a member's name or an
-// element's index. Nil leaves out nothing.
+// An omission is what JSON pointers leave out of a value: all of it, or what lies below by a
+// member's name or an element's index. Nil leaves out nothing.
 type omission struct {
 	all   bool
 	parts map[string]*omission

@@ -9,8 +9,8 @@ import (
 	"github.com/reprise-go/reprise/internal/field"
 )
 
-// preferredWait returns how long a client is willing to wait, from its first Prefer: wait=N in seconds (RFC 7240 §4.3).
-// What is not well-formed is no preference (§2).
+// preferredWait returns how long a client is willing to wait, from its first Prefer: wait=N in
+// seconds (RFC 7240 §4.3). What is not well-formed is no preference (§2).
 func preferredWait(h http.Header) (d time.Duration, ok bool) {
 	for _, list := range h["Prefer"] {
 		for list != "" {

@@ -6,9 +6,9 @@ import (
 	"github.com/reprise-go/reprise/dialect"
 )
 
-// readKey returns the key of a request and the first of names, of which there is at least one, that carries it. Every
-// accepted header that is there must be valid, and all must agree once parsed: of two keys, nobody could tell which the
-// client will send again. Its error is a *dialect.KeyError.
+// readKey returns the key of a request and the first of names, of which there is at least one, that
+// carries it. Every accepted header that is there must be valid, and all must agree once parsed: of
+// two keys, nobody could tell which the client will send again. Its error is a *dialect.KeyError.
 func readKey(h http.Header, names []string, syntax dialect.KeySyntax) (key, header string, err error) {
 	for _, name := range names {
 		lines := h.Values(name)

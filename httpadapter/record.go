@@ -21,33 +21,37 @@ type record struct {
 	Trailer http.Header `msgpack:"trailer,omitempty"`
 }
 
-// bounds are what a record of an answer may be: the longest body that is kept, and headers beside it.
+// bounds are what a record of an answer may be: the longest body that is kept, and headers beside
+// it.
 func (c *Config) bounds() cache.Bounds {
 	return cache.Bounds{Bytes: c.MaxResponse + maxHeaders, Values: maxFields}
 }
 
-// What a record may have beside its body: headers and trailers of 256 KiB, which is what Chrome takes
-// (kMaxHeaderBufSize of its HttpStreamParser; curl's MAX_HTTP_RESP_HEADER_SIZE is 300 KiB), and 4,096 names and
-// values in them (curl takes 5,000 headers).
+// What a record may have beside its body: headers and trailers of 256 KiB, which is what Chrome
+// takes (kMaxHeaderBufSize of its HttpStreamParser; curl's MAX_HTTP_RESP_HEADER_SIZE is 300 KiB),
+// and 4,096 names and values in them (curl takes 5,000 headers).
 const (
 	maxHeaders = 256 << 10
 	maxFields  = 4 << 10
 )
 
-// open takes a record for an answer to give. Whoever could write to Redis may have written it, so it is held to
-// all that a record of ours is when it is written: replay.ErrReplayUnavailable for one that is too large to be kept,
-// replay.ErrUnreadable for one that is no answer, and of its headers those that are kept.
+// open takes a record for an answer to give. Whoever could write to Redis may have written it, so
+// it is held to all that a record of ours is when it is written: replay.ErrReplayUnavailable for
+// one that is too large to be kept, replay.ErrUnreadable for one that is no answer, and of its
+// headers those that are kept.
 func (x *exchange) open(result replay.Result) (r record, err error) {
 	cfg := &x.adapter.cfg
 	switch err := result.Decode(&r); {
 	case errors.Is(err, cache.ErrTooLarge), err == nil && int64(len(r.Body)) > cfg.MaxResponse:
-		x.adapter.log.Write(slog.LevelError, "httpadapter: a record can't be given", "larger than MaxResponse allows for", slog.Any("err", err))
+		x.adapter.log.Write(slog.LevelError, "httpadapter: a record can't be given",
+			"larger than MaxResponse allows for", slog.Any("err", err))
 		return record{}, replay.ErrReplayUnavailable
 	case err == nil && (r.Status < 200 || r.Status > 999):
 		err = fmt.Errorf("status %d", r.Status)
 		fallthrough
 	case err != nil:
-		x.adapter.log.Write(slog.LevelError, "httpadapter: a record can't be given", "not an HTTP answer", slog.Any("err", err))
+		x.adapter.log.Write(slog.LevelError, "httpadapter: a record can't be given",
+			"not an HTTP answer", slog.Any("err", err))
 		return record{}, replay.ErrUnreadable
 	}
 	r.Header = x.adapter.filter.keep(r.Header)
@@ -60,13 +64,15 @@ func (x *exchange) open(result replay.Result) (r record, err error) {
 
 // addHeader adds the answer's header to what outer handlers have set.
 func (r *record) addHeader(h http.Header) {
-	compressed := h.Get("Content-Encoding") != "" // An outer handler has announced it: the length will be another.
+	// An outer handler has announced it: the length will be another.
+	compressed := h.Get("Content-Encoding") != ""
 	maps.Copy(h, r.Header)
 	if len(r.Trailer) > 0 {
 		h["Trailer"] = append(h["Trailer"], slices.Sorted(maps.Keys(r.Trailer))...)
 	}
 	delete(h, "Content-Length")
-	if bodyAllowed(r.Status) && !compressed && len(h["Trailer"]) == 0 { // With trailers HTTP/1.1 needs chunks.
+	// With trailers HTTP/1.1 needs chunks.
+	if bodyAllowed(r.Status) && !compressed && len(h["Trailer"]) == 0 {
 		h["Content-Length"] = []string{strconv.Itoa(len(r.Body))}
 	}
 }

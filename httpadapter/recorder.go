@@ -13,13 +13,13 @@ import (
 	"sync"
 )
 
-// A recorder is the ResponseWriter of a handler under a key. It holds the answer back until it is stored, unless the
-// handler flushes or the answer outgrows MaxResponse: then the answer is streamed to the client, and is recorded for as
-// long as it fits.
+// A recorder is the ResponseWriter of a handler under a key. It holds the answer back until it is
+// stored, unless the handler flushes or the answer outgrows MaxResponse: then the answer is
+// streamed to the client, and is recorded for as long as it fits.
 //
-// The handler has a header map of its own. As with net/http, what is in it counts when the status is written; after that
-// only trailers do. A goroutine that the handler leaves behind can go on changing that map: the one that is sent is
-// net/http's, which the handler never sees.
+// The handler has a header map of its own. As with net/http, what is in it counts when the status
+// is written; after that only trailers do. A goroutine that the handler leaves behind can go on
+// changing that map: the one that is sent is net/http's, which the handler never sees.
 type recorder struct {
 	x     *exchange
 	outer http.Header // what was set before the handler ran
@@ -40,12 +40,14 @@ type recorder struct {
 
 func (c *recorder) start(x *exchange) {
 	*c = recorder{x: x, outer: x.w.Header()}
-	if c.own = c.outer.Clone(); c.own == nil { // The values are cloned too: a handler may change them in place.
+	// The values are cloned too: a handler may change them in place.
+	if c.own = c.outer.Clone(); c.own == nil {
 		c.own = http.Header{}
 	}
 }
 
-// close refuses what a goroutine that the handler has left behind, by a panic perhaps, writes from now on.
+// close refuses what a goroutine that the handler has left behind, by a panic perhaps, writes from
+// now on.
 func (c *recorder) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -170,7 +172,8 @@ func (c *recorder) finish() record {
 	}
 	trailer := c.trailer()
 	if c.streaming {
-		// The prefix tells them from headers wherever the map is read once more, as by http.TimeoutHandler.
+		// The prefix tells them from headers wherever the map is read once more, as by
+		// http.TimeoutHandler.
 		h := c.x.w.Header()
 		for name, values := range trailer {
 			h[http.TrailerPrefix+name] = values
@@ -182,8 +185,8 @@ func (c *recorder) finish() record {
 // isShort reports whether the answer is less than was announced.
 func (c *recorder) isShort() bool { return bodyAllowed(c.status) && c.written < c.length }
 
-// sniff finds the content type as net/http would, from what there is so far and what comes next, so that the record has
-// it and every replay is the same.
+// sniff finds the content type as net/http would, from what there is so far and what comes next, so
+// that the record has it and every replay is the same.
 func (c *recorder) sniff(next []byte) {
 	_, typed := c.header["Content-Type"]
 	encoded := c.header.Get("Content-Encoding") != ""
@@ -200,8 +203,8 @@ func (c *recorder) sniff(next []byte) {
 	}
 }
 
-// trailer collects what the handler set after the body: fields under http.TrailerPrefix, and those that it announced in
-// Trailer.
+// trailer collects what the handler set after the body: fields under http.TrailerPrefix, and those
+// that it announced in Trailer.
 func (c *recorder) trailer() http.Header {
 	var t http.Header
 	add := func(name string, values []string) {
@@ -230,8 +233,9 @@ func (c *recorder) trailer() http.Header {
 	return t
 }
 
-// difference returns what of the header the handler itself has set; a name that it took away has no values. What outer
-// handlers set, they will set again for a replay, for their own reasons and with their own values.
+// difference returns what of the header the handler itself has set; a name that it took away has no
+// values. What outer handlers set, they will set again for a replay, for their own reasons and with
+// their own values.
 func (c *recorder) difference() http.Header {
 	set := c.header
 	if len(c.outer) > 0 {

@@ -12,7 +12,8 @@ func (c *recorder) stream(next []byte) {
 	c.streaming = true
 	c.sniff(next)
 	if _, typed := c.header["Content-Type"]; !typed {
-		c.header["Content-Type"] = nil // Nor may net/http find one in a replay, which has the body at once.
+		// Nor may net/http find one in a replay, which has the body at once.
+		c.header["Content-Type"] = nil
 	}
 	c.outer = maps.Clone(c.outer) // It is the map that is about to be replaced.
 	h := c.x.w.Header()
@@ -26,11 +27,13 @@ func (c *recorder) stream(next []byte) {
 	}
 }
 
-// unsent returns what a handler is told of a part of its answer that could not be sent to the client: nothing, as long as
-// the record has the whole answer, just as if it were held back. Told otherwise, the handler would stop, and what it has
-// written by then would be stored and replayed for the whole.
+// unsent returns what a handler is told of a part of its answer that could not be sent to the
+// client: nothing, as long as the record has the whole answer, just as if it were held back. Told
+// otherwise, the handler would stop, and what it has written by then would be stored and replayed
+// for the whole.
 //
-// In shadow mode the handler is to notice nothing of the adapter, so it is told, and the record has no answer.
+// In shadow mode the handler is to notice nothing of the adapter, so it is told, and the record has
+// no answer.
 func (c *recorder) unsent(err error) error {
 	if err == nil || !c.x.adapter.shadow && !c.overflow {
 		return nil
@@ -39,7 +42,8 @@ func (c *recorder) unsent(err error) error {
 	return err
 }
 
-// FlushError sends what there is to the client: from here on the answer is streamed. [http.ResponseController] calls it.
+// FlushError sends what there is to the client: from here on the answer is streamed.
+// [http.ResponseController] calls it.
 func (c *recorder) FlushError() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -61,7 +65,8 @@ func (c *recorder) FlushError() error {
 // Flush is FlushError for those who know only http.Flusher.
 func (c *recorder) Flush() { _ = c.FlushError() }
 
-// canFlush looks for what ResponseController would flush: an answer that can't be sent early is still held back.
+// canFlush looks for what ResponseController would flush: an answer that can't be sent early is
+// still held back.
 func (c *recorder) canFlush() bool {
 	for w := c.x.w; ; {
 		switch v := w.(type) {

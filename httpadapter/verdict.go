@@ -16,7 +16,8 @@ func (a *Adapter) verdict(status int, h http.Header, body []byte) replay.Verdict
 	case a.stores(status, h) && !saysAgain(status, h, body):
 		return replay.Keep
 	case status < 500:
-		return replay.Release // The handler declined before it did anything: a retry is a first request.
+		// The handler declined before it did anything: a retry is a first request.
+		return replay.Release
 	}
 	return replay.Abandon
 }
@@ -38,10 +39,11 @@ func (a *Adapter) stores(status int, h http.Header) bool {
 	return a.cfg.Dialect.Stores(status)
 }
 
-// saysAgain reports whether an answer says that the same request may be sent again: by Retry-After or a vendor's word
-// for it on a 4xx or 5xx, or as a service behind the handler says, in any dialect, that it has the key in progress or
-// can't look. Such an answer is no result, and no policy has it stored: retries would be told "again" until it expires,
-// long after the reason has gone.
+// saysAgain reports whether an answer says that the same request may be sent again: by Retry-After
+// or a vendor's word for it on a 4xx or 5xx, or as a service behind the handler says, in any
+// dialect, that it has the key in progress or can't look. Such an answer is no result, and no
+// policy has it stored: retries would be told "again" until it expires, long after the reason has
+// gone.
 func saysAgain(status int, h http.Header, body []byte) bool {
 	if status < 400 {
 		return false

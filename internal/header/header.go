@@ -1,5 +1,5 @@
-// Package header says which header fields of an answer its record keeps. Over HTTP these are header and trailer fields
-// by their canonical names, over gRPC metadata by lower-case keys.
+// Package header says which header fields of an answer its record keeps. Over HTTP these are header
+// and trailer fields by their canonical names, over gRPC metadata by lower-case keys.
 package header
 
 import (
@@ -11,13 +11,14 @@ import (
 	"github.com/reprise-go/reprise/internal/field"
 )
 
-// Never are the fields that no list can let into a record, in the spelling that HTTP gives them: those that belong to one
-// connection, and those that tell generated SDKs whether to send the request again, which of a stored answer is for the
-// server that replays it to say. An adapter adds its own markers.
+// Never are the fields that no list can let into a record, in the spelling that HTTP gives them:
+// those that belong to one connection, and those that tell generated SDKs whether to send the
+// request again, which of a stored answer is for the server that replays it to say. An adapter adds
+// its own markers.
 var Never = slices.Concat(field.OfConnection, []string{"X-Should-Retry", "Stripe-Should-Retry", "Retry-After-Ms"})
 
-// transient are the fields that a record leaves out unless the allow list names them: they hold for one answer at its
-// time, to one caller, or on one way through the network.
+// transient are the fields that a record leaves out unless the allow list names them: they hold for
+// one answer at its time, to one caller, or on one way through the network.
 var transient = []string{
 	"Proxy-*", "Via", "Alt-Svc",
 	"Date", "Age", "Server-Timing",
@@ -27,7 +28,8 @@ var transient = []string{
 	"Access-Control-*",
 }
 
-// LeftOut returns the names of what records leave out where nothing is configured, in canonical form and sorted.
+// LeftOut returns the names of what records leave out where nothing is configured, in canonical
+// form and sorted.
 func LeftOut(canonical func(string) string, never []string) []string {
 	names := slices.Concat(never, transient)
 	for i, name := range names {
@@ -37,9 +39,9 @@ func LeftOut(canonical func(string) string, never []string) []string {
 	return slices.Compact(names)
 }
 
-// A Filter decides which fields a record keeps. For one name, the first of these lists that has it decides: never (out),
-// allow (kept), deny and the transient ones (out); a name in none is kept. Allow comes before deny so that deny "*" with
-// an allow list means "only these".
+// A Filter decides which fields a record keeps. For one name, the first of these lists that has it
+// decides: never (out), allow (kept), deny and the transient ones (out); a name in none is kept.
+// Allow comes before deny so that deny "*" with an allow list means "only these".
 type Filter struct {
 	names                  map[string]rule // by canonical name
 	never, allowed, denied []string        // beginnings of canonical names
@@ -53,9 +55,9 @@ const (
 	ruleNever
 )
 
-// NewFilter makes a Filter from lists of names in any case; a name that ends in an asterisk stands for all that begin so.
-// canonical gives a name, or the beginning of one, the spelling that Keeps is asked with. The error names all faults of
-// allow and deny at once.
+// NewFilter makes a Filter from lists of names in any case; a name that ends in an asterisk stands
+// for all that begin so. canonical gives a name, or the beginning of one, the spelling that Keeps
+// is asked with. The error names all faults of allow and deny at once.
 func NewFilter(canonical func(string) string, never, allow, deny []string) (*Filter, error) {
 	f := &Filter{names: map[string]rule{}}
 	for _, pattern := range transient {

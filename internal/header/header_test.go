@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// Over HTTP the filter is tested with httpadapter; here is what lower-case keys and a beginning in never add.
+// Over HTTP the filter is tested with httpadapter; here is what lower-case keys and a beginning in
+// never add.
 func TestFilter(t *testing.T) {
 	never := slices.Concat(Never, []string{"grpc-*", ":*"})
 	for _, tt := range []struct {

@@ -16,8 +16,8 @@ type answer struct {
 	Body   []byte
 }
 
-// newAnswer returns an answer of about so many bytes, the body being JSON with
-// the variety that a list of payments has.
+// newAnswer returns an answer of about so many bytes, the body being JSON with the variety that a
+// list of payments has.
 func newAnswer(size int) answer {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var body bytes.Buffer

@@ -21,8 +21,9 @@ func array(value string, n int) []byte {
 	return s2.Encode(nil, append(b, strings.Repeat(value, n)...))
 }
 
-// What a record costs follows what was received of it, not what its few bytes claim: a record of a hundred
-// bytes can say that it holds as many values as MaxDecoded allows for, and must not get the room for them.
+// What a record costs follows what was received of it, not what its few bytes claim: a record of a
+// hundred bytes can say that it holds as many values as MaxDecoded allows for, and must not get the
+// room for them.
 func TestSmallRecordOfManyValues(t *testing.T) {
 	codec := newCodec(t, cache.Config{})
 	for name, tc := range map[string]struct {
@@ -102,7 +103,7 @@ func TestWithin(t *testing.T) {
 		"looser in bytes":  {cache.Bounds{Bytes: 1 << 30}, make([]byte, 64<<10), &cache.TooLargeError{Unit: "bytes", Size: 64<<10 + 3 + 2, Limit: 64 << 10}},
 		"looser in values": {cache.Bounds{Values: 1 << 30}, make([]bool, 8<<10), &cache.TooLargeError{Unit: "values", Size: 8<<10 + 1, Limit: 8 << 10}},
 	} {
-		within := codec.Within(tc.bounds)
+		within := codec.WithBounds(tc.bounds)
 		_, err := within.Encode(key, cache.Header{}, tc.v)
 		var large *cache.TooLargeError
 		errors.As(err, &large)
@@ -124,8 +125,8 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-// A value is not fetched to find out that it is too long, and of one that grows meanwhile no more than a record
-// can have.
+// A value is not fetched to find out that it is too long, and of one that grows meanwhile no more
+// than a record can have.
 func TestStoreFetchesNoMoreThanARecord(t *testing.T) {
 	fake := newFakeRedis()
 	cfg := cache.Config{MaxDecoded: 1 << 10}
@@ -162,7 +163,8 @@ func TestMaxRecord(t *testing.T) {
 	}
 }
 
-// GETRANGE answers the same for no key and for an empty value, and the key may come between two questions.
+// GETRANGE answers the same for no key and for an empty value, and the key may come between two
+// questions.
 func TestStoreTellsAMissFromAnEmptyValue(t *testing.T) {
 	fake := newFakeRedis()
 	store := newStore[string](t, fake)

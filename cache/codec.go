@@ -6,8 +6,8 @@ import (
 	"reflect"
 )
 
-// A Codec is the record format without Redis, for those who store the bytes
-// themselves. It is safe for concurrent use.
+// A Codec writes and reads records without Redis, for programs that store the bytes themselves. It
+// is safe for concurrent use.
 type Codec struct {
 	compressAbove int64
 	bounds        Bounds
@@ -15,13 +15,13 @@ type Codec struct {
 	seal          sealer
 }
 
-// Bounds are what a payload may be, before compression and after decompression.
+// Bounds limit a payload, before compression and after decompression.
 type Bounds struct {
-	Bytes  int64 // its length
-	Values int64 // the number of msgpack values in it
+	Bytes  int64 // its length at most
+	Values int64 // the number of msgpack values in it, at most
 }
 
-// NewCodec returns a Codec, or an error that names every fault of cfg.
+// NewCodec returns a Codec. The error names every fault of cfg.
 func NewCodec(cfg Config) (*Codec, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
@@ -39,28 +39,28 @@ func NewCodec(cfg Config) (*Codec, error) {
 	}, nil
 }
 
-// Within returns a Codec that keeps b too, where it is tighter than MaxDecoded: for values that are known
-// to be small, so that a record that is none of them costs no more than they do. A field of b that is zero
-// is no bound. As with MaxDecoded, a value over a bound is neither written nor read.
-func (c *Codec) Within(b Bounds) *Codec {
-	within := *c
+// WithBounds returns a copy of c that also enforces b, where that is tighter than MaxDecoded. It is
+// for values that are known to be small: a forged record in their place then costs no more to read
+// than they do. A field of b that is zero is no bound. As with MaxDecoded, a value over a bound is
+// neither written nor read.
+func (c *Codec) WithBounds(b Bounds) *Codec {
+	bounded := *c
 	if b.Bytes > 0 {
-		within.bounds.Bytes = min(b.Bytes, c.bounds.Bytes)
+		bounded.bounds.Bytes = min(b.Bytes, c.bounds.Bytes)
 	}
 	if b.Values > 0 {
-		within.bounds.Values = min(b.Values, c.bounds.Values)
+		bounded.bounds.Values = min(b.Values, c.bounds.Values)
 	}
-	return &within
+	return &bounded
 }
 
-// Encode returns the record of v with the header h, to be stored under the
-// Redis key and no other. A tombstone needs no v: with nil it has no payload.
-//
-// It refuses what it could not read again into a value of v's type: a
-// [TooLargeError] for a v over MaxDecoded, a [ConfigError] for an empty key or a
-// header over its bounds, and an [EncodeError] for a v that can't be encoded, or
-// not be decoded again. To be sure, a v whose type alone doesn't tell (one with
-// interfaces, embedded fields or an encoding of its own in it) is decoded once.
+// Encode returns the record of v with the header h, to be stored under this Redis key and no other.
+// A tombstone may have a nil v: it then has no payload. Encode refuses what nobody could read back
+// into a value of v's type. The error is a [TooLargeError] for a v over MaxDecoded, a [ConfigError]
+// for an empty key or a header over its bounds, and an [EncodeError] for a v that can't be encoded,
+// or not be decoded again. Where the type of v does not prove that it can be decoded (it has
+// interfaces, embedded fields or an encoding of its own in it), Encode decodes the payload once to
+// find out.
 func (c *Codec) Encode(key string, h Header, v any) ([]byte, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (c *Codec) Encode(key string, h Header, v any) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if c.seal.on() {
+	if c.seal.enabled() {
 		flags |= flagSealed
 	}
 
@@ -90,9 +90,9 @@ func (c *Codec) Encode(key string, h Header, v any) ([]byte, error) {
 	return b, nil
 }
 
-// Open reads a value found under the Redis key as far as its header, and makes
-// sure of all of it: where it is sealed, header and payload are authentic.
-// Anything that isn't a whole record of this key is a [CorruptError].
+// Open checks the whole of a value that was found under the Redis key, and reads its header. If it
+// is sealed, header and payload have been authenticated. Anything but a whole record of this key is
+// a [CorruptError].
 func (c *Codec) Open(key, value string) (Record, error) {
 	if err := checkKey(key); err != nil {
 		return Record{}, err
@@ -102,9 +102,9 @@ func (c *Codec) Open(key, value string) (Record, error) {
 		return Record{}, err
 	}
 	if r.flags&flagSealed != 0 {
-		r.payload, err = c.seal.open(r.payload, view(value[:r.Header.len()]), key)
+		r.payload, err = c.seal.open(r.payload, bytesOf(value[:r.Header.len()]), key)
 	} else {
-		err = c.seal.allowUnsealed()
+		err = c.seal.checkUnsealed()
 	}
 	if err != nil {
 		return Record{}, err
@@ -113,18 +113,17 @@ func (c *Codec) Open(key, value string) (Record, error) {
 	return r, nil
 }
 
-// A Record is a value that Open has read as far as its header.
+// A Record is a value that Open has checked. Its header has been read, its payload has not.
 type Record struct {
 	Header
 	flags   byte
-	payload []byte // not to be written to; see view
+	payload []byte // must not be written to; see bytesOf
 	codec   *Codec
 }
 
-// Decode decodes the payload into v, a pointer. Fields of a struct that the
-// payload doesn't know keep what they held, fields that the struct doesn't know
-// are skipped. A payload that isn't whole, is over a bound, doesn't fit v or is
-// missing, as in a tombstone, is a [CorruptError], and v is then to be discarded.
+// Decode decodes the payload into v, a pointer. Struct fields that the payload lacks keep what they
+// held; fields that the struct lacks are skipped. A payload that is malformed, over a bound, of
+// another shape than v, or missing as in a tombstone is a [CorruptError]; v must not be used then.
 func (r Record) Decode(v any) error {
 	if p := reflect.ValueOf(v); p.Kind() != reflect.Pointer || p.IsNil() {
 		return &ConfigError{Name: "v", Value: fmt.Sprintf("%T", v), Want: "a pointer that isn't nil"}

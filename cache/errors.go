@@ -9,24 +9,21 @@ import (
 )
 
 var (
-	// ErrCorrupt means that a value under the key is not a record that this
-	// codec can read. It is not a miss: something is there, and what it was
-	// meant to say is unknown.
+	// ErrCorrupt means that the value under the key is no record that this codec can read. It is
+	// not a miss: something is stored there, and nobody can tell what.
 	ErrCorrupt = errors.New("cache: corrupt record")
 
-	// ErrTooLarge means that a value is over a bound. It was not stored; or,
-	// together with ErrCorrupt, it was, and by the reader's bounds is too large.
+	// ErrTooLarge means that a value is over a bound. If the error is ErrCorrupt as well, the value
+	// is stored and over the reader's bounds; if not, it was not stored.
 	ErrTooLarge = errors.New("cache: value too large")
 )
 
 // A CorruptError wraps [ErrCorrupt].
 type CorruptError struct {
-	// Reason says what is wrong, in words and numbers of our own: nothing of the
-	// key or the value is quoted, so it may be logged.
+	// Reason says what is wrong. It quotes nothing of the key or the value, so it may be logged.
 	Reason string
 
-	// Err is what a decoder said, or nil. It may quote the stored value, so it
-	// is no part of the text.
+	// Err is the decoder's error, or nil. It may quote the stored value, so Error leaves it out.
 	Err error
 }
 
@@ -41,20 +38,19 @@ func (e *CorruptError) Unwrap() []error {
 	return []error{ErrCorrupt, e.Err}
 }
 
-// corrupt is for faults that have nothing to add but their reason.
+// corrupt returns a CorruptError that has a reason and no underlying error.
 func corrupt(format string, args ...any) *CorruptError {
 	return &CorruptError{Reason: fmt.Sprintf(format, args...)}
 }
 
-// A TooLargeError wraps [ErrTooLarge]. Beside the length, Encode bounds what
-// makes a short encoding large or costly once it is decoded: the number of
-// values and how deep they are nested.
+// A TooLargeError wraps [ErrTooLarge]. A codec bounds the length of a payload, and also what makes
+// a short payload costly to decode: the number of its values and how deep they are nested.
 type TooLargeError struct {
 	Unit        string // "bytes", "values" or "levels"
-	Size, Limit int64  // Size is a lower bound: nobody counts on when it is too large
+	Size, Limit int64  // Size is a lower bound: counting stops above Limit
 }
 
-// Error says how large it is and how large it may be.
+// Error says how large the value is and how large it may be.
 func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("%v: %d %s, at most %d", ErrTooLarge, e.Size, e.Unit, e.Limit)
 }
@@ -62,14 +58,13 @@ func (e *TooLargeError) Error() string {
 // Unwrap returns ErrTooLarge.
 func (e *TooLargeError) Unwrap() error { return ErrTooLarge }
 
-// An EncodeError is a value that can't be kept: it can't be encoded, or what it
-// was encoded to could not be decoded again.
+// An EncodeError is a value that can't be stored: it can't be encoded, or it could not be decoded
+// again.
 type EncodeError struct {
 	Type string // the value's Go type
 
-	// Err is what the encoder or the decoder said. That of the decoder is a
-	// [CorruptError], and what it wraps may quote the value, so of that only
-	// CorruptError.Reason is in the text.
+	// Err is the error of the encoder or of the decoder. The decoder's is a [CorruptError] and may
+	// wrap one that quotes the value, so the text has CorruptError.Reason alone.
 	Err error
 }
 
@@ -84,14 +79,13 @@ func (e *EncodeError) Error() string {
 // Unwrap returns Err.
 func (e *EncodeError) Unwrap() error { return e.Err }
 
-// A ConfigError is a setting or an argument that isn't accepted: a bug or a
-// misconfiguration at the caller. Name is the field, argument or environment
-// variable; Value what was given, empty where that is secret; Want what is
-// accepted; Other the second setting of a rule across two.
+// A ConfigError is a setting or an argument that isn't accepted, by a fault of the caller. Name is
+// the field, argument or environment variable, Value what was given (empty if that is secret), and
+// Want what is accepted. Other is the second setting, if a rule is about two.
 type ConfigError = config.Error
 
-// failed says that Redis or the way to it failed. The context's error stays
-// reachable even where the client reports its own timeout instead.
+// failed wraps an error of Redis or of the network. If the context has ended, errors.Is finds the
+// context's error too, even where the client reports a timeout of its own instead.
 func failed(ctx context.Context, op string, err error) error {
 	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
 		return fmt.Errorf("cache: %s: %w: %w", op, ended, err)

@@ -12,9 +12,8 @@ import (
 	"github.com/reprise-go/reprise/cache"
 )
 
-// Any bytes are a record or ErrCorrupt, as a whole value of any form of codec
-// and as the payload of a value that is otherwise sound; nothing panics and
-// nothing takes more memory than its bound.
+// Any bytes are a record or ErrCorrupt, as a whole value of any form of codec and as the payload of
+// a value that is otherwise sound; nothing panics and nothing takes more memory than its bound.
 func FuzzDecode(f *testing.F) {
 	codecs := map[string]*cache.Codec{}
 	for name, cfg := range configs {
@@ -83,8 +82,7 @@ func FuzzRoundTrip(f *testing.F) {
 	})
 }
 
-// normal evens out what msgpack doesn't promise to keep: a time's location, and
-// nil or empty.
+// normal evens out what msgpack doesn't promise to keep: a time's location, and nil or empty.
 func normal(p payment) payment {
 	if p.When.IsZero() {
 		p.When = time.Time{}

@@ -15,8 +15,8 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 )
 
-// targets are Go types for a payload to be decoded into, one for each way that
-// msgpack goes about it.
+// targets are Go types for a payload to be decoded into, one for each way that msgpack goes about
+// it.
 var targets = map[string]func() any{
 	"any":             func() any { return new(any) },
 	"map of any":      func() any { return new(map[string]any) },
@@ -54,10 +54,9 @@ func (u *unmarshaled) UnmarshalMsgpack(b []byte) error { *u = unmarshaled(b); re
 
 const hostileMax = 64 << 10 // MaxDecoded of the tests with hostile payloads
 
-// checkHostile decodes the payload into each target, and fails the test for a
-// panic, an error of another kind, or more memory than the bound stands for:
-// MaxDecoded, times what a value is in memory for the byte it can be in msgpack,
-// twice that where a slice or a map has grown.
+// checkHostile decodes the payload into each target, and fails the test for a panic, an error of
+// another kind, or more memory than the bound stands for: MaxDecoded, times what a value is in
+// memory for the byte it can be in msgpack, twice that where a slice or a map has grown.
 func checkHostile(t *testing.T, codec *cache.Codec, flags byte, payload []byte) {
 	t.Helper()
 	record, err := codec.Open(key, frame(key, flags, cache.Header{}, payload))
@@ -78,8 +77,8 @@ func checkHostile(t *testing.T, codec *cache.Codec, flags byte, payload []byte) 
 	}
 }
 
-// allocated returns the bytes allocated so far. It may lag behind by what each P
-// has left of small objects, which is far below what it is compared with.
+// allocated returns the bytes allocated so far. It may lag behind by what each P has left of small
+// objects, which is far below what it is compared with.
 func allocated() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(sample)
@@ -155,8 +154,7 @@ func TestHostilePayload(t *testing.T) {
 	}
 }
 
-// What is bounded when reading is bounded when writing, so nothing is stored
-// that nobody can read.
+// What is bounded when reading is bounded when writing, so nothing is stored that nobody can read.
 func TestTooLarge(t *testing.T) {
 	var deep any
 	for range 128 {

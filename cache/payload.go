@@ -10,7 +10,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 )
 
-// maxPooled is the scratch space that an idle encoder or decoder may keep.
+// maxPooled is how much scratch space an idle encoder or decoder may keep, in bytes.
 const maxPooled = 256 << 10
 
 var encoders = sync.Pool{New: func() any { return &encoder{msgpack: msgpack.NewEncoder(nil)} }}
@@ -21,13 +21,13 @@ type encoder struct {
 	plain   buffer
 	packed  []byte
 
-	extensions []int // survey's
+	extensions []int // scratch space of the survey
 }
 
-// A buffer keeps what is written to it, up to a limit.
+// A buffer keeps what is written to it, up to limit bytes.
 type buffer struct {
 	b        []byte
-	n, limit int64 // n is over the limit for good when more was to be written
+	n, limit int64 // n counts what was to be written, also beyond limit
 }
 
 var errFull = errors.New("the buffer is full")
@@ -50,31 +50,31 @@ func (w *buffer) WriteByte(c byte) error {
 	return nil
 }
 
-// encode returns v as a payload, which is e's until it is released, and the
-// flags to store with it. An encoder that failed is not used again.
+// encode returns v as a payload, and its flags. The payload is valid until e is released. An
+// encoder that has failed is not used again.
 func (e *encoder) encode(v any, c *Codec) ([]byte, byte, error) {
 	typ := reflect.TypeOf(v)
-	sure := of(typ).sure
-	if !sure {
+	decodable := traitsOf(typ).decodable
+	if !decodable {
 		if err := checkShape(reflect.ValueOf(v), maxSteps); err != nil {
 			return nil, 0, refusal(typ, err)
 		}
-		v = addressable(v)
+		v = pointerTo(v)
 	}
 	e.plain.reset(c.bounds.Bytes)
 	e.msgpack.Reset(&e.plain)
 	failed := e.msgpack.Encode(v)
-	if err := within(c.bounds.Bytes, e.plain.n); err != nil {
+	if err := checkLength(c.bounds.Bytes, e.plain.n); err != nil {
 		return nil, 0, err
 	}
 	if failed != nil {
 		return nil, 0, refusal(typ, failed)
 	}
 	plain := e.plain.b
-	s := surveyor{b: plain, limit: c.bounds.Values, unique: !sure, extensions: e.extensions[:0]}
+	s := surveyor{b: plain, limit: c.bounds.Values, unique: !decodable, extensions: e.extensions[:0]}
 	err := s.survey()
 	e.extensions = s.extensions
-	if err == nil && !sure {
+	if err == nil && !decodable {
 		err = decodeAgain(plain, s.extensions, typ)
 	}
 	if err != nil {
@@ -85,15 +85,15 @@ func (e *encoder) encode(v any, c *Codec) ([]byte, byte, error) {
 	}
 	e.packed = s2.Encode(e.packed[:cap(e.packed)], plain)
 	if len(e.packed) > len(plain)-len(plain)/8 {
-		return plain, 0, nil // every replay would pay for it, and save next to nothing
+		return plain, 0, nil // every reader would pay for decompressing, and next to nothing is saved
 	}
 	if s.values > packedValues(len(e.packed)) {
-		return plain, 0, nil // it could not be read
+		return plain, 0, nil // no reader would accept it
 	}
 	return e.packed, flagCompressed, nil
 }
 
-// refusal is the error for a value that can't be kept, of which some are too large.
+// refusal returns the error for a value that can't be stored.
 func refusal(t reflect.Type, err error) error {
 	if errors.Is(err, ErrTooLarge) {
 		return err
@@ -117,11 +117,11 @@ type decoder struct {
 	unpacked []byte
 }
 
-// packedValues is how many values a compressed payload may have by its length. Compressed, a value of one byte
-// can be next to nothing, and decoded it is 16 bytes at least: without this, a record of a hundred bytes
-// could claim all that MaxDecoded allows for. A plain payload has no more values than bytes.
-//
-// It is far above what values compress to that aren't all the same; those that are, encode leaves plain.
+// packedValues returns how many values a compressed payload of this length may have. Compression
+// makes next to nothing of many equal values, and each takes 16 bytes of memory or more when it is
+// decoded: without this bound, a forged record of a hundred bytes could cost as much memory as
+// MaxDecoded allows. An uncompressed payload has no more values than bytes. The bound is far above
+// what values reach that differ from each other. encode leaves a payload over it uncompressed.
 func packedValues(length int) int64 { return packedFree + packedPerByte*int64(length) }
 
 const (
@@ -129,8 +129,8 @@ const (
 	packedPerByte = 16
 )
 
-// decode decodes a payload into v. Every allocation on the way is bounded before
-// it is made: by bounds, and by the sizes of v's own types.
+// decode decodes a payload into v. Every allocation is bounded before it is made: by bounds, and by
+// the size of v's own types.
 func decode(payload []byte, compressed bool, bounds Bounds, v any) (err error) {
 	d := decoders.Get().(*decoder)
 	if compressed {
@@ -139,7 +139,7 @@ func decode(payload []byte, compressed bool, bounds Bounds, v any) (err error) {
 			return err
 		}
 	}
-	if err := within(bounds.Bytes, int64(len(payload))); err != nil {
+	if err := checkLength(bounds.Bytes, int64(len(payload))); err != nil {
 		return &CorruptError{Reason: err.Error(), Err: err}
 	}
 	s := surveyor{b: payload, limit: bounds.Values, extensions: d.in.extensions[:0]}
@@ -149,16 +149,16 @@ func decode(payload []byte, compressed bool, bounds Bounds, v any) (err error) {
 	if err := d.unmarshal(payload, s.extensions, v); err != nil {
 		return err
 	}
-	if cap(d.unpacked) <= maxPooled && len(payload) <= maxPooled { // the latter for msgpack's own buffers
+	if cap(d.unpacked) <= maxPooled && len(payload) <= maxPooled { // the second for msgpack's own buffers
 		d.in = reader{extensions: s.extensions[:0]}
 		decoders.Put(d)
 	}
 	return nil
 }
 
-// unmarshal decodes a surveyed payload into v. A value of the wrong shape makes msgpack panic for some v (a
-// list for a key of map[any]any, a string for a non-empty interface). The payload did that, whoever wrote
-// it, so the answer is an error, as it is for other misfits.
+// unmarshal decodes a surveyed payload into v. For some types, a value of the wrong shape makes
+// msgpack panic: a list as the key of a map[any]any, a string for a non-empty interface. That is
+// the fault of the payload, so it becomes an error, like every other value that doesn't fit.
 func (d *decoder) unmarshal(payload []byte, extensions []int, v any) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -173,15 +173,15 @@ func (d *decoder) unmarshal(payload []byte, extensions []int, v any) (err error)
 	return nil
 }
 
-// decompress returns the payload that was packed, which is d's until the next.
+// decompress returns the contents of a compressed payload. They are valid until the next call.
 func (d *decoder) decompress(packed []byte, limit int64) ([]byte, error) {
-	// The block says first how long it will be, and the decoder holds it to that,
-	// so one that would blow up is refused by its first bytes.
+	// The block begins with the length of its contents, and the decoder enforces it: a block that
+	// would decompress to too much is refused by its first bytes.
 	n, err := s2.DecodedLen(packed)
 	if err != nil {
 		return nil, &CorruptError{Reason: "the compressed payload doesn't say its size", Err: err}
 	}
-	if err := within(limit, int64(n)); err != nil {
+	if err := checkLength(limit, int64(n)); err != nil {
 		return nil, &CorruptError{Reason: err.Error(), Err: err}
 	}
 	if d.unpacked, err = s2.Decode(d.unpacked[:cap(d.unpacked)], packed); err != nil {
@@ -190,8 +190,8 @@ func (d *decoder) decompress(packed []byte, limit int64) ([]byte, error) {
 	return d.unpacked, nil
 }
 
-// within returns a [TooLargeError] for n bytes over the limit.
-func within(limit, n int64) error {
+// checkLength returns a [TooLargeError] for n bytes over the limit.
+func checkLength(limit, n int64) error {
 	if n > limit {
 		return &TooLargeError{Unit: "bytes", Size: n, Limit: limit}
 	}

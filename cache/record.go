@@ -20,20 +20,20 @@ const (
 	maxOwner       = 64
 	maxFingerprint = 255
 
-	fixedLen = 3 + 1 + 8 + 1 // what every header has: magic, version, flags, two lengths, fence
+	fixedLen = 3 + 1 + 8 + 1 // of a header, in bytes: magic, version, flags, two lengths, fence
 	sumLen   = 4
 
-	maxOverhead = fixedLen + maxOwner + maxFingerprint + sealLen + sumLen // of a record beside its payload
+	maxOverhead = fixedLen + maxOwner + maxFingerprint + sealLen + sumLen // of a record, beside its payload
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// A Header stands before the payload and can be read without decoding that.
+// A Header comes before the payload, and can be read without decoding it.
 type Header struct {
 	Owner       string // who wrote the record, at most 64 bytes
-	Fence       int64  // the fencing number of the lease that it was written under
-	Fingerprint string // what the record answers, at most 255 bytes
-	Tombstone   bool   // it was answered, and the answer isn't kept
+	Fence       int64  // the fencing number of the lease under which it was written
+	Fingerprint string // of the request that the record answers, at most 255 bytes
+	Tombstone   bool   // the request was answered, and the answer is not stored
 }
 
 func (h Header) validate() error {
@@ -48,7 +48,7 @@ func (h Header) validate() error {
 
 func (h Header) len() int { return fixedLen + len(h.Owner) + len(h.Fingerprint) }
 
-// append adds the header's bytes, and with them the flags of the payload.
+// append adds the header to b. flags are those of the payload.
 func (h Header) append(b []byte, flags byte) []byte {
 	if h.Tombstone {
 		flags |= flagTombstone
@@ -61,9 +61,8 @@ func (h Header) append(b []byte, flags byte) []byte {
 	return append(b, h.Fingerprint...)
 }
 
-// parse takes a value apart once it is sure that the value was written by this
-// format, whole, for this key. What it returns are parts of value, so the payload
-// must not be written to.
+// parse takes a value apart, once it has made sure that the value is a whole record in this format,
+// written for this key. The payload that it returns is part of value, and must not be written to.
 func parse(key, value string) (Record, error) {
 	switch {
 	case value == "":
@@ -71,13 +70,13 @@ func parse(key, value string) (Record, error) {
 	case value[0] != magic:
 		return Record{}, corrupt("not a record: the value begins with byte %#02x", value[0])
 	case len(value) >= 2 && value[1] != version:
-		// Before the checksum: where another version has its own is unknown.
+		// This comes before the checksum: nobody knows where another version has its own.
 		return Record{}, corrupt("format version %d, and only %d is known", value[1], version)
 	case len(value) < fixedLen+sumLen:
 		return Record{}, corrupt("cut short, to length %d", len(value))
 	}
 	body := value[:len(value)-sumLen]
-	if checksum(key, view(body)) != binary.BigEndian.Uint32(view(value[len(body):])) {
+	if checksum(key, bytesOf(body)) != binary.BigEndian.Uint32(bytesOf(value[len(body):])) {
 		return Record{}, corrupt("the checksum differs: damaged, cut short, or the record of another key")
 	}
 	flags := value[2]
@@ -89,7 +88,7 @@ func parse(key, value string) (Record, error) {
 	if !ok || len(rest) < 8 {
 		return Record{}, corrupt("the header doesn't fit")
 	}
-	fence := int64(binary.BigEndian.Uint64(view(rest)))
+	fence := int64(binary.BigEndian.Uint64(bytesOf(rest)))
 	fingerprint, payload, ok := text(rest[8:], maxFingerprint)
 	if !ok {
 		return Record{}, corrupt("the header doesn't fit")
@@ -97,11 +96,11 @@ func parse(key, value string) (Record, error) {
 	return Record{
 		Header:  Header{Owner: owner, Fence: fence, Fingerprint: fingerprint, Tombstone: flags&flagTombstone != 0},
 		flags:   flags,
-		payload: view(payload),
+		payload: bytesOf(payload),
 	}, nil
 }
 
-// text reads a length byte and as many bytes of text.
+// text reads a length byte and that many bytes, at most most.
 func text(s string, most int) (field, rest string, ok bool) {
 	if s == "" {
 		return "", "", false
@@ -113,13 +112,12 @@ func text(s string, most int) (field, rest string, ok bool) {
 	return s[:n], s[n:], true
 }
 
-// checksum covers the key too: a record that a bug, a script or a mistaken
-// RENAME puts under another key must not become that key's answer.
+// checksum covers the key as well: a record that a bug, a script or a mistaken RENAME has put under
+// another key must not become the answer to that key.
 func checksum(key string, body []byte) uint32 {
-	return crc32.Update(crc32.Checksum(view(key), castagnoli), castagnoli, body)
+	return crc32.Update(crc32.Checksum(bytesOf(key), castagnoli), castagnoli, body)
 }
 
-// view returns the bytes of s without copying them: go-redis hands values over
-// as strings, and a copy of each would cost more than reading the header. Nobody
-// may write to the result.
-func view(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+// bytesOf returns the bytes of s without a copy, and nobody may write to them. go-redis returns
+// values as strings, and to copy each would cost more than to read its header.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

@@ -19,8 +19,8 @@ const (
 	tombstone
 )
 
-// frame is the format a second time, in the words of doc.go's table, so that the
-// tests can write records that Encode would not.
+// frame is the format a second time, in the words of doc.go's table, so that the tests can write
+// records that Encode would not.
 func frame(key string, flags byte, h cache.Header, payload []byte) string {
 	b := []byte{'R', 1, flags, byte(len(h.Owner))}
 	b = append(b, h.Owner...)
@@ -36,9 +36,8 @@ func reseal(key string, b []byte) string {
 	return string(binary.BigEndian.AppendUint32(b, sum))
 }
 
-// The bytes of format version 1. If this test fails, records in Redis that an
-// older or a newer release wrote have become unreadable: don't mend the test,
-// make a version 2.
+// The bytes of format version 1. If this test fails, records in Redis that an older or a newer
+// release wrote have become unreadable: don't mend the test, make a version 2.
 func TestGolden(t *testing.T) {
 	type small struct {
 		Status int

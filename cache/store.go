@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A Client is the part of Redis that a Store needs, for an ACL too; every
-// [redis.UniversalClient] has it: single, Sentinel, Cluster.
+// A Client sends the four commands that a Store needs; an ACL has to allow these. Every
+// [redis.UniversalClient] is one: of a single server, of Sentinel, of a cluster.
 type Client interface {
 	GetRange(ctx context.Context, key string, start, end int64) *redis.StringCmd
 	Set(ctx context.Context, key string, value any, ttl time.Duration) *redis.StatusCmd
@@ -19,13 +19,11 @@ type Client interface {
 	PTTL(ctx context.Context, key string) *redis.DurationCmd
 }
 
-// A Store keeps values of type T in Redis, each under a key of its own for a
-// time of its own. It is safe for concurrent use.
-//
-// A miss is never an error, and an error is never a miss: a caller that takes an
-// outage for a miss does the work again. Errors are a [ConfigError] for an
-// argument, a [CorruptError], a [TooLargeError], or what Redis or the context
-// said, wrapped.
+// A Store keeps values of type T in Redis, each under its own key and for its own time. It is safe
+// for concurrent use. A miss is never an error, and an error is never a miss: a caller that took an
+// outage for a miss would do its work again. An error is a [ConfigError] for an argument, a
+// [CorruptError], a [TooLargeError], an [EncodeError], or wraps the error of Redis or of the
+// context.
 type Store[T any] struct {
 	client Client
 	codec  *Codec
@@ -45,8 +43,8 @@ func New[T any](client Client, cfg Config) (*Store[T], error) {
 	return &Store[T]{client: client, codec: codec}, nil
 }
 
-// Get returns the value under key, and whether there is one. It takes one round
-// trip for a value, and a second one to make sure of a miss.
+// Get returns the value under key, and whether there is one. A value takes one round trip, a miss
+// two: the second makes sure that the key doesn't exist.
 func (s *Store[T]) Get(ctx context.Context, key string) (v T, found bool, err error) {
 	var none T
 	if err := checkKey(key); err != nil {
@@ -66,12 +64,12 @@ func (s *Store[T]) Get(ctx context.Context, key string) (v T, found bool, err er
 	return v, true, nil
 }
 
-// fetch returns what is under key, and no more of it than a record can have: how long a foreign value is
-// must not decide what reading it costs.
+// fetch returns what is under key, but no more bytes than a record can have: the length of a
+// foreign value must not decide what reading it costs.
 func (s *Store[T]) fetch(ctx context.Context, key string) (value string, found bool, err error) {
 	limit := s.codec.maxRecord
 	for range 2 {
-		value, err := s.client.GetRange(ctx, key, 0, limit).Result() // a byte more, if there is one
+		value, err := s.client.GetRange(ctx, key, 0, limit).Result() // limit+1 bytes: one too many shows that there are more
 		switch {
 		case redis.HasErrorPrefix(err, "WRONGTYPE"):
 			return "", false, &CorruptError{Reason: "the key holds another type than a string", Err: err}
@@ -83,7 +81,8 @@ func (s *Store[T]) fetch(ctx context.Context, key string) (value string, found b
 		case value != "":
 			return value, true, nil
 		}
-		// GETRANGE says the same of no key and of an empty value, which is no miss.
+		// The reply of GETRANGE is empty for a missing key and for an empty value, which is no
+		// miss.
 		ttl, err := s.client.PTTL(ctx, key).Result()
 		switch {
 		case err != nil:
@@ -91,19 +90,19 @@ func (s *Store[T]) fetch(ctx context.Context, key string) (value string, found b
 		case ttl == absent:
 			return "", false, nil
 		}
-		// Or the value has come between the two: look again.
+		// The value may have been written between the two commands: look once more.
 	}
 	return "", true, nil
 }
 
-// Put stores v under key for ttl, which is at least a millisecond and is cut to
-// whole ones. It replaces whatever the key held, foreign values included.
+// Put stores v under key for ttl, which is rounded down to whole milliseconds and is at least one.
+// It replaces whatever the key held, foreign values included.
 func (s *Store[T]) Put(ctx context.Context, key string, v T, ttl time.Duration) error {
 	if ttl < time.Millisecond {
-		// Redis has nothing shorter, and 0 would mean for ever.
+		// Redis has nothing shorter, and 0 would mean that the key never expires.
 		return &ConfigError{Name: "ttl", Value: ttl.String(), Want: "at least 1ms"}
 	}
-	value, err := s.codec.Encode(key, Header{}, &v) // marshalers may have pointer receivers
+	value, err := s.codec.Encode(key, Header{}, &v) // a pointer: marshalers may have pointer receivers
 	if err != nil {
 		return err
 	}
@@ -113,8 +112,8 @@ func (s *Store[T]) Put(ctx context.Context, key string, v T, ttl time.Duration) 
 	return nil
 }
 
-// Delete removes the key, whatever it holds, and reports whether it was there.
-// When a reply is lost, go-redis asks again and reports what it found then: false.
+// Delete removes the key, whatever it holds, and reports whether it existed. When a reply is lost,
+// go-redis sends the command again, and the second reply is false: the key is gone by then.
 func (s *Store[T]) Delete(ctx context.Context, key string) (bool, error) {
 	if err := checkKey(key); err != nil {
 		return false, err
@@ -126,12 +125,11 @@ func (s *Store[T]) Delete(ctx context.Context, key string) (bool, error) {
 	return n > 0, nil
 }
 
-// absent is what PTTL replies for no key, and go-redis passes on as it is.
+// absent is PTTL's reply for a missing key. go-redis returns it as it is, without a unit.
 const absent = -2
 
-// TTL returns how long the key will live, to the millisecond, and whether it
-// exists; the value isn't looked at. It is [Never] for a key that doesn't expire,
-// which isn't one that Put wrote.
+// TTL returns how long the key will live, to the millisecond, and whether it exists. It doesn't
+// look at the value. It is [Never] for a key that doesn't expire; Put writes no such key.
 func (s *Store[T]) TTL(ctx context.Context, key string) (time.Duration, bool, error) {
 	if err := checkKey(key); err != nil {
 		return 0, false, err

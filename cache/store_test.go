@@ -14,8 +14,8 @@ import (
 	"github.com/reprise-go/reprise/cache"
 )
 
-// fakeRedis is what Redis does with four commands. It keeps no time: a key's TTL
-// stays what SET made it. err is what every command answers, if it is set.
+// fakeRedis is what Redis does with four commands. It keeps no time: a key's TTL stays what SET
+// made it. err is what every command answers, if it is set.
 type fakeRedis struct {
 	values map[string]string
 	ttls   map[string]time.Duration

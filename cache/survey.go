@@ -6,15 +6,16 @@ import (
 	"io"
 )
 
-// msgpack's decoder trusts the payload: for an array that says 4 billion it makes
-// room for 4 billion, and nesting it follows down the stack until that ends the
-// process. So nothing reaches it that survey hasn't walked first.
+// The decoder of package msgpack trusts its input. It allocates 4 billion elements for an array
+// that claims to have them, and recurses into nested values until the stack overflows, which ends
+// the process. So every payload is surveyed before it is decoded.
 
-// maxLevels is how deep a payload may be nested.
+// maxLevels is how many levels deep a payload may be nested.
 const maxLevels = 128
 
-// bytesPerValue is how much of MaxDecoded one value takes up at least: decoded
-// into an empty interface, a value of one byte is 16 and more in memory.
+// bytesPerValue is how much of MaxDecoded each value counts for at least: a payload may have
+// MaxDecoded/bytesPerValue values. Decoded into an empty interface, a value of one byte takes 16
+// bytes of memory and more.
 const bytesPerValue = 8
 
 var (
@@ -24,18 +25,18 @@ var (
 	errMisread   = errors.New("a timestamp stands where something else belongs")
 )
 
-// A surveyor walks b.
+// A surveyor walks the payload b without decoding it.
 type surveyor struct {
 	b          []byte
 	pos        int
-	values     int64 // met so far,
-	limit      int64 // and at most
+	values     int64 // counted so far
+	limit      int64 // of values
 	unique     bool  // no map may have a key twice
 	extensions []int // the offsets at which the contents of timestamps begin
 }
 
-// survey makes sure that b is exactly one well-formed msgpack value, with all
-// that its lengths claim, and within the bounds.
+// survey makes sure that b is exactly one well-formed msgpack value, that it has all the bytes that
+// its lengths claim, and that it is within the bounds.
 func (s *surveyor) survey() error {
 	if err := s.value(1); err != nil {
 		return err
@@ -112,8 +113,8 @@ func (s *surveyor) value(level int) error {
 	return errMalformed // 0xc1, which msgpack leaves unused
 }
 
-// children walks the n values inside the one at level. Each of them takes a byte
-// at least, so a count that is made up ends where the payload does.
+// children walks the n values inside the one at level. Each of them takes at least one byte, so the
+// walk ends with the payload, however large a forged n is.
 func (s *surveyor) children(n uint64, level int) error {
 	if n > 0 && level == maxLevels {
 		return &TooLargeError{Unit: "levels", Size: maxLevels + 1, Limit: maxLevels}
@@ -162,7 +163,7 @@ func (s *surveyor) timestamp(n uint64) error {
 	return s.skip(n)
 }
 
-// skipCounted walks a length of so many bytes, and what it counts.
+// skipCounted reads a length of so many bytes, and skips as much as it says.
 func (s *surveyor) skipCounted(bytes int) error {
 	n, err := s.uint(bytes)
 	if err != nil {
@@ -194,15 +195,15 @@ func (s *surveyor) uint(bytes int) (uint64, error) {
 	return uint64(binary.BigEndian.Uint32(s.b[at:])), nil
 }
 
-// A reader hands a surveyed payload to msgpack, and holds it to the survey.
-// Where a map belongs and an extension stands, msgpack (DecodeMapLen) skips the
-// extension's header and takes its contents for a map, of whatever length they
-// claim. It reads contents as such in one Read and a code by ReadByte, so that
-// is how the two are told apart.
+// A reader gives a surveyed payload to package msgpack, and stops it where it reads the payload in
+// another way than the survey did. Where a map is expected and the payload has an extension,
+// msgpack (DecodeMapLen) skips the extension's header and takes its contents for a map, of whatever
+// length they claim. It reads the contents of a real extension by one Read and the code of a value
+// by ReadByte: a ReadByte at the beginning of contents is the mistake.
 type reader struct {
 	b          []byte
 	pos        int
-	extensions []int // the offsets of contents that are still ahead
+	extensions []int // the offsets of contents that have not been read yet
 }
 
 func (r *reader) Read(p []byte) (int, error) {
@@ -228,7 +229,7 @@ func (r *reader) ReadByte() (byte, error) {
 	return r.b[r.pos-1], nil
 }
 
-// UnreadByte takes the last ReadByte back.
+// UnreadByte undoes the last ReadByte.
 func (r *reader) UnreadByte() error {
 	r.pos--
 	return nil

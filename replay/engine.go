@@ -79,7 +79,7 @@ func (e *Engine) Do(ctx context.Context, req Request, work func(context.Context)
 		return Result{}, &ConfigError{Name: "Request.Reconcile", Want: "a function", Other: "OnAbandoned"}
 	}
 	c := &call{engine: e, req: req, work: work, redisKey: e.redisKey(req.Scope, req.Key), start: time.Now()}
-	c.codec = *e.codec.Within(req.Bounds)
+	c.codec = *e.codec.WithBounds(req.Bounds)
 	return c.do(ctx)
 }
 

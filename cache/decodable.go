@@ -13,47 +13,48 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 )
 
-// msgpack encodes more than it decodes: a map by numbers in an interface, whatever stands in an interface that
-// has methods, two fields of one name. A record of such a value would be refused by every reader, when the
-// work is done and it is too late. So Encode makes sure first: of most types by looking at them, once, and of
-// the others by decoding what it is about to store.
+// Package msgpack encodes more than it decodes: a map with integer keys in an interface, any value
+// in an interface that has methods, two fields of one name. Every reader would refuse a record of
+// such a value, at a time when the work is done and can't be undone. So Encode proves first that
+// the value can be decoded: for most types by inspecting the type, once; for the others by decoding
+// the payload before it is stored.
 
-// traits are what encode needs to know of a type.
+// traits are what encode has to know about a type.
 type traits struct {
-	sure bool // all its values can be decoded again
-	own  bool // it has an encoding of its own
+	decodable bool // every value of it can be decoded again
+	custom    bool // it has an encoding of its own
 }
 
-func of(t reflect.Type) traits {
+func traitsOf(t reflect.Type) traits {
 	if known, ok := types.Load(t); ok {
 		return known.(traits)
 	}
-	is := traits{sure: isSure(t, nil), own: t != nil && hasOwnEncoding(t)}
+	is := traits{decodable: isDecodable(t, nil), custom: t != nil && hasCustomEncoding(t)}
 	types.Store(t, is)
 	return is
 }
 
 var types sync.Map // traits by reflect.Type
 
-// isSure reports whether all values of a type, which is within those of above, can be decoded again. One that
-// is within itself is not sure: its values may be nested without end.
-func isSure(t reflect.Type, above []reflect.Type) bool {
+// isDecodable reports whether every value of type t can be decoded again; t is part of the types of
+// enclosing. A type that is part of itself is not decodable: its values may be nested without end.
+func isDecodable(t reflect.Type, enclosing []reflect.Type) bool {
 	switch {
 	case t == nil, t == timeType, t == reflect.PointerTo(timeType):
 		return true
-	case slices.Contains(above, t), hasOwnEncoding(t):
+	case slices.Contains(enclosing, t), hasCustomEncoding(t):
 		return false
 	}
-	above = append(above, t)
+	enclosing = append(enclosing, t)
 	switch t.Kind() {
 	case reflect.Bool, reflect.String, reflect.Float32, reflect.Float64,
 		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return true
 	case reflect.Pointer, reflect.Slice, reflect.Array:
-		return isSure(t.Elem(), above)
+		return isDecodable(t.Elem(), enclosing)
 	case reflect.Map:
-		return isSure(t.Key(), above) && isSure(t.Elem(), above)
+		return isDecodable(t.Key(), enclosing) && isDecodable(t.Elem(), enclosing)
 	case reflect.Struct:
 		names := map[string]bool{}
 		for f := range t.Fields() {
@@ -68,7 +69,7 @@ func isSure(t reflect.Type, above []reflect.Type) bool {
 			case name == "":
 				name = f.Name
 			}
-			if names[name] || !isSure(f.Type, above) {
+			if names[name] || !isDecodable(f.Type, enclosing) {
 				return false
 			}
 			names[name] = true
@@ -80,25 +81,27 @@ func isSure(t reflect.Type, above []reflect.Type) bool {
 
 var timeType = reflect.TypeFor[time.Time]()
 
-// ownEncodings are the interfaces by which a type, or a pointer to it, brings msgpack an encoding of its own.
-var ownEncodings = []reflect.Type{
+// customEncodings are the interfaces by which a type, or a pointer to it, gives msgpack an encoding
+// of its own.
+var customEncodings = []reflect.Type{
 	reflect.TypeFor[msgpack.CustomEncoder](), reflect.TypeFor[msgpack.CustomDecoder](),
 	reflect.TypeFor[msgpack.Marshaler](), reflect.TypeFor[msgpack.Unmarshaler](),
 	reflect.TypeFor[encoding.BinaryMarshaler](), reflect.TypeFor[encoding.BinaryUnmarshaler](),
 	reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler](),
 }
 
-func hasOwnEncoding(t reflect.Type) bool {
-	for _, own := range ownEncodings {
-		if t.Implements(own) || reflect.PointerTo(t).Implements(own) {
+func hasCustomEncoding(t reflect.Type) bool {
+	for _, custom := range customEncodings {
+		if t.Implements(custom) || reflect.PointerTo(t).Implements(custom) {
 			return true
 		}
 	}
 	return false
 }
 
-// addressable returns a pointer to v, or v if it is one: the marshalers of some types have pointer receivers.
-func addressable(v any) any {
+// pointerTo returns a pointer to v, or v if it is one: the marshalers of some types have pointer
+// receivers.
+func pointerTo(v any) any {
 	value := reflect.ValueOf(v)
 	if value.Kind() == reflect.Pointer {
 		return v
@@ -108,7 +111,8 @@ func addressable(v any) any {
 	return p.Interface()
 }
 
-// decodeAgain decodes a surveyed payload into a new value of a type, or of what that points to.
+// decodeAgain decodes a surveyed payload into a new value of type t, or of the type that t points
+// to.
 func decodeAgain(payload []byte, extensions []int, t reflect.Type) error {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -117,19 +121,19 @@ func decodeAgain(payload []byte, extensions []int, t reflect.Type) error {
 	return d.unmarshal(payload, extensions, reflect.New(t).Interface())
 }
 
-// maxSteps is how many steps into a value make more than maxLevels of a payload: a level takes up to three, a
-// pointer, an interface, and what is in it.
+// maxSteps is how many steps checkShape goes into a value. More make a payload of more than
+// maxLevels: each level takes up to three steps, a pointer, an interface, and what that holds.
 const maxSteps = 3 * maxLevels
 
-// checkShape refuses what msgpack must not see: a value that is nested deeper than so many steps, which it
-// follows down the stack, through a pointer to itself until that ends the process; and a uintptr, for which it
-// has neither encoder nor error.
+// checkShape refuses values that msgpack can't cope with. One is a value that is nested deeper than
+// so many steps: msgpack recurses into it, and into one that points to itself until the stack
+// overflows. The other is a uintptr, which msgpack neither encodes nor refuses.
 func checkShape(v reflect.Value, steps int) error {
 	if !v.IsValid() {
 		return nil
 	}
-	if is := of(v.Type()); is.sure || is.own {
-		return nil // it can't hold itself, or nobody but itself knows
+	if is := traitsOf(v.Type()); is.decodable || is.custom {
+		return nil // it can't be nested without end, or its own encoder has to know
 	}
 	if steps == 0 {
 		return &TooLargeError{Unit: "levels", Size: maxLevels + 1, Limit: maxLevels}

@@ -153,7 +153,8 @@ func TestEncodeTakesWhatDecodeDoes(t *testing.T) {
 	}
 }
 
-// Decoding once more is for those that need it: a struct such as the adapters' records is known by its type.
+// Decoding once more is for those that need it: a struct such as the adapters' records is known by
+// its type.
 func TestEncodeKnowsMostTypes(t *testing.T) {
 	codec := newCodec(t, cache.Config{CompressAbove: cache.Never})
 	body := bytes.Repeat([]byte("x"), 64<<10)

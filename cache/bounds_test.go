@@ -15,15 +15,15 @@ import (
 	"github.com/reprise-go/reprise/cache"
 )
 
-// array is the payload of n values, compressed to next to nothing.
+// array returns the payload of an array of n equal values, which compresses to next to nothing.
 func array(value string, n int) []byte {
 	b := binary.BigEndian.AppendUint32([]byte{0xdd}, uint32(n))
 	return s2.Encode(nil, append(b, strings.Repeat(value, n)...))
 }
 
-// What a record costs follows what was received of it, not what its few bytes claim: a record of a
-// hundred bytes can say that it holds as many values as MaxDecoded allows for, and must not get the
-// room for them.
+// The cost of a record follows the bytes that it has, not the values that it claims: a record of a
+// hundred bytes may claim as many values as MaxDecoded allows, and must not get the memory for
+// them.
 func TestSmallRecordOfManyValues(t *testing.T) {
 	codec := newCodec(t, cache.Config{})
 	for name, tc := range map[string]struct {
@@ -55,7 +55,8 @@ func TestSmallRecordOfManyValues(t *testing.T) {
 	}
 }
 
-// No value that Encode takes is refused for being many and all the same: it is left plain.
+// A list of many equal values, which compression would make too short to be accepted, is stored
+// uncompressed: no reader refuses what Encode accepts.
 func TestManyValuesAllTheSame(t *testing.T) {
 	codec := newCodec(t, cache.Config{MaxDecoded: 1 << 20})
 	random := rand.New(rand.NewPCG(1, 2))
@@ -87,7 +88,7 @@ func TestManyValuesAllTheSame(t *testing.T) {
 	}
 }
 
-// Tighter bounds bind both ways, and never loosen.
+// WithBounds limits writing and reading, and never raises a limit.
 func TestWithin(t *testing.T) {
 	codec := newCodec(t, cache.Config{MaxDecoded: 64 << 10})
 	for name, tc := range map[string]struct {
@@ -125,8 +126,7 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-// A value is not fetched to find out that it is too long, and of one that grows meanwhile no more
-// than a record can have.
+// A value that is too long is not fetched whole to find that out, even if it grows meanwhile.
 func TestStoreFetchesNoMoreThanARecord(t *testing.T) {
 	fake := newFakeRedis()
 	cfg := cache.Config{MaxDecoded: 1 << 10}
@@ -147,7 +147,7 @@ func TestStoreFetchesNoMoreThanARecord(t *testing.T) {
 	}
 }
 
-// MaxRecord is the longest record that there is, and no longer than what Redis takes.
+// No record is longer than MaxRecord, and MaxRecord is no more than Redis accepts.
 func TestMaxRecord(t *testing.T) {
 	h := cache.Header{Owner: strings.Repeat("o", 64), Fingerprint: strings.Repeat("f", 255)}
 	cfg := cache.Config{MaxDecoded: 1 << 10, CompressAbove: cache.Never, SealKeys: [][]byte{bytes.Repeat([]byte{1}, 32)}}
@@ -163,8 +163,8 @@ func TestMaxRecord(t *testing.T) {
 	}
 }
 
-// GETRANGE answers the same for no key and for an empty value, and the key may come between two
-// questions.
+// GETRANGE has the same reply for a missing key and for an empty value, and the key may be written
+// between the two commands of Get.
 func TestStoreTellsAMissFromAnEmptyValue(t *testing.T) {
 	fake := newFakeRedis()
 	store := newStore[string](t, fake)

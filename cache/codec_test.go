@@ -29,7 +29,7 @@ func newCodec(t testing.TB, cfg cache.Config) *cache.Codec {
 	return codec
 }
 
-// encode returns the record as Redis would hand it back.
+// encode returns the record as Redis would return it.
 func encode(t testing.TB, codec *cache.Codec, h cache.Header, v any) string {
 	t.Helper()
 	b, err := codec.Encode(key, h, v)
@@ -181,7 +181,7 @@ func TestInvalidArguments(t *testing.T) {
 	}
 }
 
-// One codec serves all goroutines; the race detector watches.
+// Many goroutines may use one codec. The race detector has to find nothing.
 func TestConcurrent(t *testing.T) {
 	for name, cfg := range configs {
 		t.Run(name, func(t *testing.T) {
@@ -208,7 +208,7 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-// A reader that compares fingerprints and turns away pays for no copy.
+// A reader that only compares the fingerprint pays for no copy.
 func TestOpenAllocates(t *testing.T) {
 	codec := newCodec(t, cache.Config{})
 	value := encode(t, codec, cache.Header{Owner: owner, Fingerprint: finger}, newPayment())

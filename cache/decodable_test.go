@@ -35,13 +35,13 @@ type (
 	}
 )
 
-// A secret's text can't be read again, and quotes itself when it is tried.
+// A secret can't be decoded from its own text, and the error of the attempt quotes it.
 func (secret) MarshalText() ([]byte, error)       { return []byte("hunter2"), nil }
 func (s *secret) UnmarshalText(b []byte) error    { return fmt.Errorf("what is %q?", b) }
 func (oneWay) MarshalMsgpack() ([]byte, error)    { return []byte{0xc0, 0xc0}, nil }
 func (o *oneWay) UnmarshalMsgpack(b []byte) error { return nil }
 
-// What Decode would refuse, Encode refuses: the rule, in every way that msgpack breaks it.
+// Encode refuses what Decode would refuse. Each case is a way in which msgpack breaks that rule.
 func TestEncodeRefusesWhatDecodeWould(t *testing.T) {
 	ring := &node{}
 	ring.Next = ring
@@ -102,7 +102,7 @@ func TestEncodeRefusesWhatDecodeWould(t *testing.T) {
 	}
 }
 
-// What Decode would take, Encode takes, whatever it is made of.
+// Encode accepts what Decode would accept, whatever its type.
 func TestEncodeTakesWhatDecodeDoes(t *testing.T) {
 	number, _ := new(big.Int).SetString("123456789012345678901234567890", 10)
 	link := url.URL{Scheme: "https", Host: "example.com", Path: "/a", User: url.UserPassword("u", "p")}
@@ -153,8 +153,8 @@ func TestEncodeTakesWhatDecodeDoes(t *testing.T) {
 	}
 }
 
-// Decoding once more is for those that need it: a struct such as the adapters' records is known by
-// its type.
+// Only types that need it are decoded for proof: a struct such as the adapters' records is proved
+// by its type.
 func TestEncodeKnowsMostTypes(t *testing.T) {
 	codec := newCodec(t, cache.Config{CompressAbove: cache.Never})
 	body := bytes.Repeat([]byte("x"), 64<<10)
@@ -187,7 +187,7 @@ func TestEncodeKnowsMostTypes(t *testing.T) {
 	}
 }
 
-// Put takes what replay.Do does: both encode the address of a value.
+// Put accepts what replay.Do accepts: both encode the address of a value.
 func TestStoreEncodesTheAddress(t *testing.T) {
 	type values struct {
 		V url.URL
@@ -204,14 +204,14 @@ func TestStoreEncodesTheAddress(t *testing.T) {
 		t.Errorf("got %+v, %v, %v, want %+v", got, found, err, want)
 	}
 
-	// And it refuses what could not be read again into what the store holds.
+	// And it refuses what could not be decoded into the store's type.
 	numbers := newStore[any](t, newFakeRedis())
 	if err := numbers.Put(t.Context(), key, map[int]int{1: 2}, time.Minute); err == nil {
 		t.Error("stored what Get can't give back")
 	}
 }
 
-// doc.go says what comes back as something else, without an error. This holds it to that.
+// doc.go lists what comes back in another form, without an error. This test proves the list.
 func TestWhatComesBackAsSomethingElse(t *testing.T) {
 	away := time.FixedZone("away", 3600)
 	codec := newCodec(t, cache.Config{})

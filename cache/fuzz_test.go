@@ -12,8 +12,8 @@ import (
 	"github.com/reprise-go/reprise/cache"
 )
 
-// Any bytes are a record or ErrCorrupt, as a whole value of any form of codec and as the payload of
-// a value that is otherwise sound; nothing panics and nothing takes more memory than its bound.
+// Any bytes are a record or ErrCorrupt, both as a whole value and as the payload of an otherwise
+// valid record. Nothing panics, and nothing takes more memory than its bound.
 func FuzzDecode(f *testing.F) {
 	codecs := map[string]*cache.Codec{}
 	for name, cfg := range configs {
@@ -48,7 +48,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// What goes in comes out, under every form of codec.
+// Every codec gives back what was put in.
 func FuzzRoundTrip(f *testing.F) {
 	f.Add("pay_01", int64(-1), int64(1732233600), int64(538435456), []byte("body"), 1.5, uint8(3))
 	f.Add("", int64(1)<<40, int64(-1), int64(0), []byte(nil), 0.0, uint8(0))
@@ -82,7 +82,8 @@ func FuzzRoundTrip(f *testing.F) {
 	})
 }
 
-// normal evens out what msgpack doesn't promise to keep: a time's location, and nil or empty.
+// normal removes differences that msgpack doesn't promise to keep: the location of a time, and nil
+// against empty.
 func normal(p payment) payment {
 	if p.When.IsZero() {
 		p.When = time.Time{}
@@ -96,7 +97,7 @@ func normal(p payment) payment {
 	return p
 }
 
-// What Encode takes, Decode gives back: of values of any shape, in fields that tell nothing of it.
+// Decode gives back what Encode accepts, for values of any shape in fields of interface types.
 func FuzzEncodeAgain(f *testing.F) {
 	for _, payload := range []string{
 		"\x81\xa1a\x93\x01\xc0\xa1b", "\x81\x01\xa1a", "\x91\x81\xc3\xc0", "\xd6\xff\x00\x00\x00\x01", "\x82\xa1x\xa1a\xa1x\x01", "\x91\xcb\x7f\xf8\x00\x00\x00\x00\x00\x01",

@@ -19,8 +19,8 @@ const (
 	tombstone
 )
 
-// frame is the format a second time, in the words of doc.go's table, so that the tests can write
-// records that Encode would not.
+// frame writes the format of doc.go's table, independently of Encode, so that tests can have
+// records that Encode would not write.
 func frame(key string, flags byte, h cache.Header, payload []byte) string {
 	b := []byte{'R', 1, flags, byte(len(h.Owner))}
 	b = append(b, h.Owner...)
@@ -36,8 +36,8 @@ func reseal(key string, b []byte) string {
 	return string(binary.BigEndian.AppendUint32(b, sum))
 }
 
-// The bytes of format version 1. If this test fails, records in Redis that an older or a newer
-// release wrote have become unreadable: don't mend the test, make a version 2.
+// These are the bytes of format version 1. If this test fails, releases can no longer read each
+// other's records: don't change the test, make a version 2.
 func TestGolden(t *testing.T) {
 	type small struct {
 		Status int
@@ -57,7 +57,7 @@ func TestGolden(t *testing.T) {
 		t.Errorf("encoded\n%s, want\n%s", got, plain)
 	}
 
-	// What S2 and AES-GCM write isn't fixed, what they read is.
+	// The bytes that S2 and AES-GCM write may change between releases; these must stay readable.
 	both := newCodec(t, cache.Config{CompressAbove: 1, SealKeys: [][]byte{[]byte("0123456789abcdef")}, AcceptUnsealed: true})
 	for name, tc := range map[string]struct {
 		value string
@@ -99,7 +99,7 @@ const (
 	goldenTombstone = "52010604306130620102030405060708026670" + "8e02952f8fb7370fec1eadd8" + "c09a188f2e8aee078dba486035ded05e" + "edd2ce1f"
 )
 
-// Whatever is lost or turned, the answer is ErrCorrupt and never another value.
+// Whatever byte is lost or changed, the result is ErrCorrupt and never another value.
 func TestDamage(t *testing.T) {
 	for name, cfg := range configs {
 		for _, dead := range []bool{false, true} {

@@ -59,8 +59,8 @@ func TestSealKeys(t *testing.T) {
 	}
 }
 
-// Whoever can write to Redis can mend the checksum. What is sealed doesn't open for it, under any
-// header or key but its own.
+// Whoever can write to Redis can forge the checksum, but not the seal: a sealed payload doesn't
+// open under another header or key.
 func TestSealBinds(t *testing.T) {
 	const mended = "another key"
 	h := cache.Header{Owner: owner, Fence: 7, Fingerprint: finger}

@@ -14,8 +14,8 @@ import (
 	"github.com/reprise-go/reprise/cache"
 )
 
-// fakeRedis is what Redis does with four commands. It keeps no time: a key's TTL stays what SET
-// made it. err is what every command answers, if it is set.
+// fakeRedis implements the four commands of a Client. It has no clock: a key's TTL stays as SET
+// made it. If err is set, every command fails with it.
 type fakeRedis struct {
 	values map[string]string
 	ttls   map[string]time.Duration
@@ -29,7 +29,7 @@ func newFakeRedis() *fakeRedis {
 	return &fakeRedis{values: map[string]string{}, ttls: map[string]time.Duration{}}
 }
 
-// finish answers cmd the way go-redis does.
+// finish completes cmd as go-redis does.
 func finish[C interface{ SetErr(error) }](f *fakeRedis, cmd C, reply func()) C {
 	f.calls++
 	if f.err != nil {
@@ -129,7 +129,7 @@ func TestStore(t *testing.T) {
 		t.Fatalf("another key: got %+v, %v, %v", got, found, err)
 	}
 
-	// What Put overwrites may be anything.
+	// Put overwrites anything.
 	fake.values[key] = "L1 a claim"
 	if err := store.Put(ctx, key, payment{ID: "2"}, time.Millisecond); err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// A value that Put did not write is neither a value nor a miss, and stays.
+// A value that Put did not write is neither a hit nor a miss, and Get leaves it alone.
 func TestStoreCorrupt(t *testing.T) {
 	fake := newFakeRedis()
 	store := newStore[payment](t, fake)
@@ -181,7 +181,7 @@ func TestStoreCorrupt(t *testing.T) {
 	}
 }
 
-// An error is never a miss, and what broke stays reachable.
+// An error is never a miss, and its cause stays reachable.
 func TestStoreFailing(t *testing.T) {
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -265,7 +265,7 @@ func TestNewRefuses(t *testing.T) {
 	var _ cache.Client = redis.UniversalClient(nil)
 }
 
-// lateRedis puts a value in between GETRANGE and PTTL.
+// lateRedis writes a value between GETRANGE and PTTL.
 type lateRedis struct {
 	*fakeRedis
 	come func()

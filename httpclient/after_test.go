@@ -50,7 +50,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// The oracle is math/big's: exact where a float64 is not, which is why the last bits may differ.
+// The oracle computes exactly, with math/big. The last bits may differ, because a float64 is not
+// exact.
 func FuzzRetryAfter(f *testing.F) {
 	const date = "Sun, 22 Nov 2026 07:00:30 GMT"
 	for _, s := range []string{

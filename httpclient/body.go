@@ -11,12 +11,12 @@ import (
 // A payload is a request's body that can be sent again.
 type payload struct {
 	first  io.ReadCloser
-	again  func() (io.ReadCloser, error) // nil: it is too long, and can be sent once only
+	again  func() (io.ReadCloser, error) // nil for a body that is too long to be sent again
 	length int64                         // for Request.ContentLength
 }
 
-// newPayload takes the request's body over: on an error it has closed it. A body that only can be read once is read here
-// up to max bytes, for as long as ctx lasts.
+// newPayload takes over the request's body, and closes it if it fails. It reads a body that can be
+// read only once into memory, up to max bytes and until ctx ends.
 func newPayload(ctx context.Context, r *http.Request, max int64) (payload, error) {
 	switch {
 	case r.Body == nil || r.Body == http.NoBody:
@@ -24,7 +24,7 @@ func newPayload(ctx context.Context, r *http.Request, max int64) (payload, error
 	case r.GetBody != nil:
 		return payload{r.Body, r.GetBody, r.ContentLength}, nil
 	}
-	stop := context.AfterFunc(ctx, func() { _ = r.Body.Close() }) // which ends a Read that hangs
+	stop := context.AfterFunc(ctx, func() { _ = r.Body.Close() }) // ends a Read that hangs
 	b, err := io.ReadAll(io.LimitReader(r.Body, max+1))
 	stopped := stop()
 	switch {
@@ -36,7 +36,7 @@ func newPayload(ctx context.Context, r *http.Request, max int64) (payload, error
 		return payload{rest, nil, r.ContentLength}, nil
 	case stopped:
 		_ = r.Body.Close()
-	default: // the close is what Read complains of, if it does
+	default: // ctx has ended, and Read may have failed because its body was closed
 		err = context.Cause(ctx)
 	}
 	if err == nil && r.ContentLength > 0 && int64(len(b)) != r.ContentLength {
@@ -47,7 +47,9 @@ func newPayload(ctx context.Context, r *http.Request, max int64) (payload, error
 	}
 	length := int64(len(b))
 	if len(r.Trailer) > 0 || length == 0 {
-		length = -1 // only chunks can have trailers, and a length of 0 would leave open whether there is a body
+		// Chunks, because only they can have trailers, and because net/http takes a length of 0
+		// with a body for an unknown length.
+		length = -1
 	}
 	again := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
 	first, _ := again()

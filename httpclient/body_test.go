@@ -99,7 +99,7 @@ func TestBodiesThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A body that never comes holds nobody longer than the context.
+// A body that never ends delays the call no longer than the context lasts.
 func TestBodyThatHangs(t *testing.T) {
 	play(t, func(t *testing.T, tr *Transport, s *stage) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -117,7 +117,7 @@ func TestBodyThatHangs(t *testing.T) {
 	}, created)
 }
 
-// Without a body there is no further try, and what there was is what there is.
+// If the body can't be had again, there is no further try, and the caller gets the last result.
 func TestGetBodyFails(t *testing.T) {
 	boom := errors.New("boom")
 	for name, first := range map[string]scene{"an answer": says(503, "wait"), "an error": fails(errReset)} {

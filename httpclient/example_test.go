@@ -13,35 +13,125 @@ import (
 	"github.com/reprise-go/reprise/httpclient"
 )
 
+// The first try makes the payment, and its answer is lost. The second one gets the answer, and no
+// other payment is made.
 func ExampleTransport() {
-	payments := newPayments()
-	defer payments.Close()
-	payments.loseAnswers(1) // the first payment is made, and its answer lost
+	server := newPaymentsServer()
+	defer server.Close()
+	server.loseAnswers(1)
 
 	client := &http.Client{Transport: &httpclient.Transport{}}
-	resp, err := client.Post(payments.URL, "application/json", strings.NewReader(`{"amount":1999}`))
+	resp, err := client.Post(server.URL, "application/json", strings.NewReader(`{"amount":1999}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status, "payments:", server.payments)
+	// Output: 201 Created payments: 1
+}
+
+func ExampleReplyOf() {
+	server := newPaymentsServer()
+	defer server.Close()
+	server.loseAnswers(1)
+
+	client := &http.Client{Transport: &httpclient.Transport{}}
+	resp, err := client.Post(server.URL, "application/json", strings.NewReader(`{"amount":1999}`))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer resp.Body.Close()
 	reply := httpclient.ReplyOf(resp)
-	fmt.Println(resp.Status, "replayed:", reply.Replayed, "tries:", reply.Tries, "made:", payments.made)
-	// Output: 201 Created replayed: true tries: 2 made: 1
+	fmt.Println("tries:", reply.Tries, "replayed:", reply.Replayed, "error about the key:", reply.Err)
+	// Output: tries: 2 replayed: true error about the key: <nil>
 }
 
-// A key in the caller's own database, beside the operation it is for, gets over a restart of the caller: the row is
-// written before the call, and cleared by its outcome.
+// The same key is the same operation, so the second call gets the first one's answer.
+func ExampleWithKey() {
+	server := newPaymentsServer()
+	defer server.Close()
+	client := &http.Client{Transport: &httpclient.Transport{}}
+
+	ctx := httpclient.WithKey(context.Background(), "order-4711")
+	for range 2 {
+		body := strings.NewReader(`{"amount":1999}`)
+		r, err := http.NewRequestWithContext(ctx, "POST", server.URL, body)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		resp.Body.Close()
+		fmt.Println(resp.Status, "replayed:", httpclient.ReplyOf(resp).Replayed)
+	}
+	fmt.Println("payments:", server.payments)
+	// Output:
+	// 201 Created replayed: false
+	// 201 Created replayed: true
+	// payments: 1
+}
+
+// When the tries end without an answer, the payment may have been made. The error has the key with
+// which a later call finds out.
+func ExampleCallError() {
+	server := newPaymentsServer()
+	defer server.Close()
+	server.loseAnswers(2)
+
+	client := &http.Client{Transport: &httpclient.Transport{MaxTries: 2}}
+	_, err := client.Post(server.URL, "application/json", strings.NewReader(`{"amount":1999}`))
+	failed, ok := errors.AsType[*httpclient.CallError](err)
+	if !ok {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("outcome unknown:", errors.Is(err, httpclient.ErrOutcomeUnknown))
+	fmt.Println("tries:", failed.Tries)
+
+	ctx := httpclient.WithKey(context.Background(), failed.Key)
+	body := strings.NewReader(`{"amount":1999}`) // the same bytes as before
+	r, err := http.NewRequestWithContext(ctx, "POST", server.URL, body)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(r)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status, "payments:", server.payments)
+	// Output:
+	// outcome unknown: true
+	// tries: 2
+	// 201 Created payments: 1
+}
+
+// A program whose calls must survive its own restart stores the key in its database, in the row of
+// the operation, before it calls. The row is deleted once the outcome is known.
 func ExampleNewKey() {
-	payments := newPayments()
-	defer payments.Close()
+	server := newPaymentsServer()
+	defer server.Close()
 	type row struct{ key, body string }
 	table := map[string]row{"order-1": {httpclient.NewKey(), `{"amount":1999}`}}
 
-	// pay is what the program does for each row that it finds, at its start too.
+	// The program calls pay for a new row, and at its start for each row that it finds.
 	pay := func(client *http.Client, id string) {
 		ctx := httpclient.WithKey(context.Background(), table[id].key)
-		r, _ := http.NewRequestWithContext(ctx, "POST", payments.URL, strings.NewReader(table[id].body))
+		body := strings.NewReader(table[id].body)
+		r, err := http.NewRequestWithContext(ctx, "POST", server.URL, body)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
 		resp, err := client.Do(r)
 		if errors.Is(err, httpclient.ErrOutcomeUnknown) {
 			fmt.Println("outcome unknown: the row stays")
@@ -55,46 +145,47 @@ func ExampleNewKey() {
 		delete(table, id)
 	}
 
-	payments.loseAnswers(3)
+	server.loseAnswers(3)
 	pay(&http.Client{Transport: &httpclient.Transport{MaxTries: 3}}, "order-1")
-	// The program is restarted here.
+	// Here the program is restarted.
 	pay(&http.Client{Transport: &httpclient.Transport{}}, "order-1")
-	fmt.Println("made:", payments.made, "rows:", len(table))
+	fmt.Println("payments:", server.payments, "rows:", len(table))
 	// Output:
 	// outcome unknown: the row stays
 	// 201 Created replayed: true
-	// made: 1 rows: 0
+	// payments: 1 rows: 0
 }
 
-// payments is an API that keeps one answer for each key, as one behind an Adapter does.
-type payments struct {
+// A paymentsServer stores one answer for each key, as a server behind httpadapter does.
+type paymentsServer struct {
 	*httptest.Server
-	mu   sync.Mutex
-	done map[string]bool
-	made int
-	lose int
+	mu       sync.Mutex
+	done     map[string]bool // by key
+	payments int
+	lose     int
 }
 
-func newPayments() *payments {
-	p := &payments{done: map[string]bool{}}
-	p.Server = httptest.NewServer(p)
-	return p
+func newPaymentsServer() *paymentsServer {
+	s := &paymentsServer{done: map[string]bool{}}
+	s.Server = httptest.NewServer(s)
+	return s
 }
 
-func (p *payments) loseAnswers(n int) { p.lose = n }
+// loseAnswers breaks the connection of the next n requests, after their payments are made.
+func (s *paymentsServer) loseAnswers(n int) { s.lose = n }
 
-func (p *payments) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (s *paymentsServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	key := r.Header.Get("Idempotency-Key")
-	if p.done[key] {
+	if s.done[key] {
 		w.Header().Set("Idempotency-Replayed", "true")
 	} else {
-		p.done[key] = true
-		p.made++
+		s.done[key] = true
+		s.payments++
 	}
-	if p.lose > 0 {
-		p.lose--
+	if s.lose > 0 {
+		s.lose--
 		panic(http.ErrAbortHandler)
 	}
 	w.WriteHeader(http.StatusCreated)

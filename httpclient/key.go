@@ -13,9 +13,9 @@ import (
 	"github.com/reprise-go/reprise/internal/field"
 )
 
-// NewKey returns a new key: a random UUID (version 4, RFC 9562 §5.4) from crypto/rand. A caller who must get over a
-// restart of its own mints the key, stores it with the operation's row, and only then calls, by [WithKey]; after the
-// restart the same row gives the same key.
+// NewKey returns a new key: a random UUID (version 4, RFC 9562 §5.4) from crypto/rand. A program
+// whose calls must survive its own restart makes the key first, stores it in the row of the
+// operation, and then calls, with [WithKey]. After a restart, the same row has the same key.
 func NewKey() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails: crypto/rand ends the program instead
@@ -33,33 +33,36 @@ func NewKey() string {
 
 type callKey struct{}
 
-// WithKey gives the request that is made with ctx its key, where its header has none. One key is for one operation: a
-// second request, with another body, is a mismatch. An empty key is none.
+// WithKey returns a context that gives a request its key, if the request's header has none. A key
+// is for one operation: a second request with another body is refused ([ErrReused]). An empty key
+// counts as none.
 func WithKey(ctx context.Context, key string) context.Context {
 	return context.WithValue(ctx, callKey{}, key)
 }
 
-// chooseKey settles the key of all tries. Its error is a *dialect.KeyError, which doesn't hold the key.
+// chooseKey sets the key of all tries: the one in the header, that of WithKey, that of the redirect
+// which led here, or a new one. Its error is a *dialect.KeyError, which doesn't hold the key.
 func (c *call) chooseKey() (err error) {
 	name := http.CanonicalHeaderKey(c.Header)
-	if c.field, err = carried(c.r.Header, name); err != nil {
+	if c.headerValue, err = keyLine(c.r.Header, name); err != nil {
 		return err
 	}
-	if c.field != "" {
-		c.reply.Key = keyIn(c.field)
+	if c.headerValue != "" {
+		c.reply.Key = keyOf(c.headerValue)
 		return nil
 	}
 	given, _ := c.r.Context().Value(callKey{}).(string)
-	// A client that follows a 307 or 308 is still at the same call: another key could do the work at both places.
+	// A client that follows a 307 or 308 is still making the same call: with another key, both
+	// servers could do the work.
 	key := cmp.Or(given, ReplyOf(c.r.Response).Key)
 	if key == "" {
 		key = NewKey()
 	}
-	c.reply.Key, c.field = key, key
+	c.reply.Key, c.headerValue = key, key
 	set, want := visible, "visible ASCII characters, as Quoted is not set"
 	if c.Quoted {
 		set, want = printable, "printable ASCII characters"
-		c.field = `"` + escapes.Replace(key) + `"`
+		c.headerValue = `"` + escapes.Replace(key) + `"`
 	}
 	if set.Span(key) < len(key) {
 		return &dialect.KeyError{Outcome: dialect.KeyMalformed, Header: name, Want: want}
@@ -67,15 +70,15 @@ func (c *call) chooseKey() (err error) {
 	return nil
 }
 
-// carried returns the field value by which a request carries a key, or "" if there is no line of that name. A line that
-// would have to be chosen, replaced or joined by another is refused: whichever key the server made of it, the caller
-// could have meant another, and would ask again with that.
-func carried(h http.Header, name string) (field string, err error) {
-	lines, spelled := 0, true
+// keyLine returns the field line in which a request carries its key, or "" if it carries none. It
+// refuses lines that somebody would have to choose between, replace or join: the server could take
+// another key from them than the caller means, and the caller would ask again with the wrong one.
+func keyLine(h http.Header, name string) (value string, err error) {
+	lines, canonical := 0, true
 	for other, values := range h {
 		if len(values) > 0 && http.CanonicalHeaderKey(other) == name {
 			lines += len(values)
-			field, spelled = values[0], other == name
+			value, canonical = values[0], other == name
 		}
 	}
 	fault := &dialect.KeyError{Outcome: dialect.KeyMalformed, Header: name}
@@ -84,19 +87,19 @@ func carried(h http.Header, name string) (field string, err error) {
 		return "", nil
 	case lines > 1:
 		fault.Outcome, fault.Want = dialect.KeyRepeated, "one field line"
-	case !spelled: // net/http would send it beside the line that every try gets
+	case !canonical: // net/http would send it in addition to the line that every try gets
 		fault.Want = "its name spelled " + name + " in the Header, as Set does"
-	case strings.Trim(field, " \t") == "":
+	case field.Trim(value) == "":
 		fault.Want = "a key, or no such header"
 	default:
-		return field, nil
+		return value, nil
 	}
 	return "", fault
 }
 
-// keyIn returns the key that a field value carries: without white space around it, and unquoted if it is an RFC 9651
-// String, so that it is the same by WithKey.
-func keyIn(value string) string {
+// keyOf returns the key in a field value, without white space around it and without the quotes of
+// an RFC 9651 String: the same key as WithKey would take.
+func keyOf(value string) string {
 	value = field.Trim(value)
 	if key, rest, ok := field.CutString(value); ok && field.ValidParams(rest) {
 		return key
@@ -104,9 +107,9 @@ func keyIn(value string) string {
 	return value
 }
 
-// What a field value can carry as it is, and in quotes (RFC 9651 §3.3.3). How long keys may be is the server's to say.
+// These are the characters that a key may have. How long it may be is up to the server.
 var (
-	visible   = charset.New("!-~")
-	printable = charset.New(" -~")
+	visible   = charset.New("!-~") // what a field value can hold as it is
+	printable = charset.New(" -~") // and within quotes (RFC 9651 §3.3.3)
 	escapes   = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 )

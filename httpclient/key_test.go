@@ -155,7 +155,8 @@ func FuzzKeyIsNeverAltered(f *testing.F) {
 		case len(carried) == 0 && given != "" && key != given:
 			t.Errorf("given %q, told of %q", given, key)
 		}
-		// A server that takes both forms of keys, as far as it can take this one, finds the key that the caller is told of.
+		// A server that takes both forms of keys, as far as it can take this one, finds the key
+		// that the caller is told of.
 		if got, err := dialect.Lenient.Parse(sent); err == nil && got != key {
 			t.Errorf("sent %q, which is %q, told of %q", sent, got, key)
 		}

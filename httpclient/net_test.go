@@ -16,9 +16,9 @@ import (
 	"time"
 )
 
-// These tests have a real server and net/http's own Transport as Base.
+// These tests use a real server, and net/http's own Transport as Base.
 
-// newServer serves h, and counts connections.
+// newServer serves h, and counts its connections.
 func newServer(t *testing.T, h http.HandlerFunc) (s *httptest.Server, conns *atomic.Int32) {
 	t.Helper()
 	conns = new(atomic.Int32)
@@ -46,7 +46,7 @@ func newClient(t *testing.T, edit ...func(*Transport)) *http.Client {
 	return &http.Client{Transport: tr}
 }
 
-// Answers that are given up are read, so that their connection can be used again.
+// Answers that are discarded are read first, so that their connection can be used again.
 func TestConnectionsAreReused(t *testing.T) {
 	var n atomic.Int32
 	s, conns := newServer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -63,7 +63,7 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 }
 
-// Content-Length promises more than comes.
+// Content-Length announces more bytes than arrive.
 func TestHalfAnAnswer(t *testing.T) {
 	var keys sync.Map
 	s, _ := newServer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -80,7 +80,7 @@ func TestHalfAnAnswer(t *testing.T) {
 	}
 }
 
-// A client that follows a redirect is at the same call.
+// A client that follows a redirect is still making the same call.
 func TestRedirectKeepsTheKey(t *testing.T) {
 	var mu sync.Mutex
 	keys := map[string]string{}
@@ -100,7 +100,7 @@ func TestRedirectKeepsTheKey(t *testing.T) {
 	}
 }
 
-// http.Client wraps the body where it has a Timeout, and ends the context with the body.
+// An http.Client with a Timeout wraps the body, and ends the context when the body is closed.
 func TestReplyThroughAClientWithTimeout(t *testing.T) {
 	s, _ := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Idempotency-Replayed", "true")
@@ -124,8 +124,8 @@ func TestNobodyListens(t *testing.T) {
 	}
 }
 
-// net/http loses the request with a reused connection, dials again by itself, and is refused: what it returns is a dial
-// error, and yet the server has the request.
+// net/http loses the request with a reused connection, dials again by itself, and is refused. It
+// returns a dial error, although the server has the request.
 func TestLostAndThenRefused(t *testing.T) {
 	var s *httptest.Server
 	s, _ = newServer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -183,7 +183,7 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
-// http.Client asks its transport to, by an interface that has no name.
+// http.Client calls CloseIdleConnections of its transport, by an interface that has no name.
 func TestCloseIdleConnections(t *testing.T) {
 	s, conns := newServer(t, func(http.ResponseWriter, *http.Request) {})
 	client := newClient(t)

@@ -19,8 +19,9 @@ const (
 
 	credicorpReused = `{"error":{"type":"invalid_request_error","code":"idempotency_key_reused","message":"…","param":"Idempotency-Key"}}`
 
-	// The example of draft-ietf-httpapi-idempotency-key-header-07 §2.7 as it is printed: no Retry-After, and no JSON, for
-	// the line break in the detail and the comma at the end.
+	// This is the example of draft-ietf-httpapi-idempotency-key-header-07 §2.7 as it is printed. It
+	// has no Retry-After, and it isn't JSON: there is a line break in the detail, and a comma at
+	// the end.
 	draftInProgress = `{
   "type": "https://developer.example.com/idempotency",
   "title": "A request is outstanding for this Idempotency-Key",
@@ -35,7 +36,7 @@ const (
 	stripeMismatch = `{"error":{"message":"Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than 'KEY' if you meant to execute a different request.","type":"idempotency_error"}}`
 )
 
-// What each dialect says, as it stands on the wire, and what it means to a caller.
+// These are the errors of each dialect, as they are on the wire, and what they mean to a caller.
 func TestRecognise(t *testing.T) {
 	const problem, json, xml = "application/problem+json", "application/json", "application/xml"
 	blueSnap := func(code, name string) string {
@@ -53,7 +54,7 @@ func TestRecognise(t *testing.T) {
 		{"problem: in progress", 409, problem, inProgressBody, dialect.InProgress, ErrInProgress, true},
 		{"problem: elsewhere", 422, problem, `{"type":"urn:x:reused","status":422,"code":"reused","retryable":false}`, dialect.Reused, ErrReused, false},
 		{"problem: unknown", 409, problem, `{"type":"…#outcome-unknown","status":409,"code":"outcome-unknown","retryable":false}`, dialect.OutcomeUnknown, ErrOutcomeUnknown, true},
-		{"problem: not kept", 409, problem, `{"type":"…#replay-unavailable","status":409,"code":"replay-unavailable","retryable":false}`, dialect.ReplayUnavailable, nil, false},
+		{"problem: not kept", 409, problem, `{"type":"…#replay-unavailable","status":409,"code":"replay-unavailable","retryable":false}`, dialect.ReplayUnavailable, ErrReplayUnavailable, false},
 		{"problem: unavailable", 503, problem, `{"type":"…#unavailable","status":503,"code":"unavailable","retryable":true}`, dialect.Unavailable, nil, true},
 		{"problem: hidden is no word of ours", 404, problem, `{"type":"…#not-found","status":404,"code":"not-found","retryable":false}`, 0, nil, false},
 		{"IETF, with our code", 409, problem, `{"type":"https://api.test/docs","title":"A request is outstanding for this Idempotency-Key","status":409,"detail":"…","code":"in-progress","retryable":true}`, dialect.InProgress, ErrInProgress, true},
@@ -80,7 +81,7 @@ func TestRecognise(t *testing.T) {
 		{"BlueSnap: another space of names", 409, xml, strings.NewReplacer("ws.plimus.com", "elsewhere").Replace(blueSnapXML), 0, nil, false},
 		{"Stripe: in progress", 409, json, stripeInUse, dialect.InProgress, ErrInProgress, true},
 		{"Stripe: mismatch", 400, "application/json; charset=utf-8", stripeMismatch, dialect.Reused, ErrReused, false},
-		{"Stripe: not kept", 409, json, `{"error":{"code":"replay_unavailable","message":"…","type":"invalid_request_error"}}`, dialect.ReplayUnavailable, nil, false},
+		{"Stripe: not kept", 409, json, `{"error":{"code":"replay_unavailable","message":"…","type":"invalid_request_error"}}`, dialect.ReplayUnavailable, ErrReplayUnavailable, false},
 
 		{"Stripe: half a request", 400, json, `{"error":{"code":"body_incomplete","message":"…","type":"invalid_request_error"}}`, dialect.BodyIncomplete, nil, false},
 		{"Stripe: no scope", 400, json, `{"error":{"code":"unscoped","message":"…","type":"invalid_request_error"}}`, dialect.Unscoped, nil, false},
@@ -114,20 +115,21 @@ func TestRecognise(t *testing.T) {
 				if ok != (tc.want != 0) || ok && (e.Outcome != tc.want || e.Key != "k" || e.Status != tc.status || e.Tries != 1) {
 					t.Fatalf("got %+v, want %v", reply.Err, tc.want)
 				}
-				for _, sentinel := range []error{ErrReused, ErrInProgress, ErrOutcomeUnknown} {
+				for _, sentinel := range []error{ErrReused, ErrInProgress, ErrOutcomeUnknown, ErrReplayUnavailable} {
 					if errors.Is(reply.Err, sentinel) != (tc.is == sentinel) {
 						t.Errorf("%v is %v: %v", reply.Err, sentinel, !(tc.is == sentinel))
 					}
 				}
-				if reply.Unknown != tc.unknown {
-					t.Errorf("Unknown is %v", reply.Unknown)
+				if reply.OutcomeUnknown != tc.unknown {
+					t.Errorf("OutcomeUnknown is %v", reply.OutcomeUnknown)
 				}
 			}, says(tc.status, tc.body, "Content-Type: "+tc.media))
 		})
 	}
 }
 
-// Where an answer came from decides what an earlier try's loss still means.
+// An answer of the server itself settles what an earlier, lost try did; an answer of a gateway
+// doesn't.
 func TestUnknownAfterALoss(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
@@ -148,7 +150,7 @@ func TestUnknownAfterALoss(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			play(t, func(t *testing.T, tr *Transport, s *stage) {
 				resp, err := tr.RoundTrip(order(t.Context(), "order"))
-				if err != nil || ReplyOf(resp).Unknown != tc.unknown {
+				if err != nil || ReplyOf(resp).OutcomeUnknown != tc.unknown {
 					t.Errorf("%+v, %v, want it unknown: %v", ReplyOf(resp), err, tc.unknown)
 				}
 			}, fails(errReset), tc.last)
@@ -156,13 +158,13 @@ func TestUnknownAfterALoss(t *testing.T) {
 	}
 }
 
-// A request that net/http sent twice within one try was perhaps carried out by the first.
+// A request that net/http sent twice within one try may have been carried out the first time.
 func TestUnknownAfterALossThatNetHTTPHides(t *testing.T) {
 	play(t, func(t *testing.T, tr *Transport, s *stage) {
 		tr.MaxTries = 1
 		for _, unknown := range []bool{true, false} {
 			resp, err := tr.RoundTrip(order(t.Context(), "order"))
-			if err != nil || ReplyOf(resp).Unknown != unknown {
+			if err != nil || ReplyOf(resp).OutcomeUnknown != unknown {
 				t.Errorf("%+v, %v, want it unknown: %v", ReplyOf(resp), err, unknown)
 			}
 		}
@@ -178,7 +180,7 @@ func twice(sc scene) scene {
 	}
 }
 
-// ReplyOf finds its way through what http.Client and others wrap around an answer.
+// ReplyOf works on an answer that http.Client and others have wrapped.
 func TestReplyOfAnyResponse(t *testing.T) {
 	for name, resp := range map[string]*http.Response{
 		"none":       nil,

@@ -12,24 +12,25 @@ import (
 	"github.com/reprise-go/reprise/internal/jitter"
 )
 
-// another decides whether there is to be another try, when, and why. No reason means no.
-func (c *call) another(a answer) (wait time.Duration, reason string) {
+// nextTry decides whether there is another try, after which wait and for which reason. An empty
+// reason means that there is none.
+func (c *call) nextTry(last result) (wait time.Duration, reason string) {
 	if c.r.Context().Err() != nil || c.began >= c.MaxTries || c.body.again == nil {
 		return 0, ""
 	}
 	var hint time.Duration
-	if a.resp != nil {
-		hint, _ = retryAfter(a.resp.Header, time.Now())
+	if last.resp != nil {
+		hint, _ = retryAfter(last.resp.Header, time.Now())
 	}
 	wait = max(hint, jitter.N(backoff(c.Backoff, c.MaxBackoff, c.began)))
-	if wait >= c.left() {
-		return 0, "" // the wait would end with the call: say at once what is known
+	if wait >= c.timeLeft() {
+		return 0, "" // the call would end during the wait: return at once what is known
 	}
-	return wait, a.reason()
+	return wait, last.retryReason()
 }
 
-// left is how long the call may still take.
-func (c *call) left() time.Duration {
+// timeLeft returns how long the call may still take.
+func (c *call) timeLeft() time.Duration {
 	left := time.Until(c.deadline)
 	if d, ok := c.r.Context().Deadline(); ok {
 		left = min(left, time.Until(d))
@@ -37,54 +38,58 @@ func (c *call) left() time.Duration {
 	return left
 }
 
-// reason says why the same request may be sent again, or nothing.
-func (a answer) reason() string {
-	if a.resp == nil {
-		if hopeless(a.err) {
+// retryReason says why the same request should be sent again. It is empty if it should not.
+func (res result) retryReason() string {
+	if res.resp == nil {
+		if isPermanent(res.err) {
 			return ""
 		}
 		return "network error"
 	}
-	if a.resp.StatusCode < 400 {
+	if res.resp.StatusCode < 400 {
 		return ""
 	}
-	// The server's word goes first: it knows what it has done.
-	word := func(name string) string { return strings.ToLower(field.Trim(a.resp.Header.Get(name))) }
-	switch cmp.Or(word("X-Should-Retry"), word("Stripe-Should-Retry")) {
+	// The server's own advice comes first: it knows what it has done.
+	advice := func(name string) string {
+		return strings.ToLower(field.Trim(res.resp.Header.Get(name)))
+	}
+	switch cmp.Or(advice("X-Should-Retry"), advice("Stripe-Should-Retry")) {
 	case "true":
 		return "the server asks for it"
 	case "false":
 		return ""
 	}
-	if a.replayed {
-		return "" // this is the answer, and will be every time
+	if res.replayed {
+		return "" // every try would get this same answer
 	}
-	if !a.mayComeAgain() {
+	if !res.isRetryable() {
 		return ""
 	}
-	return "status " + strconv.Itoa(a.resp.StatusCode)
+	return "status " + strconv.Itoa(res.resp.StatusCode)
 }
 
-// mayComeAgain reports whether sending the request again is safe, as it has a key, and of use. What is said of the key
-// goes before the status.
-func (a answer) mayComeAgain() bool {
-	if a.outcome != 0 {
-		return a.outcome.Retryable()
+// isRetryable reports whether it is of use to send the request again; the key makes it safe. What
+// an error says about the key comes before the status.
+func (res result) isRetryable() bool {
+	if res.outcome != 0 {
+		return res.outcome.Retryable()
 	}
-	switch status := a.resp.StatusCode; status {
+	switch status := res.resp.StatusCode; status {
 	case http.StatusConflict:
-		// A 409 without is about the resource, or for good.
-		_, later := retryAfter(a.resp.Header, time.Now())
+		// A 409 without Retry-After is about the resource, or final.
+		_, later := retryAfter(res.resp.Header, time.Now())
 		return later
-	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusInternalServerError,
-		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, 530:
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,
+		http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable,
+		http.StatusGatewayTimeout, 530:
 		return true
 	default:
 		return 520 <= status && status <= 524
 	}
 }
 
-// backoff is the upper bound of the wait after so many tries: base, doubled by each, up to most.
+// backoff returns the upper bound of the wait after so many tries. It begins at base and doubles
+// with each try, up to most.
 func backoff(base, most time.Duration, tries int) time.Duration {
 	for range tries - 1 {
 		if base > most/2 { // doubling could overflow
@@ -95,8 +100,9 @@ func backoff(base, most time.Duration, tries int) time.Duration {
 	return base
 }
 
-// retryAfter reads Retry-After-Ms, which is the more exact one, or else Retry-After: seconds, or a date (RFC 9110
-// §10.2.3). Decimals are accepted in both, as SDKs do. What can't be read is not there.
+// retryAfter reads Retry-After-Ms, which is more exact, or else Retry-After, which has seconds or a
+// date (RFC 9110 §10.2.3). It accepts decimals in both, as SDKs do. A value that can't be read
+// counts as missing.
 func retryAfter(h http.Header, now time.Time) (d time.Duration, ok bool) {
 	if d, ok = decimal(h.Get("Retry-After-Ms"), time.Millisecond); ok {
 		return d, true
@@ -109,14 +115,15 @@ func retryAfter(h http.Header, now time.Time) (d time.Duration, ok bool) {
 	if err != nil {
 		return 0, false
 	}
-	// By the server's own clock, if it tells: ours may be minutes off.
+	// The date is by the server's clock, so it is compared with the server's Date, if there is one:
+	// this machine's clock may be minutes off.
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date
 	}
 	return max(at.Sub(now), 0), true
 }
 
-// decimal reads digits with at most one point among them. What is longer than a Duration is as long as one.
+// decimal reads digits with at most one point. A value beyond the longest Duration becomes that.
 func decimal(s string, unit time.Duration) (time.Duration, bool) {
 	s = strings.Trim(s, " \t")
 	if strings.Trim(s, "0123456789.") != "" {

@@ -27,7 +27,7 @@ func TestBackoffBounds(t *testing.T) {
 	}
 }
 
-// Full jitter: anything between nothing and the bound, and nothing beyond.
+// With full jitter, a wait is anything between nothing and its bound, and never more.
 func TestJitter(t *testing.T) {
 	cryptotest.SetGlobalRandom(t, 1)
 	low, high := 0, 0
@@ -68,7 +68,7 @@ func TestServerMayAskForLongerButNotForLess(t *testing.T) {
 	}
 }
 
-// What ends a call, and that it ends at once.
+// Each case ends the call, and at once.
 func TestEnds(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -144,7 +144,7 @@ func TestTimeLimits(t *testing.T) {
 				if resp != nil || !errors.Is(err, tc.is) || !errors.Is(err, ErrOutcomeUnknown) || took != tc.took || len(s.tries) != tc.tries {
 					t.Errorf("got %v, %v after %d tries in %v", resp, err, len(s.tries), took)
 				}
-				limit, ok := errors.AsType[*LimitError](err)
+				limit, ok := errors.AsType[*TimeoutError](err)
 				if ok != (tc.field != "") || ok && limit.Field != tc.field {
 					t.Errorf("the limit is %+v, want %q", limit, tc.field)
 				}
@@ -162,7 +162,7 @@ func TestTimeLimits(t *testing.T) {
 	}
 }
 
-// A hung server is asked again, by a new try, whatever time the call has: one try doesn't use it up.
+// A server that hangs is tried again, however short the call is: one try doesn't take all its time.
 func TestHungTryIsTriedAgain(t *testing.T) {
 	for _, limit := range []time.Duration{time.Hour, 30 * time.Second, 2 * time.Second} {
 		play(t, func(t *testing.T, tr *Transport, s *stage) {
@@ -180,7 +180,7 @@ func TestHungTryIsTriedAgain(t *testing.T) {
 	}
 }
 
-// Whoever gives up during a wait gets at once what there was, and no further try is made.
+// A caller that gives up during a wait gets the last result at once, and no further try is made.
 func TestGivingUpDuringAWait(t *testing.T) {
 	boom := errors.New("the operator said so")
 	for name, cancels := range map[string]func(*http.Request) (*http.Request, func()){
@@ -226,7 +226,7 @@ func TestGivingUpDuringAWait(t *testing.T) {
 	}
 }
 
-// A context that has ended sends nothing, and claims nothing.
+// With a context that has ended, nothing is sent, and the error says that nothing was done.
 func TestEndedContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -13,10 +13,11 @@ import (
 	"time"
 )
 
-// These tests have a Base that plays a script, and time of their own. Transports over the real adapter are in the
-// module integration.
+// These tests use a Base that plays a script, and a fake clock. The tests of Transport with the
+// real adapter are in integration/httpclient.
 
-// A stage answers the tries of a call one after the other, the last scene for all that come later.
+// A stage is a Base. Its scenes answer the tries of a call in order; the last one answers all later
+// tries.
 type stage struct {
 	scenes []scene
 
@@ -68,7 +69,7 @@ func (c *counted) Close() error {
 	return c.ReadCloser.Close()
 }
 
-// waits are the pauses between tries.
+// waits returns the pauses between tries.
 func (s *stage) waits() (all []time.Duration) {
 	for i := 1; i < len(s.times); i++ {
 		all = append(all, s.times[i].Sub(s.times[i-1]))
@@ -76,7 +77,7 @@ func (s *stage) waits() (all []time.Duration) {
 	return all
 }
 
-// says answers with a status, a body and header lines.
+// says returns a scene that answers with a status, a body and header lines.
 func says(status int, body string, lines ...string) scene {
 	return func(*http.Request) (*http.Response, error) {
 		h := http.Header{"Content-Type": {"application/json"}}
@@ -92,7 +93,7 @@ func says(status int, body string, lines ...string) scene {
 
 func fails(err error) scene { return func(*http.Request) (*http.Response, error) { return nil, err } }
 
-// hangs as a server does that never answers.
+// hangs is a scene of a server that never answers.
 func hangs(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
 	return nil, r.Context().Err()
@@ -104,7 +105,7 @@ var (
 	created    = says(201, `{"id":1}`)
 )
 
-// play runs test in a bubble, over a stage with these scenes.
+// play runs test on a fake clock, over a stage with these scenes.
 func play(t *testing.T, test func(t *testing.T, tr *Transport, s *stage), scenes ...scene) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -121,7 +122,7 @@ func order(ctx context.Context, body string) *http.Request {
 	return r
 }
 
-// want checks the answer and reads it.
+// want reads the answer, and fails the test unless it has the status and the body.
 func want(t *testing.T, resp *http.Response, err error, status int, body string) {
 	t.Helper()
 	if err != nil {

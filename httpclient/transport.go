@@ -12,100 +12,112 @@ import (
 	"github.com/reprise-go/reprise/internal/method"
 )
 
-// A Transport is an [http.RoundTripper] whose calls are safe to repeat, and which repeats them. Its zero value is ready:
+// A Transport is an [http.RoundTripper] that gives calls an idempotency key and repeats them. Its
+// zero value is ready for use:
 //
 //	client := &http.Client{Transport: &httpclient.Transport{}}
 //
-// Every POST and PATCH gets an idempotency key: the one in its header, else that of [WithKey], else a new one. One that
-// the header has is never altered: where a server could read another key out of it than the caller means (several field
-// lines, an empty one, a name that is not in canonical form), nothing is sent. However often it is sent, it is sent with
-// that key and the same bytes, so that a server that keeps its word carries it out once; a redirect (307, 308) that
-// http.Client follows keeps the key too. It is sent again after
+// Every POST and PATCH is sent with a key: the one in its header, else that of [WithKey], else a
+// new one. All its tries have that key and the same bytes, so a server that keeps its promise
+// carries it out once. A redirect (307, 308) that http.Client follows keeps the key. A key in the
+// header is never altered: if a server could read another key than the caller means (several field
+// lines, an empty one, a name that is not in canonical form), nothing is sent.
 //
-//   - a network error, an answer that breaks off half way, and a try that takes longer than TryTimeout,
-//   - an error about the key that says that the same request may be sent again, in the words of any dialect: in
-//     progress, with Retry-After or without, and unavailable,
-//   - 409 with Retry-After, 408, 425, 429, 500, 502, 503 and 504, and what stands for the last three at Cloudflare: 520 to
-//     524 and 530 (developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors),
+// The request is sent again after
 //
-// unless the answer is marked as a replay, which would only come again, or is an error about the key that says that
-// sending it again is of no use. The server's x-should-retry or Stripe-Should-Retry (true, false) overrides all that for
-// any status from 400. It ends with any other answer, with the request's context, and at Timeout or MaxTries. A wait that
-// would go past the deadline is not begun.
+//   - a network error, an answer that breaks off, and a try that takes longer than TryTimeout,
+//   - an error about the key that says that the same request may be sent again, in the words of any
+//     ready-made dialect: in progress, with or without Retry-After, and unavailable,
+//   - 409 with Retry-After, 408, 425, 429, 500, 502, 503 and 504, and Cloudflare's statuses for the
+//     last three: 520 to 524 and 530
+//     (developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors),
 //
-// An answer, whatever its status, is never made an error; [ReplyOf] tells whether it was fresh or replayed, and what it
-// means for the key. Without an answer the error is a *[CallError]; it wraps [ErrOutcomeUnknown] unless surely nothing
-// was done, as where no connection could be made, or 429 refused every try that arrived. The same call with the same
-// key finds out; with another it could do the work twice.
+// unless the answer is marked as a replay, which every try would get again, or is an error about
+// the key that says that sending it again is of no use. From status 400 on, the server's
+// X-Should-Retry or Stripe-Should-Retry (true, false) overrides all of this. Any other answer ends
+// the call, and so do the request's context, Timeout and MaxTries. A wait that would last longer
+// than the call is not begun.
+//
+// An answer never becomes an error, whatever its status; [ReplyOf] tells whether it was replayed
+// and what it means for the key. A call without an answer ends in a *[CallError]. It wraps
+// [ErrOutcomeUnknown] unless surely nothing was done: no connection could be made, or every try
+// that arrived was refused with 429. Then the same call with the same key finds out what happened;
+// with another key it could do the work twice.
 //
 // # Answers are read whole
 //
-// An answer of up to MaxResponse bytes is read before RoundTrip returns, within TryTimeout, so that one that breaks off
-// is asked for again, and the caller gets a whole one. A longer one, or a text/event-stream, is passed on as it
-// comes, bounded by the request's context alone; if it breaks off, the caller has to call again with Reply.Key.
+// RoundTrip reads an answer of up to MaxResponse bytes before it returns, within TryTimeout. If the
+// answer breaks off, the request is sent again, and the caller gets a whole one. A longer answer,
+// or a text/event-stream, is passed on as it comes, bounded by the request's context alone; if it
+// breaks off, the caller has to call again with Reply.Key.
 //
 // # What net/http does by itself
 //
-// An [http.Transport] that loses a reused connection sends a request with an Idempotency-Key header again without
-// being asked, since it takes the header for the server's word. Adding the header is therefore no small thing: a
-// server that ignores it may carry such a POST out twice. TryInfo.Connections shows when that happened.
+// If an [http.Transport] loses a reused connection, it sends a request that has an Idempotency-Key
+// header again by itself, because it takes the header as the server's promise. So to add the header
+// is a decision: a server that ignores it may carry out such a POST twice. TryInfo.Connections
+// shows when net/http has done so.
 //
-// When [http.Client.Timeout] ends a call, it may replace the error by its text, in which errors.Is finds nothing. Use
-// Timeout here, or a context.
+// When [http.Client.Timeout] ends a call, http.Client may return the text of the error alone, in
+// which errors.Is finds nothing. Use Transport.Timeout or a context instead.
 //
 // The fields must not be changed once calls have begun. A Transport is safe for concurrent use.
 type Transport struct {
-	// Base does each try. Zero means http.DefaultTransport.
+	// Base makes each try. Zero means http.DefaultTransport.
 	Base http.RoundTripper
 
-	// Dialect is the server's, where its replays have a mark of its own: its Marker counts beside
-	// Idempotency-Replayed and Idempotent-Replayed, which need no setting. BlueSnap's is the key,
-	// sent back on replays only; others send it back always, so that without dialect.BlueSnap{} here
-	// an echo proves nothing. Errors about the key are known in every dialect. Nil means none.
+	// Dialect is the server's, if its replays have a marker of their own: its Marker counts beside
+	// Idempotency-Replayed and Idempotent-Replayed, which need no setting. BlueSnap's marker is the
+	// key itself, sent back on replays only. Other servers send the key back always, so without
+	// dialect.BlueSnap{} here an echo of the key proves nothing. Errors about the key are
+	// recognised in every dialect, also without this setting. Nil means none.
 	Dialect dialect.Dialect
 
-	// Methods take part; others, and requests that ask for an Upgrade, are passed to Base untouched.
-	// Zero means POST and PATCH. GET, HEAD, OPTIONS and TRACE need no key, and are not accepted; nor
-	// is one in lower case: methods are case-sensitive (RFC 9110 §9.1), and it would match nothing.
+	// Methods are those that get a key. Other requests, and those that ask for an Upgrade, go to
+	// Base as they are. Zero means POST and PATCH. Not accepted are GET, HEAD, OPTIONS and TRACE,
+	// which need no key, and names in lower case, which match nothing: methods are case-sensitive
+	// (RFC 9110 §9.1).
 	Methods []string
 
-	// Header carries the key. Zero means Idempotency-Key. Not accepted is what net/http makes itself, and would
-	// leave out unnoticed: Host, Content-Length and the like.
+	// Header is the name of the header that carries the key. Zero means Idempotency-Key. Not
+	// accepted are headers that net/http writes itself, such as Host and Content-Length: it would
+	// silently leave the key out.
 	Header string
 
 	// Quoted sends the key as an RFC 9651 String, in double quotes, for servers that accept nothing
-	// else. Zero (false) sends it as it is. What a request already carries is never altered.
+	// else. Zero (false) sends it as it is. A key in the request's own header is never altered.
 	Quoted bool
 
 	// Timeout bounds a call with all its tries and waits, up to the answer. Zero means 2 min. The
-	// request's context bounds it too.
+	// request's context bounds it as well.
 	Timeout time.Duration
 
-	// TryTimeout bounds one try, up to the end of an answer that is read whole, so that a server that
-	// hangs leaves time for another. Zero means 30 s, or half of the time that the call has if that is
-	// less.
+	// TryTimeout bounds one try, up to the end of an answer that is read whole, so that a server
+	// that hangs leaves time for another try. Zero means 30 s, or half the time of the call if that
+	// is less.
 	TryTimeout time.Duration
 
-	// MaxTries is how often a request is sent. Zero means 10, which with the waits in between is
-	// longer than the default lease of a server that died; 1 means never again.
+	// MaxTries is how often a request is sent at most. Zero means 10, which with the waits between
+	// them takes longer than the default lease of a server that has died. 1 means no retries.
 	MaxTries int
 
-	// Backoff bounds the wait after the first try, and doubles for each one after up to MaxBackoff:
-	// the wait is random between 0 and the bound, but never less than Retry-After-Ms or Retry-After
-	// ask for. Zero means 250 ms and 10 s. (Full jitter, after Brooker, "Exponential Backoff And
-	// Jitter", AWS Architecture Blog, 2015.)
+	// Backoff bounds the wait after the first try. The bound doubles with each try, up to
+	// MaxBackoff. The wait is random between 0 and the bound, but never less than Retry-After-Ms or
+	// Retry-After ask for. Zero means 250 ms and 10 s. (This is full jitter, after Brooker,
+	// "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.)
 	Backoff    time.Duration
 	MaxBackoff time.Duration
 
-	// MaxBuffer bounds in bytes a body that is kept to be sent again because the request has no
-	// GetBody. Zero means 1 MiB. A longer one is sent once, with its key: refusing it would break a
-	// call that mostly succeeds, and after a failure the caller can repeat it with CallError.Key.
+	// MaxBuffer is the longest request body, in bytes, that is buffered so that it can be sent
+	// again. It matters for requests without GetBody. Zero means 1 MiB. A longer body is sent once,
+	// with its key: to refuse it would break calls that mostly succeed, and after a failure the
+	// caller can repeat the call with CallError.Key.
 	MaxBuffer int64
 
-	// MaxResponse bounds in bytes an answer that is read whole. Zero means 1 MiB.
+	// MaxResponse is the longest answer, in bytes, that is read whole. Zero means 1 MiB.
 	MaxResponse int64
 
-	// Trace is told of tries and waits. Nil is off.
+	// Trace is told about tries and waits. Nil is off.
 	Trace *Trace
 }
 
@@ -119,7 +131,8 @@ const (
 	maxBuffer         = 256 << 20
 )
 
-// withDefaults returns a copy with every zero replaced by its default, but for TryTimeout's, which is a call's own.
+// withDefaults returns a copy with every zero field set to its default, except TryTimeout, whose
+// default depends on the call.
 func (t *Transport) withDefaults() Transport {
 	c := *t
 	if c.Base == nil {
@@ -138,50 +151,55 @@ func (t *Transport) withDefaults() Transport {
 	return c
 }
 
-// ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
+// A ConfigError is a setting that isn't accepted: its name, its value and what is accepted.
 type ConfigError = config.Error
 
-// Validate returns every fault of the fields at once, each a *[ConfigError]. RoundTrip asks it too, and sends nothing if
-// there is any.
+// Validate returns all faults of the fields, joined, each a *[ConfigError]. RoundTrip calls it too,
+// and sends nothing if there is a fault.
 func (t *Transport) Validate() error {
 	c := t.withDefaults()
 	var f config.Faults
 	f.CheckEach("Methods", c.Methods, method.IsUnsafe, nil, method.Want)
-	f.Check(field.IsOfRequest(c.Header), "Header", c.Header, "the name of a request header other than Host and those of one connection", "")
+	f.Check(field.IsOfRequest(c.Header), "Header", c.Header,
+		"the name of a request header other than Host and those of one connection", "")
 	f.Check(c.Timeout > 0, "Timeout", c.Timeout, "a duration above 0", "")
 	f.Check(c.TryTimeout >= 0, "TryTimeout", c.TryTimeout, "a duration above 0", "")
 	f.Check(c.MaxTries > 0, "MaxTries", c.MaxTries, "1 or more", "")
 	f.Check(c.Backoff > 0, "Backoff", c.Backoff, "a duration above 0", "")
 	f.Check(c.MaxBackoff >= c.Backoff, "MaxBackoff", c.MaxBackoff, "Backoff or more", "Backoff")
-	f.Check(c.MaxBuffer > 0 && c.MaxBuffer <= maxBuffer, "MaxBuffer", c.MaxBuffer, "1 to 268435456 bytes", "")
-	f.Check(c.MaxResponse > 0 && c.MaxResponse <= maxBuffer, "MaxResponse", c.MaxResponse, "1 to 268435456 bytes", "")
+	f.Check(c.MaxBuffer > 0 && c.MaxBuffer <= maxBuffer, "MaxBuffer", c.MaxBuffer,
+		"1 to 268435456 bytes", "")
+	f.Check(c.MaxResponse > 0 && c.MaxResponse <= maxBuffer, "MaxResponse", c.MaxResponse,
+		"1 to 268435456 bytes", "")
 	return f.Err()
 }
 
-// RoundTrip does a call: one request, sent as often as it takes. It neither changes r nor keeps it, and always closes
-// its body. What can't be sent at all is an error before the first try: a *[ConfigError], a *[dialect.KeyError] for a
-// key that the header can't carry, or a *[CallError] with no Tries for a body that can't be read and a context that has
-// ended.
+// RoundTrip makes a call: one request, sent as often as it takes. It neither changes r nor keeps
+// it, and always closes its body. An error before the first try is a *[ConfigError], a
+// *[dialect.KeyError] for a key that the header can't carry, or a *[CallError] whose Tries are 0,
+// for a body that can't be read or a context that has ended.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	c := &call{Transport: t.withDefaults(), r: r}
 	if !c.takesPart() {
 		return c.Base.RoundTrip(r)
 	}
-	body, err := c.prepare(t.Validate())
+	body, err := c.prepare()
 	if err != nil {
 		return nil, err
 	}
 	return c.run(body)
 }
 
-// takesPart leaves to Base what only it can send, or refuse: a request that it refuses would look like a network error
-// here, and be told of as one whose outcome is unknown.
+// takesPart reports whether the call gets a key. It leaves to Base what only Base can send or
+// refuse: if Base refused such a request here, that would look like a network error after which the
+// outcome is unknown.
 func (c *call) takesPart() bool {
 	return slices.Contains(c.Methods, c.r.Method) && c.r.Header.Get("Upgrade") == "" &&
 		c.r.URL != nil && c.r.URL.Host != "" && (c.r.URL.Scheme == "http" || c.r.URL.Scheme == "https")
 }
 
-// CloseIdleConnections is what [http.Client.CloseIdleConnections] calls. It asks Base to.
+// CloseIdleConnections closes the idle connections of Base, if Base can. It is called by
+// [http.Client.CloseIdleConnections].
 func (t *Transport) CloseIdleConnections() {
 	if b, ok := t.withDefaults().Base.(interface{ CloseIdleConnections() }); ok {
 		b.CloseIdleConnections()

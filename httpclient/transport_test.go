@@ -88,8 +88,9 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}
 }
 
-// Many servers and gateways send the key back with every answer, so that alone an echo proves nothing. Where the server
-// is known for one that does so on replays only, it does, whatever quotes there are around the key.
+// Many servers and gateways send the key back with every answer, so an echo alone proves nothing.
+// If the server is known to send it back on replays only, the echo is a marker, with or without
+// quotes around the key.
 func TestEcho(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
@@ -120,12 +121,12 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-// cached marks replays in words of its own.
+// cached is a dialect with a marker of its own.
 type cached struct{ dialect.Problem }
 
 func (cached) Marker(string) (name, value string) { return "X-From", "store" }
 
-// half is an answer that breaks off.
+// half is a scene whose answer breaks off.
 func half(*http.Request) (*http.Response, error) {
 	body := io.MultiReader(strings.NewReader(`{"id"`), broken{})
 	return &http.Response{StatusCode: 201, Header: http.Header{}, ContentLength: 8, Body: io.NopCloser(body)}, nil
@@ -222,7 +223,7 @@ func TestValidateNamesEveryField(t *testing.T) {
 	}
 }
 
-// One Transport serves many goroutines, each with its own key.
+// Many goroutines may use one Transport, each with its own key.
 func TestConcurrentCalls(t *testing.T) {
 	play(t, func(t *testing.T, tr *Transport, s *stage) {
 		var wg sync.WaitGroup

@@ -18,84 +18,87 @@ import (
 	"github.com/reprise-go/reprise/internal/intake"
 )
 
-// An answer is what one try came to: a response, or an error.
-type answer struct {
+// A result is what one try ended with: an answer or an error.
+type result struct {
 	resp *http.Response
-	body []byte // of resp, if it was read whole
+	body []byte // of resp, if it was read whole; else nil
 	err  error
 
-	outcome  dialect.Outcome // if resp is an error of idempotency's own
-	replayed bool
+	outcome  dialect.Outcome // of an answer that is an error about the key; else 0
+	replayed bool            // the answer is marked as a replay
 }
 
-func (a answer) status() int {
-	if a.resp == nil {
+// status returns the status of the answer, or 0 if there is none.
+func (res result) status() int {
+	if res.resp == nil {
 		return 0
 	}
-	return a.resp.StatusCode
+	return res.resp.StatusCode
 }
 
 // try sends the request once, and receives the answer.
-func (c *call) try(body io.ReadCloser) (a answer) {
+func (c *call) try(body io.ReadCloser) (res result) {
 	c.began++
-	begun := time.Now()
+	start := time.Now()
 	ctx, cancel := context.WithCancelCause(c.r.Context())
-	limit := &LimitError{Field: "TryTimeout", Limit: c.TryTimeout}
+	limit := &TimeoutError{Field: "TryTimeout", Limit: c.TryTimeout}
 	left := c.TryTimeout
 	if rest := time.Until(c.deadline); rest < left {
-		left, limit = rest, &LimitError{Field: "Timeout", Limit: c.Timeout}
+		left, limit = rest, &TimeoutError{Field: "Timeout", Limit: c.Timeout}
 	}
 	timer := time.AfterFunc(left, func() { cancel(limit) })
 
-	var line wire
-	a.resp, a.err = c.Base.RoundTrip(c.request(line.watch(ctx), body))
-	if a.err == nil {
-		a.err = c.receive(&a, cancel)
+	var conns connCounter
+	res.resp, res.err = c.Base.RoundTrip(c.request(conns.withTrace(ctx), body))
+	if res.err == nil {
+		res.err = c.receive(&res, cancel)
 	}
-	if !timer.Stop() && a.err == nil && a.body == nil {
-		// The try ran out of time just when its answer was to be passed on.
-		_ = a.resp.Body.Close()
-		a.err = limit
+	if !timer.Stop() && res.err == nil && res.body == nil {
+		// The time of the try ran out just before its answer was passed on.
+		_ = res.resp.Body.Close()
+		res.err = limit
 	}
-	if a.err != nil {
+	if res.err != nil {
 		if context.Cause(ctx) == limit && c.r.Context().Err() == nil {
-			a.err = limit // and not what Base makes of a context that ended
+			res.err = limit // in place of Base's own error for a context that has ended
 		}
 		cancel(nil)
-		a.resp, a.body = nil, nil
+		res.resp, res.body = nil, nil
 	}
-	// Of several connections all but the last were lost with what was sent on them: whatever the answer
-	// says, it says of the last.
-	c.reply.Unknown = c.reply.Unknown || line.got.Load() > 1
-	c.note(&a, line.mayHaveSent(a.err))
+	// If Base used several connections, it lost all but the last, and the answer tells nothing of
+	// what was sent on those.
+	c.reply.OutcomeUnknown = c.reply.OutcomeUnknown || conns.got.Load() > 1
+	c.update(&res, conns.mayHaveSent(res.err))
 	c.Trace.try(c.r.Context(), TryInfo{
-		Key: c.reply.Key, Try: c.began, Status: a.status(), Outcome: a.outcome, Replayed: a.replayed, Err: a.err,
-		Took: time.Since(begun), Connections: int(line.got.Load()),
+		Key: c.reply.Key, Try: c.began, Status: res.status(), Outcome: res.outcome,
+		Replayed: res.replayed, Err: res.err,
+		Took: time.Since(start), Connections: int(conns.got.Load()),
 	})
-	return a
+	return res
 }
 
-// request is the caller's with the key and a body of its own. Base may send it again by itself, as net/http does where
-// it lost an idle connection: the key makes that safe, and it is quicker than a try.
+// request returns the caller's request with the key and with a body for one try. Base may send it
+// again by itself, as net/http does when it loses an idle connection: the key makes that safe, and
+// it is quicker than another try.
 func (c *call) request(ctx context.Context, body io.ReadCloser) *http.Request {
 	r := c.r.WithContext(ctx)
 	r.Header = c.r.Header.Clone()
 	if r.Header == nil {
 		r.Header = http.Header{}
 	}
-	r.Header[http.CanonicalHeaderKey(c.Header)] = []string{c.field}
+	r.Header[http.CanonicalHeaderKey(c.Header)] = []string{c.headerValue}
 	r.Body, r.ContentLength, r.GetBody = body, c.body.length, c.body.again
 	return r
 }
 
-// receive reads the answer, or arranges for the caller to.
-func (c *call) receive(a *answer, cancel context.CancelCauseFunc) error {
-	resp := a.resp
+// receive reads the answer whole, or leaves it to the caller to read it as it comes.
+func (c *call) receive(res *result, cancel context.CancelCauseFunc) error {
+	resp := res.resp
 	if resp == nil {
 		return errors.New("httpclient: Base returned neither an answer nor an error")
 	}
 	if resp.Body == nil {
-		resp.Body = http.NoBody // http.Client allows it
+		resp.Body = http.NoBody // http.Client allows a Base to return nil
 	}
 	if isEventStream(resp.Header) || resp.ContentLength > c.MaxResponse {
 		resp.Body = &stream{resp.Body, resp.Body, cancel}
@@ -111,8 +114,8 @@ func (c *call) receive(a *answer, cancel context.CancelCauseFunc) error {
 		return err
 	}
 	cancel(nil)
-	a.body = body[:len(body):len(body)] // never nil
-	resp.Body = io.NopCloser(bytes.NewReader(a.body))
+	res.body = body[:len(body):len(body)] // not nil: see result
+	resp.Body = io.NopCloser(bytes.NewReader(res.body))
 	return nil
 }
 
@@ -121,7 +124,7 @@ func isEventStream(h http.Header) bool {
 	return media == "text/event-stream"
 }
 
-// A stream is an answer that the caller reads as it comes. Closing it ends its try.
+// A stream is the body of an answer that the caller reads as it comes. Closing it ends the try.
 type stream struct {
 	io.Reader
 	body   io.Closer
@@ -133,46 +136,49 @@ func (s *stream) Close() error {
 	return s.body.Close()
 }
 
-// A wire counts what a Base that has net/http's hooks does in a try: connections that it asked for, and that it got.
-type wire struct{ asked, got atomic.Int32 }
+// A connCounter counts the connections that Base asks for in a try, and those that it gets. A Base
+// that doesn't call the hooks of net/http/httptrace leaves both at 0.
+type connCounter struct{ asked, got atomic.Int32 }
 
-func (w *wire) watch(ctx context.Context) context.Context {
+func (n *connCounter) withTrace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { w.asked.Add(1) },
-		GotConn: func(httptrace.GotConnInfo) { w.got.Add(1) },
+		GetConn: func(string) { n.asked.Add(1) },
+		GotConn: func(httptrace.GotConnInfo) { n.got.Add(1) },
 	})
 }
 
-// mayHaveSent reports whether anything may have reached the server. That an error comes from dialing does not say so:
-// net/http dials again for a request that it lost with a reused connection. So the hooks are asked, and the error only
-// of a Base without them.
-func (w *wire) mayHaveSent(err error) bool {
-	if w.got.Load() > 0 || err == nil {
+// mayHaveSent reports whether anything may have reached the server. An error from dialing is no
+// proof that nothing has: net/http also dials again for a request that it lost with a reused
+// connection. So the counters decide, and the error only for a Base that doesn't call the hooks.
+func (n *connCounter) mayHaveSent(err error) bool {
+	if n.got.Load() > 0 || err == nil {
 		return true
 	}
 	op, ok := errors.AsType[*net.OpError](err)
-	return w.asked.Load() == 0 && !(ok && op.Op == "dial")
+	return n.asked.Load() == 0 && !(ok && op.Op == "dial")
 }
 
-// hopeless reports whether another try would meet the same error: a server that is not who it should be.
-func hopeless(err error) bool {
+// isPermanent reports whether another try would end with the same error: the server has no valid
+// certificate.
+func isPermanent(err error) bool {
 	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	return ok
 }
 
-// A LimitError is the cause of a call or try that ran out of its time. It is an [os.ErrDeadlineExceeded], and no
-// context.DeadlineExceeded: that is the caller's own.
-type LimitError struct {
-	Field string // of Transport: Timeout or TryTimeout
-	Limit time.Duration
+// A TimeoutError is the cause of a call or of a try that ran out of time. It wraps
+// [os.ErrDeadlineExceeded], and not context.DeadlineExceeded, which is for the caller's own
+// context.
+type TimeoutError struct {
+	Field string        // of Transport: Timeout or TryTimeout
+	Limit time.Duration // its value
 }
 
-func (e *LimitError) Error() string {
+func (e *TimeoutError) Error() string {
 	return "no whole answer within " + e.Field + " (" + e.Limit.String() + ")"
 }
 
 // Unwrap returns os.ErrDeadlineExceeded.
-func (e *LimitError) Unwrap() error { return os.ErrDeadlineExceeded }
+func (e *TimeoutError) Unwrap() error { return os.ErrDeadlineExceeded }
 
-// Timeout reports true, as net.Error has it.
-func (e *LimitError) Timeout() bool { return true }
+// Timeout reports true; it is a method of net.Error.
+func (e *TimeoutError) Timeout() bool { return true }

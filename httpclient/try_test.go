@@ -16,7 +16,8 @@ import (
 	"github.com/reprise-go/reprise/dialect"
 )
 
-// An answer that is read whole is done with when the caller gets it; one that is passed on is the caller's to close.
+// The try of an answer that is read whole has ended when the caller gets it. An answer that is
+// passed on has to be closed by the caller.
 func TestAnswersPassedOn(t *testing.T) {
 	long := strings.Repeat("o", 17)
 	for _, tc := range []struct {
@@ -52,7 +53,7 @@ func TestAnswersPassedOn(t *testing.T) {
 	}
 }
 
-// A Base that comes with an answer to pass on when the try is over has nothing to pass on.
+// An answer to be passed on is discarded if the time of its try has run out when it comes.
 func TestAnswerThatComesTooLate(t *testing.T) {
 	play(t, func(t *testing.T, tr *Transport, s *stage) {
 		tr.TryTimeout = time.Second
@@ -66,7 +67,8 @@ func TestAnswerThatComesTooLate(t *testing.T) {
 	}, created)
 }
 
-// One that is too long to be read is closed unread before the next try, however long it says it is.
+// A discarded answer that is too long to be read whole is closed before the next try, however long
+// it claims to be.
 func TestLongAnswersGivenUp(t *testing.T) {
 	play(t, func(t *testing.T, tr *Transport, s *stage) {
 		resp, err := tr.RoundTrip(order(t.Context(), "order"))
@@ -80,8 +82,8 @@ func TestLongAnswersGivenUp(t *testing.T) {
 	}, created)
 }
 
-// An answer takes room as it comes, and not as it is announced: a hundred servers that announce 256 MiB each and say no
-// more than a word get no more than a word's worth.
+// Memory is allocated for the bytes that have come, not for those that were announced: a hundred
+// answers that announce 256 MiB and have one word take the memory of one word each.
 func TestRoomFollowsWhatIsReceived(t *testing.T) {
 	const answers = 100
 	var before, after runtime.MemStats
@@ -117,7 +119,8 @@ func unannounced(sc scene) scene {
 	}
 }
 
-// An answer whose time is up on the way is another try's, half of it as well as events that have not begun.
+// An answer that stops halfway until the time of its try has run out is discarded, and there is
+// another try.
 func TestAnswerThatStops(t *testing.T) {
 	stops := func(kind string) scene {
 		return func(r *http.Request) (*http.Response, error) {
@@ -135,7 +138,7 @@ func TestAnswerThatStops(t *testing.T) {
 	}, stops("application/json"), created)
 }
 
-// Who has sent nothing must not say that the outcome is unknown, and who may have, must.
+// The outcome is unknown exactly if something may have been sent.
 func TestWhetherTheOutcomeIsUnknown(t *testing.T) {
 	hooked := func(got bool, err error) scene { // as net/http's Transport calls them
 		return func(r *http.Request) (*http.Response, error) {
@@ -212,7 +215,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Each try's context ends with it, and so does every goroutine: synctest would complain of one.
+// Each try's context ends with the try, and so does every goroutine: synctest would report one.
 func TestNothingIsLeftBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{scenes: []scene{fails(errReset), half, says(503, ""), created}}

@@ -125,10 +125,10 @@ func (s *site) operation(t *testing.T, key string) (c count) {
 			if len(did) == 0 || got.body != did[0] {
 				t.Errorf("%s, caller %d: got %q, want the effect's %q", key, i, got.body, did)
 			}
-			if got.reply.Unknown || got.reply.Err != nil {
+			if got.reply.OutcomeUnknown || got.reply.Err != nil {
 				t.Errorf("%s, caller %d: answered, and told %+v", key, i, got.reply)
 			}
-		case got.reply.Unknown && got.status != 0: // the last try ended on a status that leaves it open
+		case got.reply.OutcomeUnknown && got.status != 0: // the last try ended on a status that leaves it open
 			c.open++
 		case got.unknown:
 			c.unknown++

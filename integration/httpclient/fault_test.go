@@ -59,7 +59,7 @@ func TestOneEffectWhateverBefallsATry(t *testing.T) {
 					if did := s.did(reply.Key); !slices.Equal(did, []string{string(body)}) || err != nil || resp.StatusCode != 201 {
 						t.Errorf("got %d %q, %v, and the effects are %q", resp.StatusCode, body, err, did)
 					}
-					if reply.Replayed != tc.replayed || reply.Err != nil || reply.Unknown {
+					if reply.Replayed != tc.replayed || reply.Err != nil || reply.OutcomeUnknown {
 						t.Errorf("got %+v, want it replayed: %v", reply, tc.replayed)
 					}
 				})
@@ -133,7 +133,7 @@ func TestMismatchIsTold(t *testing.T) {
 			}
 			resp.Body.Close()
 			reply := httpclient.ReplyOf(resp)
-			if errors.Is(reply.Err, httpclient.ErrReused) != (body == "another") || reply.Tries != 1 || reply.Unknown {
+			if errors.Is(reply.Err, httpclient.ErrReused) != (body == "another") || reply.Tries != 1 || reply.OutcomeUnknown {
 				t.Errorf("%s: %+v", body, reply)
 			}
 		}

@@ -1,5 +1,7 @@
-// Package fault tells apart why Redis could not be asked: it answered with a refusal, the network or
-// Redis itself is at fault, or nothing was asked because of the client or of the machine it runs on.
+// Package fault classifies the errors of a Redis client, and finds out whether Redis is down.
+//
+// An error is an error reply of Redis, a fault of Redis or of the network, or a fault of this side: of
+// the client, its settings, or the machine that it runs on.
 package fault
 
 import (
@@ -15,16 +17,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Refused reports whether an error is an answer of Redis: it was reached, and said no.
+// Refused reports whether err is an error reply: Redis was reached, and refused the command.
 func Refused(err error) bool {
-	_, refused := reply(err)
+	_, refused := errorReply(err)
 	return refused
 }
 
-// Cause names the cause of an error by one of a few dozen words, for a log. It has nothing of the
-// error's text, which may quote keys, arguments, user names and addresses.
+// Cause names the cause of err, for a log, by one of a few dozen fixed words. It quotes nothing of
+// the error's text, which may have keys, arguments, user names and addresses in it.
 func Cause(err error) string {
-	if text, refused := reply(err); refused {
+	if text, ok := errorReply(err); ok {
 		return wordOf(text)
 	}
 	for _, c := range causes {
@@ -35,15 +37,15 @@ func Cause(err error) string {
 	return "other"
 }
 
-// Nobody's requests succeed while Redis answers so, or it answers so only when it has found the key
-// free or abandoned: begin reads before it writes.
+// outOfService are error replies that every client gets. Some are for writes alone; since the begin
+// script reads before it writes, it gets these only for a key that is free or abandoned.
 var outOfService = []string{"OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY"}
 
-// With these, Redis refuses a client, a user or a command, and may well serve others.
+// refusals are error replies to one client, one user or one command. Redis may serve others.
 var refusals = []string{"NOPERM", "NOAUTH", "WRONGPASS", "DENIED", "NOPROTO", "NOSCRIPT", "MOVED", "ASK",
 	"TRYAGAIN", "CROSSSLOT", "WRONGTYPE", "EXECABORT"}
 
-// phrases stand in refusals that begin with ERR.
+// phrases are parts of error replies that begin with ERR, and the words by which Cause names them.
 var phrases = []struct{ text, word string }{
 	{"ACL failure in script", "NOPERM in a script"},
 	{"can't run this command", "NOPERM in a script"},
@@ -57,12 +59,13 @@ var phrases = []struct{ text, word string }{
 	{"invalid DB index", "no such database number"},
 }
 
-// commands are those that reprise and its client send: their names in a refusal can be told.
+// commands are those that reprise and go-redis send. Cause may name them: they quote no user's
+// text.
 var commands = []string{"EVALSHA", "EVAL", "GET", "WAIT", "ASKING", "PING", "INFO", "HELLO", "AUTH", "SELECT",
 	"CLIENT", "CLUSTER", "COMMAND", "READONLY", "SSUBSCRIBE", "SPUBLISH"}
 
-// reply returns the text of an error that Redis answered with.
-func reply(err error) (text string, refused bool) {
+// errorReply returns the text of err, if err is an error reply of Redis.
+func errorReply(err error) (text string, ok bool) {
 	r, isReply := errors.AsType[redis.Error](err)
 	if !isReply || r == redis.Nil {
 		return "", false
@@ -70,8 +73,8 @@ func reply(err error) (text string, refused bool) {
 	return r.Error(), true
 }
 
-// wordOf names a refusal. A script's has its code in front in Redis 7, and further back in Redis 6, behind
-// "ERR Error running script".
+// wordOf names an error reply. For an error in a script, Redis 7 begins with its code, and Redis 6
+// with "ERR Error running script" and has the code further back.
 func wordOf(text string) string {
 	for field := range strings.FieldsSeq(text) {
 		code := strings.TrimLeft(field, "-")
@@ -90,7 +93,7 @@ func wordOf(text string) string {
 	return "another refusal"
 }
 
-// withCommand adds the command that a refusal names first, if it is one of commands.
+// withCommand adds the first command that an error reply quotes, if it is one of commands.
 func withCommand(word, text string) string {
 	if word != "NOPERM" && word != "unknown command" {
 		return word
@@ -100,56 +103,57 @@ func withCommand(word, text string) string {
 		return word
 	}
 	name, _, _ := strings.Cut(strings.ToUpper(text[i+1:]), text[i:i+1])
-	name, _, _ = strings.Cut(name, "|") // of a subcommand: cluster|slots
+	name, _, _ = strings.Cut(name, "|") // a subcommand, as in cluster|slots
 	if !slices.Contains(commands, name) {
 		return word
 	}
 	return word + " " + name
 }
 
-// causes are those that are no answer, the first that fits. Whose they are says side.
+// causes are the causes of errors that are no error reply. The first that matches counts.
 var causes = []struct {
 	word string
 	side side
 	is   func(error) bool
 }{
-	{"the client is closed", ours, is(redis.ErrClosed, net.ErrClosed)},
+	{"the client is closed", local, is(redis.ErrClosed, net.ErrClosed)},
 	{"the client's pool is used up", unclear, is(redis.ErrPoolTimeout, redis.ErrPoolExhausted)},
-	{"a certificate or TLS is refused", ours, isTLS},
-	{"this machine is out of descriptors, ports or memory", ours,
+	{"a certificate or TLS is refused", local, isTLS},
+	{"this machine is out of descriptors, ports or memory", local,
 		is(syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM)},
-	{"this machine may not connect", ours, is(syscall.EACCES, syscall.EPERM)},
+	{"this machine may not connect", local, is(syscall.EACCES, syscall.EPERM)},
 	{"no answer in time", unclear, isTimeout},
-	{"connection refused", theirs, is(syscall.ECONNREFUSED)},
-	{"host not found", theirs, isA[*net.DNSError]},
-	{"connection broken", theirs, is(io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE)},
-	{"network error", theirs, isA[*net.OpError]},
+	{"connection refused", remote, is(syscall.ECONNREFUSED)},
+	{"host not found", remote, isA[*net.DNSError]},
+	{"connection broken", remote, is(io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE)},
+	{"network error", remote, isA[*net.OpError]},
 }
 
-// A side is where a fault lies.
+// A side is the place of a fault.
 type side uint8
 
 const (
-	ours    side = iota // in the client, this machine, or a setting: Redis may serve others
-	theirs              // in Redis or in the network
+	local   side = iota // the client, its settings or this machine: Redis may serve others
+	remote              // Redis or the network
 	unclear             // time ran out, perhaps before anything was sent
 )
 
 func sideOf(err error) side {
-	if text, refused := reply(err); refused {
+	if text, ok := errorReply(err); ok {
 		if slices.Contains(outOfService, wordOf(text)) {
-			return theirs
+			return remote
 		}
-		return ours
+		return local
 	}
 	for _, c := range causes {
 		if c.is(err) {
 			return c.side
 		}
 	}
-	return ours
+	return local
 }
 
+// is returns a function that reports whether an error is one of targets.
 func is(targets ...error) func(error) bool {
 	return func(err error) bool {
 		return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
@@ -161,14 +165,14 @@ func isA[E error](err error) bool {
 	return ok
 }
 
-// isTimeout covers a deadline of a context, of a connection and of a dial. A connection's is that of the
-// call, part of which may have gone by in the queue for the connection: it proves no more than the others.
+// isTimeout covers the deadlines of a context, of a connection and of a dial. That of a connection
+// proves no more than the others: the call may have spent its time waiting for the connection.
 func isTimeout(err error) bool {
 	e, ok := errors.AsType[net.Error](err)
 	return ok && e.Timeout()
 }
 
-// isTLS: an alert of the other side's is an OpError by this name.
+// isTLS reports whether TLS failed. A TLS alert of the server is an OpError named "remote error".
 func isTLS(err error) bool {
 	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" {
 		return true

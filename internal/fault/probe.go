@@ -12,29 +12,31 @@ import (
 // A Prober finds out whether Redis is down, as far as this machine can tell.
 type Prober struct {
 	client  redis.UniversalClient
-	timeout time.Duration // of a probe
+	timeout time.Duration // of one probe
 
 	mu     sync.Mutex
-	probes map[string]*probe // under way, by address
+	probes map[string]*probe // that are running, by address
 }
 
-// NewProber returns a Prober of the servers that a client leads to. A probe takes timeout at most.
+// NewProber returns a Prober for the servers of client. A probe takes timeout at most.
 func NewProber(client redis.UniversalClient, timeout time.Duration) *Prober {
 	return &Prober{client: client, timeout: timeout, probes: map[string]*probe{}}
 }
 
-// Down reports whether err, of a command about a key, came of a fault of Redis or of the network: a
-// connection that was refused or broke, or a refusal that all get. A refusal that is for us (a password,
-// a right, a redirect), a closed client and a machine without descriptors say nothing of Redis.
+// Down reports whether err, the error of a command about key, came from a fault of Redis or of the
+// network: from a connection that was refused or broke, or an error reply that every client gets.
+// An error reply to us alone (about a password, a right, a redirect), a closed client, and a
+// machine without file descriptors prove nothing about Redis.
 //
-// Nor does time that ran out: the client's pool may have been used up by other commands, while Redis was
-// well and another request's lease live. So Redis is then asked for a PING on a connection outside the
-// pool, and is down if that is not answered in time. Those who ask at once share one such probe.
+// Neither does a timeout: other commands may have used up the client's pool, while Redis was well
+// and another request held a live lease. After a timeout, Down sends a PING on a connection outside
+// the pool, and Redis is down if the reply doesn't come in time. Concurrent callers share one such
+// probe.
 func (p *Prober) Down(ctx context.Context, key string, err error) bool {
 	switch sideOf(err) {
-	case theirs:
+	case remote:
 		return true
-	case ours:
+	case local:
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*p.timeout)
@@ -48,14 +50,15 @@ func (p *Prober) Down(ctx context.Context, key string, err error) bool {
 	return len(nodes) > 0
 }
 
-// A node is an address, and how the client dials it.
+// A node is a server's address, and the way in which the client dials it.
 type node struct {
 	network, addr string
 	dial          func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// nodes are the servers that must all be silent: the one that serves the key, or if the client doesn't
-// know it, those that it would ask. None are known of a client of another type.
+// nodes returns the servers that must all be silent for Redis to be down: the one that serves the
+// key, or, if the client doesn't know which that is, those that it would ask. It returns none for a
+// client of another type.
 func (p *Prober) nodes(ctx context.Context, key string) []node {
 	switch c := p.client.(type) {
 	case *redis.Client:
@@ -78,8 +81,8 @@ func (p *Prober) nodes(ctx context.Context, key string) []node {
 	return nil
 }
 
-// primary is the client of the node that serves a key, or nil if the topology isn't known: go-redis then
-// asks for it, and may not heed the context.
+// primary returns the client of the node that serves key, or nil if the topology isn't known. In
+// that case go-redis loads the topology, and may ignore the context: hence the goroutine.
 func (p *Prober) primary(ctx context.Context, c *redis.ClusterClient, key string) *redis.Client {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout/2)
 	defer cancel()
@@ -104,12 +107,13 @@ func nodeOf(c *redis.Client) node {
 	return node{o.Network, o.Addr, o.Dialer}
 }
 
-// A probe is one PING.
+// A probe is one PING, for all who wait for its result.
 type probe struct {
 	done   chan struct{}
-	silent bool
+	silent bool // valid when done is closed
 }
 
+// silent reports whether a probe of n got no answer. It joins a probe that is running.
 func (p *Prober) silent(ctx context.Context, n node) bool {
 	p.mu.Lock()
 	pr := p.probes[n.addr]
@@ -129,12 +133,12 @@ func (p *Prober) silent(ctx context.Context, n node) bool {
 	case <-pr.done:
 		return pr.silent
 	case <-ctx.Done():
-		return false // a dialer that ignores its context
+		return false // the dialer ignores its context
 	}
 }
 
-// silent sends a PING, and reports whether nothing came back through a fault of Redis or the network.
-// Any byte is an answer: a refusal, too, tells that Redis is there.
+// silent sends a PING, and reports whether there was no answer because of Redis or the network. Any
+// byte is an answer: an error reply also proves that Redis is there.
 func (n node) silent(timeout time.Duration) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -147,5 +151,5 @@ func (n node) silent(timeout time.Duration) bool {
 			_, err = conn.Read(make([]byte, 1))
 		}
 	}
-	return err != nil && sideOf(err) != ours
+	return err != nil && sideOf(err) != local
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/reprise-go/reprise/internal/charset"
 )
 
-// What follows is as much of RFC 9651 as a String item needs. A parameter's value may be any bare item, so each kind
-// has to be known to be skipped: §4.2 has the whole field fail with a bad one.
+// This file parses as much of RFC 9651 as a String item needs. The value of a parameter may be any
+// bare item, and by §4.2 a malformed one makes the whole field fail. So each kind of bare item has
+// to be parsed, if only to be skipped.
 
 var (
 	sfDigits   = charset.New("0-9")
@@ -19,12 +20,12 @@ var (
 	sfToken    = charset.New("!", "#-'", "*-+", "--:", "A-Z", "^-z", "|", "~")
 )
 
-// CutString unescapes the String that s begins with and returns what follows it (§4.2.5).
+// CutString returns the String that s begins with, unescaped, and what follows it (§4.2.5).
 func CutString(s string) (value, rest string, ok bool) {
 	if !strings.HasPrefix(s, `"`) {
 		return "", "", false
 	}
-	var unescaped []byte // nil until the first escape: without one the value is a part of s
+	var unescaped []byte // nil until the first escape: up to there, the value is a part of s
 	for i := 1; i < len(s); i++ {
 		switch c := s[i]; {
 		case c == '"' && unescaped == nil:
@@ -49,7 +50,7 @@ func CutString(s string) (value, rest string, ok bool) {
 	return "", "", false
 }
 
-// ValidParams reports whether s is nothing but parameters (§4.2.3.2).
+// ValidParams reports whether s consists of well-formed parameters, or is empty (§4.2.3.2).
 func ValidParams(s string) bool {
 	for ok := true; s != ""; {
 		if s[0] != ';' {
@@ -80,7 +81,7 @@ func skipBareItem(s string) (rest string, ok bool) {
 		return rest, ok
 	case c == '*', 'a' <= c|0x20 && c|0x20 <= 'z': // Token, §4.2.6
 		return s[sfToken.Span(s):], true
-	case c == ':': // Byte Sequence, §4.2.7: padding may be left out, but not be wrong
+	case c == ':': // Byte Sequence, §4.2.7: padding is optional, but must not be wrong
 		body, rest, ok := strings.Cut(s[1:], ":")
 		n := sfBase64.Span(body)
 		pad := body[n:]
@@ -96,7 +97,7 @@ func skipBareItem(s string) (rest string, ok bool) {
 	return skipNumber(s, 3)
 }
 
-// skipNumber skips an Integer or, with a fraction of so many digits at most, a Decimal (§4.2.4).
+// skipNumber skips an Integer, or a Decimal with at most so many digits of fraction (§4.2.4).
 func skipNumber(s string, fraction int) (rest string, ok bool) {
 	s = strings.TrimPrefix(s, "-")
 	whole := sfDigits.Span(s)
@@ -108,7 +109,8 @@ func skipNumber(s string, fraction int) (rest string, ok bool) {
 	return rest[n:], 1 <= whole && whole <= 12 && 1 <= n && n <= fraction
 }
 
-// validDisplay reports whether s is ASCII text whose percent-encoded bytes, in lower case, make it UTF-8.
+// validDisplay reports whether s is ASCII text that is UTF-8 once its percent-encoded bytes, in
+// lower case, are decoded.
 func validDisplay(s string) bool {
 	var text []byte
 	for i := 0; i < len(s); i++ {

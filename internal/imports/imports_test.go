@@ -1,4 +1,4 @@
-// Package imports holds no code, only the rule of who may import whom.
+// Package imports has no code. Its test is the rule of which package may import which.
 package imports
 
 import (
@@ -15,15 +15,15 @@ import (
 
 const module = "github.com/reprise-go/reprise"
 
-// A room is a package that people import by itself, or one of ours that rooms share. It may import the
-// rooms behind it, packages under internal/, and the third parties listed here; what those bring along
-// is in beneath. Nothing else may be linked, ours or not.
+// A room is a package that people import by itself, or an internal package that several rooms
+// share. It may import the rooms behind it, packages under internal/, and the modules in direct. A
+// program that imports it may also link the modules in indirect, and nothing else.
 type room struct {
-	name    string
-	behind  []string
-	environ bool // reads its settings from the environment, by internal/envconf
-	thirds  []string
-	beneath []string
+	name     string
+	behind   []string
+	environ  bool // reads its settings from the environment, by internal/envconf
+	direct   []string
+	indirect []string
 }
 
 const (
@@ -41,16 +41,16 @@ var (
 )
 
 var rooms = []room{
-	{name: "lock", environ: true, thirds: []string{goRedis, redsync}, beneath: ofGoRedis},
-	{name: "cache", environ: true, thirds: []string{goRedis, msgpack, compress}, beneath: slices.Concat(ofGoRedis, ofMsgpack)},
-	{name: "replay", environ: true, behind: []string{"lock", "cache"}, thirds: []string{goRedis}},
+	{name: "lock", environ: true, direct: []string{goRedis, redsync}, indirect: ofGoRedis},
+	{name: "cache", environ: true, direct: []string{goRedis, msgpack, compress}, indirect: slices.Concat(ofGoRedis, ofMsgpack)},
+	{name: "replay", environ: true, behind: []string{"lock", "cache"}, direct: []string{goRedis}},
 	{name: "dialect"},
-	{name: "httpadapter", environ: true, behind: []string{"lock", "cache", "replay", "dialect"}, thirds: []string{jsonText}},
+	{name: "httpadapter", environ: true, behind: []string{"lock", "cache", "replay", "dialect"}, direct: []string{jsonText}},
 	{name: "httpclient", behind: []string{"dialect"}},
 	{name: "internal/charset"},
 	{name: "internal/config"},
-	{name: "internal/envconf", environ: true, thirds: []string{env}},
-	{name: "internal/fault", thirds: []string{goRedis}, beneath: ofGoRedis},
+	{name: "internal/envconf", environ: true, direct: []string{env}},
+	{name: "internal/fault", direct: []string{goRedis}, indirect: ofGoRedis},
 	{name: "internal/field"},
 	{name: "internal/forged", environ: true, behind: []string{"cache"}},
 	{name: "internal/header"},
@@ -58,12 +58,12 @@ var rooms = []room{
 	{name: "internal/jitter"},
 	{name: "internal/method"},
 	{name: "internal/ratelog"},
-	{name: "internal/redisurl", thirds: []string{goRedis}, beneath: ofGoRedis},
+	{name: "internal/redisurl", direct: []string{goRedis}, indirect: ofGoRedis},
 	{name: "internal/refusal", behind: []string{"dialect"}},
 }
 
-// never must not be linked by a room, nor be needed to run its tests. What is Google's belongs to
-// grpcadapter, which is a module of its own for that.
+// never lists what no room may link and no test of the root module may need. Google's modules
+// belong to grpcadapter, which is a module of its own for this reason.
 var never = []string{"github.com/testcontainers/", "github.com/alicebob/miniredis/", "github.com/moby/", "github.com/docker/", "google.golang.org/"}
 
 func TestRoomsImportOneWay(t *testing.T) {
@@ -78,7 +78,7 @@ func TestRoomsImportOneWay(t *testing.T) {
 				switch {
 				case isOurs && !strings.HasPrefix(ours, "internal/") && !slices.Contains(r.behind, ours):
 					t.Errorf("it imports %s, which is not behind it", ours)
-				case thirdParty(path) && !allowed(r.thirds, path):
+				case thirdParty(path) && !allowed(r.direct, path):
 					t.Errorf("it imports %s, which doesn't belong there", path)
 				}
 			}
@@ -86,15 +86,15 @@ func TestRoomsImportOneWay(t *testing.T) {
 	}
 }
 
-// What a program links that imports one room. So a client in httpclient links no Redis, no redsync and no msgpack, and
-// dialect nothing outside the standard library.
+// A program that imports one room links nothing that the room doesn't need: with httpclient it
+// links no Redis, no redsync and no msgpack, with dialect nothing outside the standard library.
 func TestRoomsLinkNothingElse(t *testing.T) {
 	for _, r := range rooms {
 		t.Run(r.name, func(t *testing.T) {
 			var may []string
 			for _, other := range rooms {
 				if other.name == r.name || r.environ && other.name == "internal/envconf" || slices.Contains(r.behind, other.name) {
-					may = slices.Concat(may, other.thirds, other.beneath)
+					may = slices.Concat(may, other.direct, other.indirect)
 				}
 			}
 			for _, p := range list(t, ".", "-deps", "./"+r.name) {
@@ -112,7 +112,7 @@ func TestRoomsLinkNothingElse(t *testing.T) {
 	}
 }
 
-// grpcadapter is a module of its own, and a neighbour of httpadapter: neither knows the other.
+// grpcadapter is a module of its own. It doesn't know httpadapter, nor httpadapter it.
 func TestGRPCAdapterStandsBesideHTTP(t *testing.T) {
 	own := list(t, "grpcadapter", ".")
 	if len(own) == 0 {
@@ -145,13 +145,13 @@ func TestNothingNeedsContainers(t *testing.T) {
 	}
 }
 
-// thirdParty tells whether an import path is neither ours nor the standard library's.
+// thirdParty reports whether an import path is neither ours nor the standard library's.
 func thirdParty(path string) bool {
 	first, _, _ := strings.Cut(path, "/")
 	return strings.Contains(first, ".") && path != module && !strings.HasPrefix(path, module+"/")
 }
 
-// allowed tells whether path lies in one of the modules.
+// allowed reports whether path is in one of the modules.
 func allowed(modules []string, path string) bool {
 	return slices.ContainsFunc(modules, func(m string) bool { return path == m || strings.HasPrefix(path, m+"/") })
 }
@@ -162,8 +162,8 @@ type pkg struct {
 	GoFiles    []string
 }
 
-// list runs go list in a module of ours as its importer would, without the workspace. A nested module needs the workspace: the
-// version of the root that it requires may not be out yet.
+// list runs go list in the root module without the workspace, as its importers do. A nested module
+// needs the workspace: the version of the root module that it requires may not be released yet.
 func list(t *testing.T, in string, args ...string) []pkg {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"list", "-e", "-json=ImportPath,Imports,GoFiles"}, args...)...)

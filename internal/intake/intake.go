@@ -1,20 +1,22 @@
-// Package intake takes in what others send: a server a request's body, a client an answer's.
+// Package intake reads bodies that others send, of requests and of answers, into memory that grows
+// with the bytes received and not with those announced.
 package intake
 
 import "io"
 
-// firstRead is the memory that a body gets before any of it has come: what net/http spends on a connection's own read
-// buffer, so that a client gains nothing by announcing more.
+// firstRead is the memory, in bytes, that a body gets before any of it has come. It is as much as
+// net/http spends on a connection's read buffer, so a client gains nothing by announcing a long
+// body.
 const firstRead = 4 << 10
 
-// ReadAll reads r to its end. Memory follows the bytes that have come and never those that were announced (-1 if none
-// were): beyond firstRead there is never more room than has been filled. What was announced only keeps the last step
-// from being too large.
+// ReadAll reads r to its end. announced is the length that the sender announced, or -1. Beyond
+// firstRead, the buffer at most doubles each time that it is full, whatever was announced; the
+// announced length only prevents that the last step is too large.
 func ReadAll(r io.Reader, announced int64) ([]byte, error) {
 	if announced < 0 {
 		announced = 511
 	}
-	b := make([]byte, 0, min(announced, firstRead)+1) // one more, so that the end is met without growing
+	b := make([]byte, 0, min(announced, firstRead)+1) // one byte more, to find the end without growing
 	for {
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]

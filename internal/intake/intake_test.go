@@ -27,7 +27,8 @@ func (s *slowly) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Memory follows the bytes that come, whatever was announced: no length, the true one, too little or too much.
+// Memory follows the bytes that come, whatever was announced: no length, the true one, too little
+// or too much.
 func TestReadAllGrowsWithWhatComes(t *testing.T) {
 	for _, size := range []int{0, 1, 511, 512, 513, firstRead - 1, firstRead, firstRead + 1, 100_000, 1 << 20} {
 		for _, announced := range []int64{-1, 0, int64(size) / 2, int64(size), int64(size) + 1, 1 << 40} {
@@ -47,7 +48,8 @@ func TestReadAllGrowsWithWhatComes(t *testing.T) {
 	}
 }
 
-// A body of the announced length, as most are, takes one piece of memory, and a longer one no more than twice its size in all.
+// A body of the announced length, as most are, takes one piece of memory, and a longer one no more
+// than twice its size in all.
 func TestReadAllAllocations(t *testing.T) {
 	for _, size := range []int{1, 1 << 10, firstRead} {
 		body := bytes.NewReader(make([]byte, size))

@@ -1,4 +1,4 @@
-// Package jitter spreads out what would otherwise happen in step.
+// Package jitter draws random durations, so that many clients don't retry at the same instant.
 package jitter
 
 import (
@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// N returns a random duration from 0 to d, without d, which is above 0. It draws from crypto/rand, as all chance in
-// reprise does, so that a test which seeds that (testing/cryptotest) sees the same again.
+// N returns a random duration of at least 0 and less than d, which must be above 0. It uses
+// crypto/rand, as all of reprise does, so that a test which seeds that (testing/cryptotest) is
+// repeatable.
 func N(d time.Duration) time.Duration {
 	var b [8]byte
 	rand.Read(b[:]) // never fails: crypto/rand ends the program instead

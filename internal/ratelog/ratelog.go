@@ -1,5 +1,5 @@
-// Package ratelog writes each kind of log line once in a while, not once a request: what is wrong with
-// Redis is wrong for all requests alike.
+// Package ratelog limits how often each kind of log line is written: a fault of Redis meets all
+// requests alike, and must not fill the log with one line for each.
 package ratelog
 
 import (
@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// Every is how often a line of one kind is written at most.
+// Every is the shortest time between two lines of one kind.
 const Every = time.Minute
 
-// A Log writes to a Logger. It has no goroutine and no timer: what it leaves out is told by the next
-// line of the same kind. It is safe for concurrent use.
+// A Log writes to a Logger, one line of each kind within Every. It has no goroutine and no timer:
+// the next line of a kind tells how many were left out before it. It is safe for concurrent use.
 type Log struct {
 	to *slog.Logger
 
@@ -21,13 +21,14 @@ type Log struct {
 	kinds map[kind]*written
 }
 
-// A kind is a line's text and its cause. There are as many as there are texts and words of
-// fault.Cause, so that the map stays small.
+// A kind is the text and the cause of a line. Texts are constants and causes are the words of
+// fault.Cause, so there are few kinds.
 type kind struct{ text, cause string }
 
+// written tells when the last line of a kind was written.
 type written struct {
 	at   time.Time
-	more int // lines left out since
+	more int // lines that were left out since then
 }
 
 // New returns a Log that writes to a Logger. A nil Log writes nothing.
@@ -35,9 +36,9 @@ func New(to *slog.Logger) *Log {
 	return &Log{to: to, kinds: map[kind]*written{}}
 }
 
-// Write writes a line with its cause, unless it has written one of that kind within Every. The attribute
-// "more" is how many have been left out since that one. Neither text nor cause may have anything of a
-// request in it.
+// Write writes a line with its cause, unless a line of that kind has been written within Every. The
+// attribute "more" is how many lines of the kind were left out before this one. Neither text nor
+// cause may hold anything of a request.
 func (l *Log) Write(level slog.Level, text, cause string, attrs ...slog.Attr) {
 	if l == nil || !l.to.Enabled(context.Background(), level) {
 		return
@@ -53,7 +54,7 @@ func (l *Log) Write(level slog.Level, text, cause string, attrs ...slog.Attr) {
 	l.to.LogAttrs(context.Background(), level, text, attrs...)
 }
 
-// due reports whether a line is to be written now, and how many before it were not.
+// due reports whether a line is to be written now, and how many were left out before it.
 func (l *Log) due(k kind, now time.Time) (more int, due bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

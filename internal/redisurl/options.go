@@ -10,32 +10,32 @@ import (
 	"time"
 )
 
-// An option is one that can stand behind the question mark.
+// An option is a setting that can follow the question mark.
 type option struct {
-	kinds Kind
-	field func(*Target) any // a pointer to what it sets; its type decides the syntax
+	kinds Kind              // of targets that have it
+	field func(*Target) any // returns a pointer to what it sets, whose type decides the syntax
 }
 
-// options by name. Those that go-redis has as well mean the same as there.
+// options are all options, by name. An option that go-redis has as well means the same there.
 var options = map[string]option{
 	"client_name":                {all, func(t *Target) any { return &t.Options.ClientName }},
 	"protocol":                   {all, func(t *Target) any { return (*protocol)(&t.Options.Protocol) }},
-	"max_retries":                {all, func(t *Target) any { return (*orNone)(&t.Options.MaxRetries) }},
+	"max_retries":                {all, func(t *Target) any { return (*numberOrNone)(&t.Options.MaxRetries) }},
 	"min_retry_backoff":          {all, func(t *Target) any { return &t.Options.MinRetryBackoff }},
 	"max_retry_backoff":          {all, func(t *Target) any { return &t.Options.MaxRetryBackoff }},
-	"dial_timeout":               {all, func(t *Target) any { return (*wait)(&t.Options.DialTimeout) }},
+	"dial_timeout":               {all, func(t *Target) any { return (*limitedWait)(&t.Options.DialTimeout) }},
 	"dialer_retries":             {all, func(t *Target) any { return &t.Options.DialerRetries }},
 	"dialer_retry_timeout":       {all, func(t *Target) any { return &t.Options.DialerRetryTimeout }},
 	"read_timeout":               {all, func(t *Target) any { return &t.Options.ReadTimeout }},
 	"write_timeout":              {all, func(t *Target) any { return &t.Options.WriteTimeout }},
 	"pool_fifo":                  {all, func(t *Target) any { return &t.Options.PoolFIFO }},
 	"pool_size":                  {all, func(t *Target) any { return &t.Options.PoolSize }},
-	"pool_timeout":               {all, func(t *Target) any { return (*wait)(&t.Options.PoolTimeout) }},
+	"pool_timeout":               {all, func(t *Target) any { return (*limitedWait)(&t.Options.PoolTimeout) }},
 	"min_idle_conns":             {all, func(t *Target) any { return &t.Options.MinIdleConns }},
 	"max_idle_conns":             {all, func(t *Target) any { return &t.Options.MaxIdleConns }},
 	"max_active_conns":           {all, func(t *Target) any { return &t.Options.MaxActiveConns }},
 	"max_concurrent_dials":       {all, func(t *Target) any { return &t.Options.MaxConcurrentDials }},
-	"pipeline_pool_size":         {all, func(t *Target) any { return (*orNone)(&t.Options.PipelinePoolSize) }},
+	"pipeline_pool_size":         {all, func(t *Target) any { return (*numberOrNone)(&t.Options.PipelinePoolSize) }},
 	"pipeline_read_buffer_size":  {all, func(t *Target) any { return &t.Options.PipelineReadBufferSize }},
 	"pipeline_write_buffer_size": {all, func(t *Target) any { return &t.Options.PipelineWriteBufferSize }},
 	"conn_max_idle_time":         {all, func(t *Target) any { return &t.Options.ConnMaxIdleTime }},
@@ -46,9 +46,9 @@ var options = map[string]option{
 
 	"db": {Single | Sentinel, func(t *Target) any { return &t.Options.DB }},
 
-	"addr":                       {Cluster, func(t *Target) any { return &t.extra }},
-	"cluster":                    {Single | Cluster, func(t *Target) any { return &t.said }},
-	"max_redirects":              {Cluster, func(t *Target) any { return (*orNone)(&t.Options.MaxRedirects) }},
+	"addr":                       {Cluster, func(t *Target) any { return &t.addrs }},
+	"cluster":                    {Single | Cluster, func(t *Target) any { return &t.cluster }},
+	"max_redirects":              {Cluster, func(t *Target) any { return (*numberOrNone)(&t.Options.MaxRedirects) }},
 	"read_only":                  {Cluster, func(t *Target) any { return &t.Options.ReadOnly }},
 	"route_by_latency":           {Cluster, func(t *Target) any { return &t.Options.RouteByLatency }},
 	"route_by_latency_tolerance": {Cluster, func(t *Target) any { return &t.Options.RouteByLatencyTolerance }},
@@ -65,35 +65,35 @@ var options = map[string]option{
 	"skip_verify": {all, func(t *Target) any { return &t.tls.skipVerify }},
 }
 
-// forTLS are the options that say nothing without it.
+// forTLS are the options that have no meaning without TLS.
 var forTLS = []string{"ca_file", "cert_file", "key_file", "server_name", "skip_verify"}
 
-// orNone is a number that can be turned off.
-type orNone int
+// numberOrNone is a number that -1 turns off.
+type numberOrNone int
 
-// wait is a time that can't be unlimited: go-redis takes the absence of a limit on these for one that is over,
-// and no connection is ever made, or waited for.
-type wait time.Duration
+// limitedWait is a duration that can't be unlimited: where go-redis is told not to limit these, it
+// takes their time to be over at once, and never gets a connection.
+type limitedWait time.Duration
 
 // protocol is a version of RESP.
 type protocol int
 
-// maxNumber is beyond any use, and far from what go-redis panics at.
+// maxNumber is more than anybody needs, and far below the numbers at which go-redis panics.
 const maxNumber = 1 << 20
 
-// apply sets what the options say. All that are at fault are returned at once.
-func (t *Target) apply(secure bool, query []string) error {
+// apply sets what the options of a URL say. The error names all that are at fault.
+func (t *Target) apply(secure bool, texts []string) error {
 	var faults []error
 	fault := func(got, want string) { faults = append(faults, &Fault{got, want}) }
 	seen := map[string]bool{}
-	for _, pair := range query {
+	for _, pair := range texts {
 		name, text, _ := strings.Cut(pair, "=")
 		o, known := options[name]
 		value, ok := unescape(text)
 		switch {
 		case pair == "":
 		case !known:
-			fault(t.unknown(name, query), "one of "+strings.Join(t.names(secure), ", "))
+			fault(t.unknown(name, texts), "one of "+strings.Join(t.names(secure), ", "))
 		case o.kinds&t.Kind == 0:
 			fault(fmt.Sprintf("option %s for %v", name, t.Kind), "one of "+strings.Join(t.names(secure), ", "))
 		case slices.Contains(forTLS, name) && !secure:
@@ -115,21 +115,21 @@ func (t *Target) apply(secure bool, query []string) error {
 	return errors.Join(faults...)
 }
 
-// unknown says what isn't an option. It may be the rest of a password that was not escaped, and is
-// then not repeated.
-func (t *Target) unknown(name string, query []string) string {
-	secret := slices.ContainsFunc(query, func(pair string) bool { return strings.HasPrefix(pair, "sentinel_password=") })
-	odd := func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }
+// unknown describes an unknown option. It doesn't name one that may be the rest of a password that
+// was not escaped.
+func (t *Target) unknown(name string, texts []string) string {
+	isPassword := func(text string) bool { return strings.HasPrefix(text, "sentinel_password=") }
+	isInvalid := func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }
 	switch {
-	case secret:
+	case slices.ContainsFunc(texts, isPassword):
 		return "an unknown option beside sentinel_password (in which & has to be %26)"
-	case len(name) > 40 || strings.IndexFunc(name, odd) >= 0:
+	case len(name) > 40 || strings.ContainsFunc(name, isInvalid):
 		return "an unknown option"
 	}
 	return "an unknown option, " + name
 }
 
-// names are the options that such a URL can have.
+// names returns the options that the URL of such a target can have.
 func (t *Target) names(secure bool) (names []string) {
 	for name, o := range options {
 		if o.kinds&t.Kind != 0 && (secure || !slices.Contains(forTLS, name)) {
@@ -140,7 +140,7 @@ func (t *Target) names(secure bool) (names []string) {
 	return names
 }
 
-// set returns what is accepted if that isn't the value.
+// set sets field to the value, or returns what is accepted instead of that value.
 func set(field any, value string) (want string) {
 	var err error
 	switch p := field.(type) {
@@ -152,18 +152,18 @@ func set(field any, value string) (want string) {
 		if *p, err = strconv.ParseBool(value); err != nil {
 			return "true or false"
 		}
-	case **bool:
-		said, err := strconv.ParseBool(value)
-		if *p = &said; err != nil {
+	case **bool: // set or not
+		b, err := strconv.ParseBool(value)
+		if *p = &b; err != nil {
 			return "true or false"
 		}
 	case *int:
 		if *p, err = strconv.Atoi(value); err != nil || *p < 0 || *p > maxNumber {
 			return fmt.Sprintf("a whole number from 0 to %d", maxNumber)
 		}
-	case *orNone:
+	case *numberOrNone:
 		n, err := strconv.Atoi(value)
-		if *p = orNone(n); err != nil || n < -1 || n > maxNumber {
+		if *p = numberOrNone(n); err != nil || n < -1 || n > maxNumber {
 			return fmt.Sprintf("a whole number up to %d, or -1 for none", maxNumber)
 		}
 	case *protocol:
@@ -171,12 +171,12 @@ func set(field any, value string) (want string) {
 			return "2 or 3"
 		}
 		*p = protocol(value[0] - '0')
-	case *wait:
+	case *limitedWait:
 		if want := set((*time.Duration)(p), value); want != "" || *p <= 0 {
 			return "a duration above 0, such as 250ms or 5s"
 		}
 	case *time.Duration:
-		// As go-redis has it: a bare number is seconds, and none at all is no limit.
+		// The syntax is that of go-redis: a plain number is in seconds, and 0 means no limit.
 		if n, err := strconv.Atoi(value); err == nil && n <= maxNumber {
 			*p = time.Duration(n) * time.Second
 		} else if *p, err = time.ParseDuration(value); err != nil {

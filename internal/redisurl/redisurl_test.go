@@ -7,15 +7,11 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"math/big"
-	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -84,7 +80,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Each way to be wrong has its own words, and none repeats what stands where a password may stand.
+// Each fault has its own words, and none quotes a part of the URL in which a password may be.
 func TestParseSaysWhatIsWrong(t *testing.T) {
 	for _, tc := range []struct{ url, got, want string }{
 		{"s3cret", "a URL without a scheme", "redis://"},
@@ -103,19 +99,19 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"redis://us%er:s3cret@host", "an unescaped % in the user or the password", "%25"},
 		{"redis://s3cret@host", "a user without a password", ":password@"},
 		{"redis://user:@host", "a user without a password", ":password@"},
-		{"redis://user:s3cret@host:port", "a port that is none", "1 to 65535"},
-		{"redis://user:s3cret", "a port that is none", "%40"},
-		{"redis://user:s3cret@host:0", "a port that is none", "1 to 65535"},
-		{"redis://user:s3cret@host:65536", "a port that is none", "1 to 65535"},
+		{"redis://user:s3cret@host:port", "an invalid port", "1 to 65535"},
+		{"redis://user:s3cret", "an invalid port", "%40"},
+		{"redis://user:s3cret@host:0", "an invalid port", "1 to 65535"},
+		{"redis://user:s3cret@host:65536", "an invalid port", "1 to 65535"},
 		{"redis://user:s3cret@a,b:2", "a comma in the host", "redis://host1:7001,redis://host2:7002"},
 		{"redis://user:s3cret@a,", "a comma in the host", "redis://host1:7001,redis://host2:7002"},
 		{"redis://user:s3cret@::1", "an IPv6 address without brackets", "[::1]:6379"},
-		{"redis://user:s3cret@[::1", "brackets around what is no IPv6 address", "[::1]:6379"},
-		{"redis://user:s3cret@[host]:1", "brackets around what is no IPv6 address", "[::1]:6379"},
-		{"redis://user:s3cret@ho$t", "a host that is none", "a name or an address"},
-		{"redis://user:s3cret@host/notadb", "a path that is no database", "/0"},
-		{"redis://user:s3cret@host/-1", "a path that is no database", "/0"},
-		{"redis://user:s3cret@host/0/1", "a path that is no database", "/0"},
+		{"redis://user:s3cret@[::1", "brackets, but no IPv6 address in them", "[::1]:6379"},
+		{"redis://user:s3cret@[host]:1", "brackets, but no IPv6 address in them", "[::1]:6379"},
+		{"redis://user:s3cret@ho$t", "an invalid host", "a name or an address"},
+		{"redis://user:s3cret@host/notadb", "a path that is no database number", "/0"},
+		{"redis://user:s3cret@host/-1", "a path that is no database number", "/0"},
+		{"redis://user:s3cret@host/0/1", "a path that is no database number", "/0"},
 		{"redis://user:s3cret@a/3?cluster=true", "a database number beside a cluster", "0"},
 		{"redis://user:s3cret@a,redis://b/3", "a database number beside a cluster", "0"},
 		{"redis://user:s3cret@a,redis://user:0ther@b", "another user or password for another node", "first"},
@@ -154,7 +150,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"redis+sentinel://user:s3cret@a:1,b:2", "no name of a primary", "SENTINEL MONITOR"},
 		{"redis+sentinel://user:s3cret@a:1,/name", "an empty host", "host:port,host:port"},
 		{"redis+sentinel://user:s3cret@a/na%zzme", "an unescaped % in the name of the primary", "%25"},
-		{"redis+sentinel://user:s3cret@a/name/db", "a path that is no database", "/0"},
+		{"redis+sentinel://user:s3cret@a/name/db", "a path that is no database number", "/0"},
 		{"redis+sentinel://user:s3cret@a/name?sentinel_username=su", "option sentinel_username", "sentinel_password"},
 		{"redis+sentinel://user:s3cret@a/name?cluster=true", "option cluster for Sentinel", "sentinel_password"},
 	} {
@@ -184,7 +180,7 @@ func TestParseNamesAllOptionsAtFault(t *testing.T) {
 	}
 }
 
-// Every option sets something, for each kind of server that it is for.
+// Every option sets something, for each kind of target that has it.
 func TestEveryOptionIsTaken(t *testing.T) {
 	base := map[Kind]string{Single: "rediss://a", Cluster: "rediss://a,rediss://b", Sentinel: "rediss+sentinel://a/n"}
 	values := map[string]string{"addr": "c:3", "protocol": "2", "pool_fifo": "true", "cluster": "true", "sentinel_username": "u&sentinel_password=p",
@@ -225,12 +221,12 @@ func TestEveryOptionIsTaken(t *testing.T) {
 
 func equal(a, b Target) bool {
 	format := func(t Target) string {
-		said := "nil"
-		if t.said != nil {
-			said = strconv.FormatBool(*t.said)
+		cluster := "nil"
+		if t.cluster != nil {
+			cluster = strconv.FormatBool(*t.cluster)
 		}
 		o := t.Options
-		return strings.Join([]string{said, strings.Join(o.Addrs, ","), dump(o), dump(t.tls)}, "|")
+		return strings.Join([]string{cluster, strings.Join(o.Addrs, ","), dump(o), dump(t.tls)}, "|")
 	}
 	return format(a) == format(b)
 }
@@ -264,7 +260,7 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// authority writes a certificate that is its own authority, and its key.
+// authority writes a self-signed certificate and its key.
 func authority(t *testing.T, dir string) (ca, cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -290,111 +286,3 @@ func authority(t *testing.T, dir string) (ca, cert, key string) {
 	cert = write("cert.pem", "CERTIFICATE", der)
 	return cert, cert, write("key.pem", "PRIVATE KEY", keyDER)
 }
-
-// No text makes Parse panic, and what it accepts makes a client.
-func FuzzParse(f *testing.F) {
-	for _, seed := range []string{
-		"redis://user:pass@host:6379/0?pool_size=3", "redis://a:1,redis://b:2", "rediss://a?skip_verify=1", "unix:///run/redis.sock?db=1",
-		"redis+sentinel://u:p@a:1,[::1]:2/name/3?sentinel_password=x", "redis://[::1%25lo]:1", "redis://%41:%42@c", "://", "redis://?&&=", "redis://a?addr=[]:1",
-		"redis://a?conn_max_lifetime=1&conn_max_lifetime_jitter=-1", "redis://,redis://,rediss://",
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		target, err := Parse(text)
-		if (target == nil) == (err == nil) {
-			t.Fatalf("got %v, %v", target, err)
-		}
-		if err != nil {
-			return
-		}
-		if slices.Contains(target.Options.Addrs, "") || len(target.Options.Addrs) == 0 {
-			t.Errorf("addresses %q", target.Options.Addrs)
-		}
-		closes(target)
-	})
-}
-
-// A password that is escaped comes back as it was, and one that isn't is never repeated, whatever
-// becomes of the URL.
-func FuzzPassword(f *testing.F) {
-	f.Add("user", "p@ss/w?rd#%&+,:;=", "pool_size=x", uint8(0))
-	f.Add("", "redis://x", "no_such_option", uint8(1))
-	f.Add("u", "%zzqqqq", "addr=a", uint8(2))
-	f.Add("u", "qqqq?pool_qqqq=1&dial_timeout=qqqq", "cluster=1", uint8(3))
-	f.Add("u", "1234,redis://5678", "", uint8(0))
-	f.Fuzz(func(t *testing.T, user, password, query string, form uint8) {
-		build := func(user, password string) string {
-			switch form % 4 {
-			case 0:
-				return "redis://" + user + ":" + password + "@host:6379/0?" + query
-			case 1:
-				return "redis://" + user + ":" + password + "@host:6379,redis://host2:6379?" + query
-			case 2:
-				return "unix://" + user + ":" + password + "@/run/redis.sock?" + query
-			}
-			return "redis+sentinel://s1,s2/name?sentinel_username=" + user + "&sentinel_password=" + password
-		}
-		escape := func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
-		target, err := Parse(build(escape(user), escape(password)))
-		switch {
-		case err == nil:
-			o := target.Options
-			got := [2]string{o.Username, o.Password}
-			if form%4 == 3 {
-				got = [2]string{o.SentinelUsername, o.SentinelPassword}
-			}
-			if got != [2]string{user, password} {
-				t.Errorf("%q and %q came back as %q", user, password, got)
-			}
-		case password != "" && (form%4 == 3 && user != "" || form%4 != 3 && query == ""):
-			t.Errorf("escaped, and refused: %v", err)
-		}
-
-		// What comes of a mistake must not hold any piece of it that is long enough to be told from ours.
-		_, err = Parse(build(user, password))
-		if err == nil {
-			return
-		}
-		for i := 0; i+4 <= len(password); i++ {
-			piece := password[i : i+4]
-			if strings.Contains(err.Error(), piece) && !strings.Contains(query, piece) && !ours(piece) {
-				t.Errorf("%q gives %q away", err, piece)
-			}
-		}
-	})
-}
-
-// ours tells whether the piece is in the words of this package.
-func ours(piece string) bool { return strings.Contains(words(), piece) }
-
-// words are all that this package can say of its own.
-var words = sync.OnceValue(func() string {
-	var b strings.Builder
-	for name := range options {
-		for _, kind := range []Kind{Single, Cluster, Sentinel} {
-			fmt.Fprintf(&b, "got option %s, want got option %s twice, want got option %s for %v, want got option %s without TLS, want ", name, name, name, kind, name)
-			fmt.Fprintf(&b, "got an unescaped %% in option %s, want ", name)
-		}
-	}
-	for _, kind := range []Kind{Single, Cluster, Sentinel} {
-		for _, secure := range []bool{false, true} {
-			b.WriteString("want one of " + strings.Join((&Target{Kind: kind}).names(secure), ", ") + "\ngot ")
-		}
-	}
-	for _, name := range []string{"redisurl.go", "options.go", "tls.go"} {
-		source, _ := os.ReadFile(name)
-		for _, quoted := range strings.Split(string(source), `"`) {
-			b.WriteString("got " + quoted + ", want " + quoted + "\n")
-		}
-	}
-	return b.String()
-})
-
-// closes makes a client, for go-redis refuses some options by a panic, and dials nothing.
-func closes(t *Target) {
-	t.Options.MinIdleConns = 0
-	_ = t.Client().Close()
-}
-
-func dump(v any) string { return fmt.Sprintf("%+v", v) }

@@ -9,16 +9,16 @@ import (
 	"os"
 )
 
-// tlsFiles is what the options say of certificates.
+// tlsFiles holds the options about certificates. Its files are PEM.
 type tlsFiles struct {
-	ca         string // PEM of the authorities that servers' certificates come from
-	cert, key  string // PEM of our own
+	ca         string // path of the authorities that sign the servers' certificates
+	cert, key  string // paths of the client's certificate and its key
 	serverName string
 	skipVerify bool
 }
 
-// config reads the files. The errors name the option, and not the path. All nodes of a cluster, and
-// all sentinels, are held against one name, as go-redis does it: that of the first, or server_name.
+// config reads the files. Its errors name the option, and not the path. go-redis verifies all nodes
+// of a cluster, and all sentinels, against one name: server_name, or the host of the first address.
 func (f tlsFiles) config(first string) (*tls.Config, error) {
 	host, _, _ := net.SplitHostPort(first)
 	c := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, InsecureSkipVerify: f.skipVerify}
@@ -51,13 +51,16 @@ func (f tlsFiles) config(first string) (*tls.Config, error) {
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return nil, &Fault{"options cert_file and key_file: " + err.Error(), "a client certificate and its key, both PEM"}
+		return nil, &Fault{
+			"options cert_file and key_file: " + err.Error(),
+			"a client certificate and its key, both PEM",
+		}
 	}
 	c.Certificates = []tls.Certificate{pair}
 	return c, nil
 }
 
-// cause is what the system said, without the path.
+// cause returns the error of the operating system, without the path.
 func cause(err error) string {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err.Error()

@@ -8,12 +8,13 @@ import (
 	"github.com/reprise-go/reprise/internal/field"
 )
 
-// quality returns the weight, 0 to 1, that Accept fields give a media type (RFC 9110 §12.5.1): that of the most
-// specific range which covers it, and of several such the greatest. A range's parameters other than q are passed over,
-// as we have one form of each type; a range that can't be read counts for nothing; text/xml means application/xml.
+// quality returns the weight, from 0 to 1, that Accept fields give to a media type (RFC 9110
+// §12.5.1). The most specific range that covers the type decides, and among equally specific ones
+// the greatest weight. Parameters other than q are ignored, because a dialect has one form of each
+// type. A range that can't be parsed is ignored. text/xml means application/xml.
 func quality(accepts []string, media string) (q float64) {
 	kind, _, _ := strings.Cut(media, "/")
-	ranges := [...]string{"*/*", kind + "/*", media} // from the least specific
+	ranges := [...]string{"*/*", kind + "/*", media} // the least specific first
 	found := -1
 	for _, list := range accepts {
 		for list != "" {
@@ -23,7 +24,7 @@ func quality(accepts []string, media string) (q float64) {
 			if err != nil {
 				continue
 			}
-			if name == "text/xml" { // RFC 7303 §9.2: an alias
+			if name == "text/xml" { // an alias by RFC 7303 §9.2
 				name = "application/xml"
 			}
 			weight := 1.0

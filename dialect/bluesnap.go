@@ -10,11 +10,12 @@ import (
 	"github.com/reprise-go/reprise/internal/field"
 )
 
-// BlueSnap is the [Dialect] of the BlueSnap API, in JSON or in XML: whichever the request's Accept prefers, else that of
-// its Content-Type, else JSON. Its codes are strings of five digits.
+// BlueSnap is the [Dialect] of the BlueSnap API. It answers in JSON or XML: in the one that the
+// request's Accept prefers, else in that of its Content-Type, else in JSON. Its codes are strings
+// of five digits.
 type BlueSnap struct{}
 
-// bluesnapErrors is a list of one, with its members in the order in which both forms write them.
+// bluesnapErrors is a list of one error. Its fields are in the order in which both forms have them.
 type bluesnapErrors struct {
 	XMLName xml.Name        `json:"-" xml:"http://ws.plimus.com messages"`
 	Message []bluesnapError `json:"message" xml:"message"`
@@ -30,18 +31,18 @@ const xmlDeclaration = `<?xml version="1.0" encoding="UTF-8" standalone="yes"?>`
 
 var bluesnapKeys = Raw(64, "A-Z", "a-z", "0-9", "-")
 
-// Syntax returns Raw(64) of letters, digits and the hyphen. Which of two faults the vendor finds first is not on its
-// page; here it is the length.
+// Syntax returns Raw(64) of letters, digits and the hyphen. The vendor doesn't say which of two
+// faults it reports; here it is the length.
 func (BlueSnap) Syntax() KeySyntax { return bluesnapKeys }
 
-// Marker returns the key itself, as Idempotency-Key.
+// Marker returns the key itself, in the header Idempotency-Key.
 func (BlueSnap) Marker(key string) (name, value string) { return "idempotency-key", key }
 
 // Stores reports what [Problem.Stores] does.
 func (BlueSnap) Stores(status int) bool { return IsFinal(status) }
 
-// Render returns the outcome's error in the form that the request asks for. Statuses are the defaults, which for the
-// two that the vendor's page names, 422 and 409, are its own.
+// Render returns the error in the form that the request asks for. The statuses are the defaults.
+// They agree with the two that the vendor's page has, 422 and 409.
 func (BlueSnap) Render(o Outcome, info Info) Rendering {
 	if o == ReplayHidden {
 		return notFound()
@@ -61,9 +62,9 @@ func (BlueSnap) Render(o Outcome, info Info) Rendering {
 
 func bluesnapText(o Outcome, info Info) bluesnapError {
 	_, text := problemText(o, info)
-	// The vendor's descriptions tell of the vendor's keys. Where others are accepted, or where the key was one of
-	// several, they would mislead; name and code stay.
-	theirs := info.Want == "" || info.Want == bluesnapKeys.Want()
+	// The vendor's descriptions are about the vendor's keys. They would mislead if other keys are
+	// accepted, or if several keys were sent. Name and code stay in any case.
+	isVendorSyntax := info.Want == "" || info.Want == bluesnapKeys.Want()
 	switch o {
 	case Reused:
 		return bluesnapError{"SAME_IDEMPOTENCY_KEY_WAS_ALREADY_IN_USE_WITH_PREVIOUS_DIFFERENT_REQUEST", "60101",
@@ -74,12 +75,12 @@ func bluesnapText(o Outcome, info Info) bluesnapError {
 			"This occurs if a request is retried using the same Idempotency-Key as the original request while it is " +
 				"still being processed."}
 	case KeyTooLong:
-		if theirs {
+		if isVendorSyntax {
 			text = "This occurs if the Idempotency-Key header exceeds the maximum length of 64 characters."
 		}
 		return bluesnapError{"IDEMPOTENCY_KEY_MAX_LENGTH_LIMIT_EXCEEDED", "60103", text}
-	case KeyMalformed, KeyRepeated: // two field lines are one with a comma in it (RFC 9110 §5.3)
-		if theirs {
+	case KeyMalformed, KeyRepeated: // several field lines are one line with commas (RFC 9110 §5.3)
+		if isVendorSyntax {
 			text = "This occurs if the Idempotency-Key header contains invalid characters. It can only contain " +
 				"Alpha-Numeric characters or hyphens."
 		}
@@ -88,11 +89,12 @@ func bluesnapText(o Outcome, info Info) bluesnapError {
 		return bluesnapError{"IDEMPOTENCY_SERVICE_TIMEOUT", "60106",
 			"This occurs if the idempotency service is currently unavailable. Please try again later."}
 	}
-	// A number is what its clients parse; the status is one that can't be taken for any of the vendor's own.
+	// Clients parse the code as a number. The status is none of the vendor's five-digit codes.
 	return bluesnapError{strings.ToUpper(vendorCode(o)), strconv.Itoa(o.Status()), text}
 }
 
-// prefersXML reports whether a request wants XML rather than JSON. Without preference it gets what it sent.
+// prefersXML reports whether a request prefers XML to JSON. One without a preference gets what it
+// sent.
 func prefersXML(r *http.Request) bool {
 	if r == nil {
 		return false

@@ -7,153 +7,89 @@ import (
 	"time"
 )
 
-// Outcome is what became of a request that a server answers itself, without the handler's answer or a stored one.
-type Outcome uint8
-
-const (
-	KeyMissing        Outcome = iota + 1 // no key on a route that requires one
-	KeyMalformed                         // the header is there and holds no key
-	KeyTooLong                           // a key longer than the syntax allows
-	KeyRepeated                          // several field lines, or accepted headers that disagree
-	BodyTooLarge                         // the request's body is over the limit
-	Reused                               // the key belongs to another request, answered or still in flight
-	InProgress                           // another request holds the key, or took it from this one
-	OutcomeUnknown                       // an earlier attempt died, and the policy refuses another
-	ReplayUnavailable                    // ran once, and its answer was too large to keep
-	Unavailable                          // the store can't be reached
-	Unreadable                           // the value under the key is none of ours
-	ReplayRefused                        // the caller may not learn of a key that has been used
-	ReplayHidden                         // nor even that it has been: httpadapter.Hide
-	BodyIncomplete                       // the request's body broke off
-	Unscoped                             // nobody knows whose key it is
-)
-
-// outcomes is the one place that says of each outcome its code, the status of a dialect that knows no better, and
-// whether the same request may be sent again: if so, the answer has Retry-After, and if not, none.
-var outcomes = [...]struct {
-	code   string
-	status int
-	retry  bool
-}{
-	0:                 {"unknown", http.StatusInternalServerError, false},
-	KeyMissing:        {"missing", http.StatusBadRequest, false},
-	KeyMalformed:      {"invalid", http.StatusBadRequest, false},
-	KeyTooLong:        {"invalid", http.StatusBadRequest, false},
-	KeyRepeated:       {"invalid", http.StatusBadRequest, false},
-	BodyTooLarge:      {"body-too-large", http.StatusRequestEntityTooLarge, false},
-	Reused:            {"reused", http.StatusUnprocessableEntity, false},
-	InProgress:        {"in-progress", http.StatusConflict, true},
-	OutcomeUnknown:    {"outcome-unknown", http.StatusConflict, false},
-	ReplayUnavailable: {"replay-unavailable", http.StatusConflict, false},
-	Unavailable:       {"unavailable", http.StatusServiceUnavailable, true},
-	Unreadable:        {"unreadable", http.StatusInternalServerError, false},
-	ReplayRefused:     {"replay-refused", http.StatusForbidden, false},
-	ReplayHidden:      {"not-found", http.StatusNotFound, false},
-	BodyIncomplete:    {"body-incomplete", http.StatusBadRequest, false},
-	Unscoped:          {"unscoped", http.StatusBadRequest, false},
-}
-
-// known maps what is no outcome to 0, so that a stray number makes a 500 and not a panic.
-func (o Outcome) known() Outcome {
-	if int(o) < len(outcomes) {
-		return o
-	}
-	return 0
-}
-
-// ParseOutcome returns the outcome of a code such as "in-progress", or 0 for another text. Of the three ways for a key to
-// be invalid it returns KeyMalformed.
-func ParseOutcome(code string) Outcome {
-	for o := Outcome(1); int(o) < len(outcomes); o++ {
-		if outcomes[o].code == code {
-			return o
-		}
-	}
-	return 0
-}
-
-// String returns the outcome's code, which clients may rely on. The three ways for a key to be invalid share one.
-func (o Outcome) String() string { return outcomes[o.known()].code }
-
-// Status returns the default status, for a dialect that has no words of its own for the outcome.
-func (o Outcome) Status() int { return outcomes[o.known()].status }
-
-// Retryable reports whether the same request, with the same key, may be sent again later.
-func (o Outcome) Retryable() bool { return outcomes[o.known()].retry }
-
-// Info is what a [Dialect] may say about an outcome. Fields that have nothing to do with the outcome are zero.
+// Info is what a [Dialect] may say about an outcome. Fields that don't matter to the outcome are
+// zero.
 type Info struct {
-	Key     string // the key, if it was valid: another must not be echoed
-	Header  string // the header field that the key came in or should come in
-	Want    string // what would have been accepted, in words, when the key is at fault
-	MaxKey  int    // longest key in bytes
-	MaxBody int64  // longest request body in bytes
+	Key     string // the key if it is valid; an invalid one must not be echoed
+	Header  string // the header field that has, or should have, the key
+	Want    string // what is accepted, in words, if the key is at fault
+	MaxKey  int    // the longest key, in bytes
+	MaxBody int64  // the longest request body, in bytes
 
-	// RetryAfter is when to send the request again. It is rounded up to whole seconds from 1 to 30.
+	// RetryAfter says when to send the request again. The answer has it in whole seconds, rounded
+	// up, from 1 to 30.
 	RetryAfter time.Duration
 
-	// DocURL is the absolute URL of a page on the API's idempotency; empty if there is none.
+	// DocURL is the absolute URL of the API's page about idempotency, or empty.
 	DocURL string
 
-	// Message is what the operator says of the outcome (httpadapter.Config.Message), in place of the dialect's text for
-	// people: Problem's detail, the vendors' message or description. Empty leaves the dialect's own words. Codes, types
-	// and titles never change.
+	// Message is the operator's text about the outcome (httpadapter.Config.Message). It replaces
+	// the dialect's text for people: Problem's detail, the vendors' message or description. Empty
+	// keeps the dialect's own. Codes, types and titles never change.
 	Message string
 
-	// RequestID is what the API calls this request; empty if it has no name.
+	// RequestID is the API's identifier of this request, or empty.
 	RequestID string
 
-	// Request lets a dialect choose its form by Accept, its language, or quote a request ID. Its body may have been
-	// read, and its header may hold an invalid key: only Key may be said.
+	// Request is for a dialect that chooses its form by Accept or its language, or that quotes a
+	// request ID. Its body may have been read, and its header may hold an invalid key: of a key, an
+	// answer may quote Key alone.
 	Request *http.Request
 }
 
-// A Dialect is an API's own way of talking about idempotency: which keys it accepts, the errors it answers with, how it
-// marks a replay, and what it stores. [Problem] is the default. A dialect that differs in some of it embeds another:
+// A Dialect is an API's way of talking about idempotency: which keys it accepts, its errors, how it
+// marks a replay, and what it stores. [Problem] is the default. A dialect that differs from another
+// embeds it and overrides a method:
 //
 //	type teapot struct{ dialect.Problem }
 //
 //	func (teapot) Marker(key string) (name, value string) { return "Teapot-Replayed", "true" }
 //
-// httpadapter.Config.Dialect takes it, and the example there has one with an error envelope of its own. The methods are
-// called concurrently.
+// Set it as httpadapter.Config.Dialect. The example of Dialect has one with an error envelope of
+// its own. The methods are called concurrently.
 type Dialect interface {
-	// Syntax returns the keys that are accepted where the configuration names no syntax.
+	// Syntax returns the keys that are accepted if the configuration names no syntax.
 	Syntax() KeySyntax
 
-	// Render returns the answer to an outcome. It must have one for every outcome, later ones included: where it has no
-	// words, its own shape with [Outcome.Status]. ReplayHidden is the one that must not tell of idempotency: its Info has
-	// the Request alone, its answer gets no header of ours, and a dialect answers as its API does where there is nothing.
-	// The ready-made ones answer as http.NotFound does.
+	// Render returns the answer to an outcome. It must have one for every outcome, also for those
+	// of later releases: if it has no words for one, it answers in its own shape with
+	// [Outcome.Status].
+	//
+	// The answer to ReplayHidden must not tell of idempotency. Its Info has the Request alone, none
+	// of the common headers is added, and it should be what the API answers where nothing exists.
+	// The ready-made dialects answer like http.NotFound.
 	Render(Outcome, Info) Rendering
 
-	// Marker returns the header that marks a replay. The name must not depend on the key: no record keeps it.
+	// Marker returns the header that marks a replay. Its name must not depend on the key, because
+	// records leave it out by name.
 	Marker(key string) (name, value string)
 
-	// Stores reports whether answers with a status are stored where the configuration has no rule. What is not stored
-	// may run again.
+	// Stores reports whether answers with a status are stored if the configuration has no rule. A
+	// request whose answer is not stored may run again.
 	Stores(status int) bool
 }
 
-// A ReplayDialect is a [Dialect] that has more to say of a replay than its marker. [Stripe] is one.
+// A ReplayDialect is a [Dialect] that adds more to a replay than a marker. [Stripe] is one.
 type ReplayDialect interface {
 	Dialect
 
-	// MarkReplay adds to the header of a replay, beside the marker. It must not set what a record keeps.
+	// MarkReplay adds headers to a replay, beside the marker. It must not set a header that records
+	// keep.
 	MarkReplay(status int, header http.Header)
 }
 
-// A Rendering is an error answer, but for the headers that are the same in all dialects: Retry-After, x-should-retry,
-// Cache-Control, X-Content-Type-Options and Content-Length are written by httpadapter, whatever Header has, and its Link
-// is added. Of these, ReplayHidden has Content-Length alone.
+// A Rendering is an error answer without the headers that are the same in all dialects. httpadapter
+// writes those over whatever Header has: Retry-After, X-Should-Retry, Cache-Control,
+// X-Content-Type-Options and Content-Length; and it adds a Link to Info.DocURL. For ReplayHidden it
+// writes Content-Length alone.
 type Rendering struct {
-	Status      int         // zero means the outcome's default
+	Status      int         // zero means Outcome.Status
 	ContentType string      // of Body
-	Header      http.Header // further headers; may be nil
+	Header      http.Header // other headers; may be nil
 	Body        []byte
 }
 
-// notFound is the answer of http.NotFound, which any server in Go gives for any path that it has not.
+// notFound returns the answer of http.NotFound, as any server in Go gives it for an unknown path.
 func notFound() Rendering {
 	return Rendering{
 		Status:      http.StatusNotFound,
@@ -163,8 +99,9 @@ func notFound() Rendering {
 	}
 }
 
-// IsFinal reports whether an answer is final: a success, a redirect, or an error that the same request would
-// meet again. Statuses that tell of a passing state, of the caller's rights or of this server's trouble are not.
+// IsFinal reports whether an answer with this status is final: a success, a redirect, or an error
+// that the same request would get again. Not final are statuses about a temporary state, about the
+// caller's rights, and about a failure of the server.
 func IsFinal(status int) bool {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusConflict,
@@ -174,8 +111,8 @@ func IsFinal(status int) bool {
 	return 200 <= status && status < 500
 }
 
-// encodeJSON renders a struct, whose fields stand in order, without HTML escaping and without a newline at the end: on
-// one line, or on several if there is an indent.
+// encodeJSON returns the JSON of a struct, its members in the order of the fields, without HTML
+// escaping and without a newline at the end. It is on one line unless there is an indent.
 func encodeJSON(v any, indent string) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

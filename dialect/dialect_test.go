@@ -19,7 +19,7 @@ var allOutcomes = map[string]dialect.Outcome{
 	"replay-refused": dialect.ReplayRefused, "replay-hidden": dialect.ReplayHidden, "body-incomplete": dialect.BodyIncomplete, "unscoped": dialect.Unscoped,
 }
 
-// The contract's table of outcomes.
+// This is the contract's table of outcomes.
 func TestOutcomes(t *testing.T) {
 	for _, tt := range []struct {
 		outcome dialect.Outcome
@@ -64,7 +64,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// Who gets a hidden key's 404 could have got it from http.NotFound, whatever the dialect.
+// In every dialect, the 404 of a hidden key is exactly that of http.NotFound.
 func TestHiddenSaysNothing(t *testing.T) {
 	want := httptest.NewRecorder()
 	http.NotFound(want, nil)
@@ -81,16 +81,16 @@ func TestHiddenSaysNothing(t *testing.T) {
 }
 
 func TestStoresByDefault(t *testing.T) {
-	passing := []int{401, 403, 408, 409, 421, 423, 425, 429}
+	notFinal := []int{401, 403, 408, 409, 421, 423, 425, 429}
 	for status := 100; status < 600; status++ {
-		want := status >= 200 && status < 500 && !slices.Contains(passing, status)
+		want := status >= 200 && status < 500 && !slices.Contains(notFinal, status)
 		if got := (dialect.Problem{}).Stores(status); got != want {
 			t.Errorf("%d: got %v, want %v", status, got, want)
 		}
 	}
 }
 
-// A dialect is written by embedding another and saying what differs.
+// teapot embeds another dialect and overrides what differs.
 type teapot struct{ dialect.Problem }
 
 func (teapot) Syntax() dialect.KeySyntax              { return dialect.BlueSnap{}.Syntax() }
@@ -106,7 +106,7 @@ func (teapot) Render(o dialect.Outcome, info dialect.Info) dialect.Rendering {
 func TestOwnDialect(t *testing.T) {
 	var d dialect.Dialect = teapot{}
 	if name, value := d.Marker("abc"); name != "idempotency-key" || value != "abc" || !d.Stores(500) || d.Syntax().Max() != 64 {
-		t.Error("what the dialect says of itself is lost")
+		t.Error("a method that the dialect overrides is not called")
 	}
 	r := httptest.NewRequest("POST", "/", nil)
 	r.Header.Set("Accept", "application/xml")

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// dialects is the one place where the names that an operator can choose from meet the dialects. The first is the
-// default. The tag of httpadapter.Config.DialectName repeats the names; a test compares them.
+// dialects has the names of the ready-made dialects, by which an operator chooses one. The first is
+// the default.
 var dialects = []struct {
 	name    string
 	dialect Dialect
@@ -18,7 +18,8 @@ var dialects = []struct {
 	{"stripe", Stripe{}},
 }
 
-// Named returns the ready-made dialect of that name, the default for "", or nil for an unknown name.
+// Named returns the ready-made dialect of that name, the default one for "", or nil for an unknown
+// name.
 func Named(name string) Dialect {
 	for _, d := range dialects {
 		if d.name == cmp.Or(name, dialects[0].name) {
@@ -28,7 +29,7 @@ func Named(name string) Dialect {
 	return nil
 }
 
-// Names returns the names of the ready-made dialects, the default's first.
+// Names returns the names of the ready-made dialects. The default is the first.
 func Names() []string {
 	var names []string
 	for _, d := range dialects {
@@ -37,8 +38,9 @@ func Names() []string {
 	return names
 }
 
-// vendorCode is the outcome's code as the vendors spell theirs, for a dialect that has none for it. It stands among
-// codes about other things than keys, so the two short ones say what is missing or invalid.
+// vendorCode returns the outcome's code in the spelling of the vendors, for outcomes that a vendor
+// has no code for. An API has codes about other things than keys, so the two short ones say that it
+// is the key that is missing or invalid.
 func vendorCode(o Outcome) string {
 	switch o {
 	case KeyMissing:
@@ -49,7 +51,7 @@ func vendorCode(o Outcome) string {
 	return strings.ReplaceAll(o.String(), "-", "_")
 }
 
-// vendorType is the class of error that both Credicorp and Stripe sort a status into.
+// vendorType returns the type that both Credicorp and Stripe give to errors with this status.
 func vendorType(status int) string {
 	if status >= 500 {
 		return "api_error"
@@ -57,10 +59,11 @@ func vendorType(status int) string {
 	return "invalid_request_error"
 }
 
-// Markers returns the names of the headers by which the ready-made dialects mark a replay. No record keeps any of them,
-// and not only that of the dialect in use: a record can outlive the choice of a dialect, and a handler that passes on
-// another API's answer passes on its marker, too. One of them, BlueSnap's, is Idempotency-Key itself: so a handler that
-// echoes the key does so in the first answer only, under whichever dialect.
+// Markers returns the names of the headers by which the ready-made dialects mark a replay. Records
+// keep none of them, whichever dialect is in use: a record may outlive the choice of a dialect, and
+// a handler that passes on the answer of another API passes on its marker. One of the names is
+// Idempotency-Key, BlueSnap's marker: so a key that a handler echoes is in the first answer only,
+// in every dialect.
 func Markers() []string {
 	var names []string
 	for _, d := range dialects {

@@ -94,8 +94,8 @@ func TestContractBodies(t *testing.T) {
 	}
 }
 
-// The codes that the contract gives without a body, the draft's words, and the codes of outcomes that a vendor has no
-// words for: clients branch on all of them.
+// The codes that the contract gives without a body, the draft's words, and the codes of outcomes
+// that a vendor has no words for: clients branch on all of them.
 func TestContractCodes(t *testing.T) {
 	const drafts = `{"type":"https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/","title":"`
 	for _, tt := range []struct {

@@ -18,8 +18,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// goldens are the directories of testdata/golden. The vendors' have no documentation URL, so that they show the vendors'
-// own bytes.
+// goldens are the directories of testdata/golden. The vendors' have no documentation URL, so that
+// they show the vendors' own bytes.
 var goldens = []struct {
 	dir     string
 	dialect dialect.Dialect

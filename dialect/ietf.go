@@ -5,27 +5,29 @@ import (
 	"net/http"
 )
 
-// draftURL is the page of all of the draft's versions, so that it need not change with them.
+// draftURL is the page of all versions of the draft, so it stays valid when a new one appears.
 const draftURL = "https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/"
 
-// IETF is the [Dialect] of draft-ietf-httpapi-idempotency-key-header-07: the members of [Problem], with the draft's
-// words where it has some (under Error Scenarios), and one type for all outcomes, which are told apart by their code.
-// As in the draft's examples the type is the API's page on idempotency, Info.DocURL; without one it is the draft's
-// own.
+// IETF is the [Dialect] of draft-ietf-httpapi-idempotency-key-header-07. It has the members of
+// [Problem], with the draft's words where the draft has any (in its section Error Scenarios). All
+// outcomes have the same type, and differ by their code. As in the draft's examples, the type is
+// the URL of the API's page about idempotency, Info.DocURL; without one it is the draft's own page.
 type IETF struct{}
 
-// Syntax returns [Strict]: §2.1 says that the value must be a String, and [Lenient] would teach clients to send what
-// another server of the same standard refuses. A server can still be set to Lenient.
+// Syntax returns [Strict]: by §2.1 of the draft the value must be a String. With [Lenient], clients
+// would learn to send keys that other servers of the same standard refuse. A server may still be
+// configured to accept Lenient.
 func (IETF) Syntax() KeySyntax { return Strict }
 
 // Marker returns Idempotency-Replayed: true. The draft has no marker.
 func (IETF) Marker(string) (name, value string) { return Problem{}.Marker("") }
 
-// Stores reports what [Problem.Stores] does. The draft says "success or an error" and not which.
+// Stores reports what [Problem.Stores] does. The draft says "success or an error", without saying
+// which errors.
 func (IETF) Stores(status int) bool { return IsFinal(status) }
 
-// Render returns the outcome's problem. As in the draft's examples its language is declared, unless the message is the
-// operator's.
+// Render returns the problem. As in the draft's examples, its language is declared, unless the
+// message is the operator's.
 func (IETF) Render(o Outcome, info Info) Rendering {
 	if o == ReplayHidden {
 		return notFound()

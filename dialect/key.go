@@ -10,41 +10,44 @@ import (
 	"github.com/reprise-go/reprise/internal/field"
 )
 
-// KeyHeader carries the key (draft-ietf-httpapi-idempotency-key-header-07 §2), in HTTP's canonical form.
+// KeyHeader carries the key (draft-ietf-httpapi-idempotency-key-header-07 §2), in HTTP's canonical
+// form.
 const KeyHeader = "Idempotency-Key"
 
-// maxKey is the longest key in bytes, unescaped, that Lenient and Strict accept.
+// maxKey is the longest key that Lenient and Strict accept, in bytes, unescaped.
 const maxKey = 255
 
-// A KeySyntax says which header field values are keys. It is a plain value that can be compared with ==; the zero
-// value parses as [Lenient].
+// A KeySyntax says which values of the header are keys. It can be compared with ==, and its zero
+// value parses like [Lenient].
 //
-// In every syntax a key has one field line, and white space around it is no part of it.
+// In every syntax, the key is in one field line, and white space around it doesn't belong to it.
 type KeySyntax struct {
 	quoted, raw bool        // which forms are accepted
-	max         int         // longest key in bytes
-	set         charset.Set // of a raw key
-	want        string      // what is accepted, in words for an API client
+	max         int         // the longest key, in bytes
+	set         charset.Set // the characters of a raw key
+	want        string      // what is accepted, in words for API clients
 }
 
 var (
-	// Lenient accepts a structured-field String (RFC 9651 §3.3.3), whose parameters must be well-formed and are
-	// ignored, or a raw key: 1 to 255 visible ASCII characters without comma and double quote. "abc" in quotes and abc
-	// without are one key, so that a client may take up the standard's form between two tries.
+	// Lenient accepts a structured-field String (RFC 9651 §3.3.3), whose parameters must be
+	// well-formed and are ignored, or a raw key: 1 to 255 visible ASCII characters without comma
+	// and double quote. "abc" with quotes and abc without them are the same key, so that a client
+	// may change to the standard's form between two tries.
 	Lenient = KeySyntax{quoted: true, raw: true, max: maxKey, set: charset.New("!", "#-+", "--~"),
 		want: "1 to 255 visible ASCII characters without comma or double quote, " +
 			"or 1 to 255 characters as an RFC 9651 String in double quotes"}
 
-	// Strict accepts the String only, as draft-ietf-httpapi-idempotency-key-header-07 §2.1 has it.
+	// Strict accepts only the String, as draft-ietf-httpapi-idempotency-key-header-07 §2.1 demands.
 	Strict = KeySyntax{quoted: true, max: maxKey, want: "1 to 255 characters as an RFC 9651 String in double quotes"}
 )
 
-// Raw accepts 1 to max bytes of a set as they stand, as most vendors' APIs do: a double quote is then a character like
-// any other, part of the key where the set has it and a fault where not. The length is checked before the characters.
-// The set is the union of ranges, each one byte ("-") or the first and last of a run ("A-Z"); without any it is every
-// byte that a field value can have (RFC 9110 §5.5).
+// Raw returns the syntax of most vendors' APIs: a key is 1 to max bytes of a set of characters, as
+// they are. A double quote is a character like any other, and part of the key if the set has it.
+// The length is checked before the characters. The set is the union of ranges, each one byte ("-")
+// or the first and last of a range ("A-Z"). Without ranges it is every byte that a field value can
+// have (RFC 9110 §5.5).
 //
-// Raw panics if max is less than 1 or a range is neither form.
+// Raw panics if max is less than 1, or if a range has neither form.
 func Raw(max int, ranges ...string) KeySyntax {
 	if max < 1 {
 		panic("dialect: Raw: max is " + strconv.Itoa(max) + ", want at least 1")
@@ -62,10 +65,10 @@ func Raw(max int, ranges ...string) KeySyntax {
 	return s
 }
 
-// Max returns the longest key in bytes.
+// Max returns the length of the longest key, in bytes.
 func (s KeySyntax) Max() int { return s.orLenient().max }
 
-// Want says what is accepted, in words for an API client.
+// Want says what is accepted, in words for API clients.
 func (s KeySyntax) Want() string { return s.orLenient().want }
 
 func (s KeySyntax) orLenient() KeySyntax {
@@ -75,19 +78,19 @@ func (s KeySyntax) orLenient() KeySyntax {
 	return s
 }
 
-// Parse returns the key that a header's field lines carry, lines being what [http.Header.Values] gives. Its error is
-// always a *[KeyError]. It allocates for a String with escapes only.
+// Parse returns the key in the field lines of a header, which [http.Header.Values] returns. Its
+// error is always a *[KeyError]. It allocates memory only for a String with escapes.
 func (s KeySyntax) Parse(lines []string) (string, error) {
 	s = s.orLenient()
 	switch len(lines) {
 	case 0:
 		return "", &KeyError{Outcome: KeyMissing, Want: s.want}
 	case 1:
-	default: // even if they agree: a proxy may join them with a comma, and then they would not
+	default: // even if they agree: a proxy that joins them with a comma would make another key
 		return "", &KeyError{Outcome: KeyRepeated, Want: "one field line"}
 	}
-	// An empty value is malformed and not missing: the client meant to send a key, and must not go unprotected on a
-	// route where keys are optional.
+	// An empty value is malformed, not missing: the client meant to send a key, and must not go
+	// unprotected on a route where keys are optional.
 	key, fault := s.parse(field.Trim(lines[0]))
 	if fault != 0 {
 		return "", &KeyError{Outcome: fault, Want: s.want}
@@ -115,11 +118,11 @@ func (s *KeySyntax) parse(value string) (key string, fault Outcome) {
 	return value, 0
 }
 
-// A KeyError says why a request has no key that can be used. It never holds what the client sent.
+// A KeyError says why a request has no valid key. It never quotes what the client sent.
 type KeyError struct {
 	Outcome Outcome // KeyMissing, KeyMalformed, KeyTooLong or KeyRepeated
-	Header  string  // the header field at fault; empty from KeySyntax.Parse, which is not told
-	Want    string  // what is accepted, in words for an API client
+	Header  string  // the header field at fault; KeySyntax.Parse leaves it empty
+	Want    string  // what is accepted, in words for API clients
 }
 
 func (e *KeyError) Error() string {

@@ -199,7 +199,8 @@ func TestKeyParseAllocates(t *testing.T) {
 	}
 }
 
-// The grammar once more, as patterns: what the parser accepts must match, and what it returns must be the match.
+// The grammar once more, as patterns: what the parser accepts must match, and what it returns must
+// be the match.
 var (
 	rawPattern    = regexp.MustCompile(`^[!#-+\--~]{1,255}$`)
 	stringPattern = regexp.MustCompile(`^"((?:[ !#-\[\]-~]|\\["\\])+)"(?:$|;)`)

@@ -5,20 +5,20 @@ import (
 	"strconv"
 )
 
-// defaultTypeBase begins the type URIs of [Problem]. The module's path is the one name that is ours; under https it is
-// an absolute URI, as RFC 9457 §3.1.1 recommends, and it opens the README, where an anchor can stand for each code
-// whatever the branches and files are called. Clients compare these URIs, so they never change.
+// defaultTypeBase begins the type URIs of [Problem]. It is an absolute URI, as RFC 9457 §3.1.1
+// recommends, and opens the README, which has an anchor for each code, whatever branches and files
+// are called. Clients compare these URIs, so they never change.
 const defaultTypeBase = "https://github.com/reprise-go/reprise#"
 
-// Problem is the default [Dialect]: application/problem+json as of RFC 9457, with two members of its own, code and
-// retryable. The zero value is ready for use.
+// Problem is the default [Dialect]: application/problem+json by RFC 9457, with two members of its
+// own, code and retryable. The zero value is ready for use.
 type Problem struct {
-	// TypeBase is what a code is appended to for a problem's type URI, so it should end in '#', '/' or ':'. Empty means
-	// https://github.com/reprise-go/reprise#.
+	// TypeBase begins the type URI of a problem, and the code ends it, so it should end in '#', '/'
+	// or ':'. Empty means https://github.com/reprise-go/reprise#.
 	TypeBase string
 }
 
-// problem has the members in the order in which they are written.
+// problem has its fields in the order in which they are written.
 type problem struct {
 	Type      string `json:"type"`
 	Title     string `json:"title"`
@@ -37,7 +37,7 @@ func (Problem) Marker(string) (name, value string) { return "Idempotency-Replaye
 // Stores reports true for 2xx, 3xx and 4xx except 401, 403, 408, 409, 421, 423, 425 and 429.
 func (Problem) Stores(status int) bool { return IsFinal(status) }
 
-// Render returns the outcome's problem. Titles belong to the code; details may be reworded.
+// Render returns the problem. A code always has the same title; details may be reworded.
 func (p Problem) Render(o Outcome, info Info) Rendering {
 	if o == ReplayHidden {
 		return notFound()
@@ -58,8 +58,8 @@ func renderProblem(o Outcome, typeURI, title, detail string) Rendering {
 	return Rendering{Status: o.Status(), ContentType: "application/problem+json", Body: body}
 }
 
-// problemText tells an API client what is wrong and what to do about it. Of the request it repeats nothing but the name
-// of a header that the configuration accepts.
+// problemText tells an API client what is wrong and what to do about it. It quotes nothing of the
+// request, only the name of a header that the configuration accepts.
 func problemText(o Outcome, info Info) (title, detail string) {
 	header := cmp.Or(info.Header, "Idempotency-Key")
 	accepted := ""

@@ -9,7 +9,7 @@ import (
 	"github.com/reprise-go/reprise/dialect"
 )
 
-// What holds of every problem, whatever the words.
+// Every problem has these properties, whatever its words.
 func TestProblemRules(t *testing.T) {
 	titles := map[string]string{} // by code
 	for name, o := range allOutcomes {
@@ -51,7 +51,7 @@ func TestProblemTypeBase(t *testing.T) {
 	}
 }
 
-// A dialect is asked for outcomes that it may not know yet.
+// A dialect may be asked for an outcome that it doesn't know yet.
 func TestProblemOfStrayOutcome(t *testing.T) {
 	got := dialect.Problem{}.Render(99, dialect.Info{})
 	if got.Status != 500 || !bytes.Contains(got.Body, []byte(`"code":"unknown","retryable":false`)) {

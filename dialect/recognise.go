@@ -11,8 +11,9 @@ import (
 	"strings"
 )
 
-// A wording is how a dialect says an outcome: a text in a place of the body, beside a status. Statuses keep an answer of
-// the handler's own, which may use the same words for something else, apart from one about the key.
+// A wording is how a dialect expresses an outcome: by a status, and by a text in one place of the
+// body. A handler's own answer may use the same text for something else, but hardly with the same
+// status.
 type wording struct {
 	status  int
 	place   string
@@ -20,9 +21,9 @@ type wording struct {
 	outcome Outcome
 }
 
-// wordings are those of all dialects but Problem and our IETF, whose words are the codes of outcomes.
+// wordings are those of all dialects but Problem and our IETF, which have the outcome's own code.
 var wordings = [...]wording{
-	// Others who follow draft-ietf-httpapi-idempotency-key-header-07: its titles.
+	// Other implementations of draft-ietf-httpapi-idempotency-key-header-07, by its titles.
 	{http.StatusBadRequest, "title", "Idempotency-Key is missing", KeyMissing},
 	{http.StatusUnprocessableEntity, "title", "Idempotency-Key is already used", Reused},
 	{http.StatusConflict, "title", "A request is outstanding for this Idempotency-Key", InProgress},
@@ -45,8 +46,8 @@ var wordings = [...]wording{
 	{http.StatusConflict, "error.code", "idempotency_key_in_use", InProgress},
 	{http.StatusBadRequest, "error.type", "idempotency_error", Reused},
 
-	// What these vendors have no words for is our code in their letters. Not so ReplayHidden: whoever
-	// gets it is not to learn more than that there is nothing.
+	// For outcomes that a vendor has no code for, the dialect has ours in the vendor's spelling:
+	// see vendorCode. ReplayHidden has no wording: it must not be recognised.
 	{http.StatusBadRequest, "error.code", "idempotency_key_missing", KeyMissing},
 	{http.StatusBadRequest, "error.code", "idempotency_key_invalid", KeyMalformed},
 	{http.StatusBadRequest, "error.code", "body_incomplete", BodyIncomplete},
@@ -67,19 +68,22 @@ var wordings = [...]wording{
 	{http.StatusInternalServerError, "message.name", "UNREADABLE", Unreadable},
 }
 
-// maxError is the longest body in bytes that is read as an error about the key. The longest of ours has under 2 KiB, less
-// what Info.Message adds.
-const maxError = 32 << 10
+// maxErrorBody is the longest body, in bytes, that can be an error about the key. Ours have less
+// than 2 KiB, without what Info.Message adds.
+const maxErrorBody = 32 << 10
 
-// Recognise returns the outcome that an answer tells of, in the words of any dialect, and 0 for every other answer.
+// Recognise returns the outcome that an answer expresses, in any ready-made dialect, and 0 for
+// every other answer. A client uses it to tell an error about the key from an answer of the
+// handler.
 func Recognise(status int, contentType string, body []byte) Outcome {
 	media, _, _ := mime.ParseMediaType(contentType)
-	if status < 400 || len(body) == 0 || len(body) > maxError || !strings.HasSuffix(media, "json") && !strings.HasSuffix(media, "xml") {
+	isJSON, isXML := strings.HasSuffix(media, "json"), strings.HasSuffix(media, "xml")
+	if status < 400 || len(body) == 0 || len(body) > maxErrorBody || !isJSON && !isXML {
 		return 0
 	}
 	places := readPlaces(media, body)
 	for o, known := range outcomes {
-		// The codes are plain words, but beside retryable they are ours.
+		// The codes are common words. Beside the member retryable, they are ours.
 		if o > 0 && Outcome(o) != ReplayHidden && media == "application/problem+json" && status == known.status &&
 			places["code"] == known.code && places["retryable"] != "" {
 			return Outcome(o)
@@ -93,8 +97,8 @@ func Recognise(status int, contentType string, body []byte) Outcome {
 	return 0
 }
 
-// readPlaces reads what any dialect has in a body, by the names that wordings use. A member of another type than
-// expected is left empty: it belongs to an answer of the handler's own.
+// readPlaces returns the texts in a body at the places that wordings name. A member of an
+// unexpected type counts as empty: it belongs to an answer of the handler.
 func readPlaces(media string, body []byte) map[string]string {
 	var b struct {
 		Title, Code string
@@ -117,7 +121,7 @@ func readPlaces(media string, body []byte) map[string]string {
 	}
 	err := json.Unmarshal(body, &b)
 	if _, broken := errors.AsType[*json.SyntaxError](err); broken {
-		err = json.Unmarshal(mended(body), &b)
+		err = json.Unmarshal(repaired(body), &b)
 	}
 	if _, other := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !other {
 		return nil
@@ -127,10 +131,10 @@ func readPlaces(media string, body []byte) map[string]string {
 		"error.type": b.Error.Type, "error.code": b.Error.Code,
 	}
 	if b.Retryable != nil {
-		places["retryable"] = "said"
+		places["retryable"] = "present"
 	}
 	if strings.EqualFold(b.Error.Param, KeyHeader) {
-		places["error.code of the key"] = b.Error.Code // and of no other parameter
+		places["error.code of the key"] = b.Error.Code // not that of another parameter
 	}
 	if len(b.Message) > 0 {
 		places["message.code"], places["message.name"] = b.Message[0].Code, b.Message[0].ErrorName
@@ -138,9 +142,10 @@ func readPlaces(media string, body []byte) map[string]string {
 	return places
 }
 
-// mended makes JSON of what servers copy from the draft's examples as they are printed: with a comma after the last
-// member, and with line breaks within a text (draft-ietf-httpapi-idempotency-key-header-07 §2.7).
-func mended(body []byte) []byte {
+// repaired makes valid JSON of the draft's examples, which servers copy as they are printed: with a
+// comma after the last member, and with line breaks within a string
+// (draft-ietf-httpapi-idempotency-key-header-07 §2.7).
+func repaired(body []byte) []byte {
 	blank := func(r rune) rune {
 		if r < ' ' {
 			return ' '

@@ -8,7 +8,8 @@ import (
 	"github.com/reprise-go/reprise/internal/refusal"
 )
 
-// What any of our dialects says, Recognise knows, and with it httpclient: nothing here may drift apart.
+// What any of our dialects says, Recognise knows, and with it httpclient: nothing here may drift
+// apart.
 func TestRecognisesEveryDialect(t *testing.T) {
 	for _, spoken := range dialect.Names() {
 		d := dialect.Named(spoken)

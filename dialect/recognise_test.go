@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// The example of draft-ietf-httpapi-idempotency-key-header-07 §2.7 as it is printed: no Retry-After, and no JSON, for
-// the line break in the detail and the comma at the end.
+// The example of draft-ietf-httpapi-idempotency-key-header-07 §2.7 as it is printed: no
+// Retry-After, and no JSON, for the line break in the detail and the comma at the end.
 const draftInProgress = `{
   "type": "https://developer.example.com/idempotency",
   "title": "A request is outstanding for this Idempotency-Key",
@@ -17,7 +17,7 @@ const draftInProgress = `{
   same operation is being processed or is outstanding.",
 }`
 
-// Our own dialect is recognised in each of its outcomes, whatever it comes to say.
+// Problem is recognised for each outcome.
 func TestRecogniseProblem(t *testing.T) {
 	for o := Outcome(1); int(o) < len(outcomes); o++ {
 		for _, p := range []Problem{{}, {TypeBase: "urn:example:"}} {
@@ -56,7 +56,8 @@ func FuzzRecognise(f *testing.F) {
 		if status < 400 || o.known() == 0 || o == ReplayHidden {
 			t.Errorf("%d is taken for outcome %d", status, o)
 		}
-		// No dialect says an outcome in another class of status, and each says it in words that are in the body.
+		// No dialect says an outcome in another class of status, and each says it in words that are
+		// in the body.
 		if o.Status()/100 != status/100 {
 			t.Errorf("%d is taken for %v", status, o)
 		}
@@ -70,7 +71,7 @@ func FuzzRecognise(f *testing.F) {
 	})
 }
 
-// wordsOf are those of other dialects.
+// wordsOf returns the words of other dialects for an outcome.
 func wordsOf(o Outcome) (words []string) {
 	for _, w := range wordings {
 		if w.outcome == o {
@@ -80,7 +81,8 @@ func wordsOf(o Outcome) (words []string) {
 	return words
 }
 
-// unescaped is a text in which a word can be looked for that JSON or XML may have written by escapes.
+// unescaped is a text in which a word can be looked for that JSON or XML may have written by
+// escapes.
 func unescaped(body string) string {
 	if strings.ContainsAny(body, `\&`) || strings.Contains(body, "<!") || strings.Contains(body, "<?") {
 		var all []string

@@ -1,4 +1,7 @@
-// Command cache shows package cache alone: Go values in Redis, each for a time of its own.
+// Command cache shows package cache alone: Go values in Redis, each for its own time. It needs no
+// Redis server, and prints what it does:
+//
+//	go run ./examples/cache
 package main
 
 import (
@@ -11,7 +14,7 @@ import (
 	"github.com/reprise-go/reprise/examples/internal/embedded"
 )
 
-// A quote is what we would rather not ask the bank for twice a minute.
+// A quote is a price that is too expensive to ask the bank for twice a minute.
 type quote struct {
 	Pair string
 	Rate float64
@@ -35,7 +38,7 @@ func run(ctx context.Context) error {
 	}
 	const key = "quotes:GBPEUR"
 
-	// A miss is not an error: an error means that nobody knows.
+	// A miss is not an error: an error means that nobody knows whether there is a value.
 	_, found, err := quotes.Get(ctx, key)
 	if err != nil {
 		return err

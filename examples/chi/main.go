@@ -4,8 +4,8 @@
 //	curl -iw '\n' http://127.0.0.1:8080/payments/bob -H 'Authorization: Bearer ann' -H 'Idempotency-Key: order-1' --json '{"amount":1999}'
 //	curl -w '\n' http://127.0.0.1:8080/payments/bob -H 'Authorization: Bearer ann'
 //
-// The first curl, run again, is replayed; the second tells what was paid. chi's middleware is net/http's, and so is the
-// adapter: Adapter.Handler goes into With as it is.
+// Run the first curl twice: the second answer is a replay. The second curl lists what was paid.
+// chi's middleware is net/http's, and so is the adapter: Adapter.Handler goes into With as it is.
 package main
 
 import (
@@ -21,9 +21,10 @@ func main() { shop.Main(func(s *shop.Shop) http.Handler { return routes(s) }) }
 
 func routes(s *shop.Shop) chi.Router {
 	r := chi.NewRouter()
-	r.Use(middleware.Recoverer, shop.RequireAccount) // outside: neither a panic nor a 401 is an answer to keep
+	r.Use(middleware.Recoverer, shop.RequireAccount) // outside: panics and 401s are not stored
 
-	// With is for the route that follows. Use would run the adapter before chi has routed, on every route.
+	// With is for the route that follows. Use would run the adapter before chi has routed, on every
+	// route.
 	r.With(s.Payments.Handler).Post("/payments/{account}", func(w http.ResponseWriter, r *http.Request) {
 		s.ServePay(w, r, chi.URLParam(r, "account"))
 	})

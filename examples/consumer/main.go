@@ -1,5 +1,8 @@
 // Command consumer shows replay.Do in a queue consumer. The queue delivers messages more than once,
-// as queues do; each is handled once, and one that failed is handled again as attempt 2.
+// as queues do. Each message is handled once, and one whose handling failed is handled again, as
+// attempt 2. The program needs no Redis server, and prints what it does:
+//
+//	go run ./examples/consumer
 package main
 
 import (
@@ -17,7 +20,7 @@ type message struct {
 	Parcel string
 }
 
-// A receipt is what handling a message leaves behind.
+// A receipt is the result of handling a message.
 type receipt struct {
 	Label   string
 	Attempt int

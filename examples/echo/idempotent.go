@@ -8,11 +8,12 @@ import (
 	"github.com/reprise-go/reprise/httpadapter"
 )
 
-// idempotent makes a route's handler, and the middleware after it, safe to retry. Recover, authentication and rate
-// limits belong before it.
+// idempotent makes a route's handler, and the middleware after it, safe to retry. Recover,
+// authentication and rate limits belong before it.
 //
-// echo.WrapMiddleware(a.Handler) would not do: it returns the handler's error when the adapter has answered, stored and
-// sent an empty 200 in its place. Here Echo's error handler answers inside, and its answer is what is stored.
+// echo.WrapMiddleware(a.Handler) would not do: it returns the handler's error when the adapter has
+// answered, stored and sent an empty 200 in its place. Here Echo's error handler answers inside,
+// and its answer is what is stored.
 func idempotent(a *httpadapter.Adapter) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) (err error) {

@@ -4,8 +4,8 @@
 //	curl -iw '\n' http://127.0.0.1:8080/payments/bob -H 'Authorization: Bearer ann' -H 'Idempotency-Key: order-1' --json '{"amount":1999}'
 //	curl -w '\n' http://127.0.0.1:8080/payments/bob -H 'Authorization: Bearer ann'
 //
-// The first curl, run again, is replayed; the second tells what was paid. An Echo handler is no http.Handler:
-// idempotent.go is the bridge, made to be copied.
+// Run the first curl twice: the second answer is a replay. The second curl lists what was paid. An
+// Echo handler is no http.Handler: idempotent.go is the bridge, made to be copied.
 package main
 
 import (
@@ -22,7 +22,7 @@ func main() { shop.Main(func(s *shop.Shop) http.Handler { return routes(s) }) }
 
 func routes(s *shop.Shop) *echo.Echo {
 	e := echo.New()
-	e.Use(middleware.Recover(), authenticate) // outside: neither a panic nor a 401 is an answer to keep
+	e.Use(middleware.Recover(), authenticate) // outside: panics and 401s are not stored
 
 	e.POST("/payments/:account", order(s.Pay), idempotent(s.Payments))
 	e.POST("/payments/:account/refunds", order(s.Refund), idempotent(s.Refunds))
@@ -32,7 +32,8 @@ func routes(s *shop.Shop) *echo.Echo {
 	return e
 }
 
-// authenticate tells Echo's context for the handlers, and the request's for the adapter's scope.
+// authenticate puts the account into Echo's context, for the handlers, and into the request's
+// context, for the adapter's scope.
 func authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c *echo.Context) error {
 		account, err := shop.Authenticate(c.Request())
@@ -57,7 +58,7 @@ func order(do func(context.Context, shop.Order) (shop.Payment, error)) echo.Hand
 			return err
 		}
 		order.From, order.To = account(c), c.Param("account")
-		p, err := do(c.Request().Context(), order) // the context of the work: it outlives the client, but no lost lease
+		p, err := do(c.Request().Context(), order) // it ends with a lost lease, not with the client
 		if err != nil {
 			return echo.NewHTTPError(http.StatusUnprocessableEntity, err.Error())
 		}

@@ -49,7 +49,8 @@ func TestCorners(t *testing.T) {
 	)
 }
 
-// An error is answered once, by an error handler that does not look whether somebody has answered already.
+// An error is answered once, by an error handler that does not look whether somebody has answered
+// already.
 func TestErrorIsAnsweredOnce(t *testing.T) {
 	e := echo.New()
 	answered := 0

@@ -13,17 +13,17 @@ import (
 	"github.com/reprise-go/reprise/httpadapter"
 )
 
-// idempotent makes what comes after it in a route's chain safe to retry. Recovery, authentication and rate limits
-// belong before it. A middleware that turns c.Errors into answers belongs after it: what is written once idempotent has
-// returned, the client gets and no retry does.
+// idempotent makes what comes after it in a route's chain safe to retry. Recovery, authentication
+// and rate limits belong before it. A middleware that turns c.Errors into answers belongs after it:
+// what is written once idempotent has returned, the client gets and no retry does.
 func idempotent(a *httpadapter.Adapter) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		client, request := &eager{c.Writer}, c.Request
 		ran, returned := false, false
 		defer func() {
 			if !returned && client.Written() {
-				// A panic in mid-answer, by which the adapter breaks off too: gin.Recovery keeps that to itself, and
-				// the client would take what it has for the whole.
+				// A panic in mid-answer, by which the adapter breaks off too: gin.Recovery keeps
+				// that to itself, and the client would take what it has for the whole.
 				http.NewResponseController(client).SetWriteDeadline(time.Unix(1, 0))
 			}
 		}()
@@ -51,8 +51,8 @@ func idempotent(a *httpadapter.Adapter) gin.HandlerFunc {
 	}
 }
 
-// eager is gin's writer with net/http's contract, that WriteHeader is final, for the adapter to write to: gin's own puts
-// it off, and would send headers that are set later.
+// eager is gin's writer with net/http's contract, that WriteHeader is final, for the adapter to
+// write to: gin's own puts it off, and would send headers that are set later.
 type eager struct{ gin.ResponseWriter }
 
 func (w *eager) WriteHeader(status int) {
@@ -63,7 +63,8 @@ func (w *eager) WriteHeader(status int) {
 // Unwrap leads http.ResponseController to the connection.
 func (w *eager) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// recorded is the other way round: the adapter's writer with gin's contract, for handlers to write to.
+// recorded is the other way round: the adapter's writer with gin's contract, for handlers to write
+// to.
 type recorded struct {
 	http.ResponseWriter
 	work         context.Context
@@ -113,8 +114,8 @@ func (w *recorded) Flush() {
 	http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// CloseNotify tells of the end of the work's context, not of the client's: c.Stream must not stop short, and be stored
-// so, because one client hung up.
+// CloseNotify tells of the end of the work's context, not of the client's: c.Stream must not stop
+// short, and be stored so, because one client hung up.
 func (w *recorded) CloseNotify() <-chan bool {
 	gone := make(chan bool, 1)
 	context.AfterFunc(w.work, func() { gone <- true })

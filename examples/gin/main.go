@@ -4,8 +4,8 @@
 //	curl -iw '\n' http://127.0.0.1:8080/payments/bob -H 'Authorization: Bearer ann' -H 'Idempotency-Key: order-1' --json '{"amount":1999}'
 //	curl -w '\n' http://127.0.0.1:8080/payments/bob -H 'Authorization: Bearer ann'
 //
-// The first curl, run again, is replayed; the second tells what was paid. A gin handler is no http.Handler: idempotent.go
-// is the bridge, made to be copied.
+// Run the first curl twice: the second answer is a replay. The second curl lists what was paid. A
+// gin handler is no http.Handler: idempotent.go is the bridge, made to be copied.
 package main
 
 import (
@@ -24,7 +24,7 @@ func main() {
 
 func routes(s *shop.Shop) *gin.Engine {
 	r := gin.New()
-	r.Use(gin.Recovery(), authenticate) // outside: neither a panic nor a 401 is an answer to keep
+	r.Use(gin.Recovery(), authenticate) // outside: panics and 401s are not stored
 
 	r.POST("/payments/:account", idempotent(s.Payments), order(s.Pay))
 	r.POST("/payments/:account/refunds", idempotent(s.Refunds), order(s.Refund))
@@ -34,7 +34,8 @@ func routes(s *shop.Shop) *gin.Engine {
 	return r
 }
 
-// authenticate tells gin's context for the handlers, and the request's for the adapter's scope.
+// authenticate puts the account into gin's context, for the handlers, and into the request's
+// context, for the adapter's scope.
 func authenticate(c *gin.Context) {
 	account, err := shop.Authenticate(c.Request)
 	if err != nil {
@@ -53,7 +54,7 @@ func order(do func(context.Context, shop.Order) (shop.Payment, error)) gin.Handl
 			return
 		}
 		order.From, order.To = c.GetString("account"), c.Param("account")
-		p, err := do(c.Request.Context(), order) // the context of the work: it outlives the client, but no lost lease
+		p, err := do(c.Request.Context(), order) // it ends with a lost lease, not with the client
 		if err != nil {
 			c.AbortWithStatusJSON(http.StatusUnprocessableEntity, gin.H{"error": err.Error()})
 			return

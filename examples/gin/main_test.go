@@ -94,7 +94,8 @@ func TestUnansweredErrorIsNotKept(t *testing.T) {
 	}
 }
 
-// A request that the adapter takes no part in is gin's alone: what comes before idempotent may answer it.
+// A request that the adapter takes no part in is gin's alone: what comes before idempotent may
+// answer it.
 func TestOthersPassAsTheyAre(t *testing.T) {
 	r := gin.New()
 	fail := func(c *gin.Context) { c.Error(errors.New("collected")) }

@@ -4,8 +4,8 @@
 //	curl -iw '\n' http://127.0.0.1:8080/payments/bob -H 'Authorization: Bearer ann' -H 'Idempotency-Key: order-1' --json '{"amount":1999}'
 //	curl -w '\n' http://127.0.0.1:8080/payments/bob -H 'Authorization: Bearer ann'
 //
-// The first curl, run again, is replayed; the second tells what was paid. A route takes an http.Handler, so the adapter
-// goes around that one handler.
+// Run the first curl twice: the second answer is a replay. The second curl lists what was paid. A
+// route takes an http.Handler, so the adapter goes around that one handler.
 package main
 
 import (
@@ -22,7 +22,7 @@ func main() { shop.Main(func(s *shop.Shop) http.Handler { return routes(s) }) }
 
 func routes(s *shop.Shop) *mux.Router {
 	r := mux.NewRouter()
-	r.Use(recovered, shop.RequireAccount) // outside: neither a panic nor a 401 is an answer to keep
+	r.Use(recovered, shop.RequireAccount) // outside: panics and 401s are not stored
 
 	pay := func(w http.ResponseWriter, r *http.Request) { s.ServePay(w, r, mux.Vars(r)["account"]) }
 	refund := func(w http.ResponseWriter, r *http.Request) { s.ServeRefund(w, r, mux.Vars(r)["account"]) }
@@ -33,8 +33,9 @@ func routes(s *shop.Shop) *mux.Router {
 	return r
 }
 
-// recovered answers 500 where a handler panics. RecoveryHandler of gorilla/handlers does so too, but keeps
-// http.ErrAbortHandler to itself, by which the adapter breaks off an answer: a client would take half of it for whole.
+// recovered answers 500 where a handler panics. RecoveryHandler of gorilla/handlers does so too,
+// but keeps http.ErrAbortHandler to itself, by which the adapter breaks off an answer: a client
+// would take half of it for whole.
 func recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {

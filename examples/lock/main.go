@@ -1,5 +1,8 @@
-// Command lock shows package lock alone: a job that three machines start and at most one runs at a
-// time. It takes longer than a lease, which is renewed, and it writes under its fence.
+// Command lock shows package lock alone: three machines start a job, and at most one runs it at a
+// time. The job takes longer than its lease, which is renewed meanwhile, and it writes with its
+// fencing number. The program needs no Redis server, and prints what it does:
+//
+//	go run ./examples/lock
 package main
 
 import (
@@ -17,7 +20,7 @@ import (
 )
 
 const (
-	lease = 500 * time.Millisecond // how long the job stays held when its machine dies
+	lease = 500 * time.Millisecond // how long the lock is held after its machine has died
 	work  = 800 * time.Millisecond
 )
 
@@ -65,8 +68,8 @@ func run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// A table stands for the database that the job writes to. It turns away a machine that has lost the
-// lock and not noticed, as INSERT … WHERE $fence > (SELECT max(fence) …) does.
+// A table stands for the database that the job writes to. It refuses a machine that has lost the
+// lock without noticing, like INSERT … WHERE $fence > (SELECT max(fence) …).
 type table struct {
 	mu     sync.Mutex
 	fences []int64

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The bubble's clock makes the output independent of how busy the real machine is.
+// The fake clock makes the output independent of how busy the machine is.
 func TestOutput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
@@ -26,6 +26,6 @@ the first machine writes late: refused, a later one has written
 		if out.String() != want {
 			t.Errorf("got:\n%s\nwant:\n%s", out.String(), want)
 		}
-		time.Sleep(time.Hour) // of the bubble's time: what lingered after a wait goes home
+		time.Sleep(time.Hour) // of the fake clock, so that idle goroutines end
 	})
 }

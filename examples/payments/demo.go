@@ -16,8 +16,8 @@ const (
 	sizeHeader   = "X-Demo-Body-Size"
 )
 
-// demoHelp is what GET /demo says: a program that checks an API from outside can see what it may ask
-// for, and a foreign API, which has no such page, is not asked.
+// demoHelp is the answer to GET /demo. A program that tests an API from outside reads there which
+// headers it may send; it sends none to an API that has no such page.
 const demoHelp = `A POST to /payments can ask for trouble with these headers:
 
 X-Demo-Delay: 2s           charge after so long, 0s to 60s
@@ -27,7 +27,7 @@ X-Demo-Status: 503         charge, then answer that instead of 201
 X-Demo-Body-Size: 2000000  charge, then answer so many bytes, 0 to 16777216
 `
 
-// maxSize is sixteen times what an answer may have to be kept, by default.
+// maxSize is sixteen times the longest answer that is stored by default, in bytes.
 const maxSize = 16 << 20
 
 func demoPage(w http.ResponseWriter, _ *http.Request) {
@@ -46,7 +46,7 @@ func demo(next http.Handler) http.Handler {
 			}
 			lost := r.Context().Done() // the lease is lost, or was held too long
 			if r.Header.Get(deafHeader) != "" {
-				lost = nil // never heard of, as by a handler that doesn't look at its context
+				lost = nil // like a handler that ignores its context
 			}
 			select {
 			case <-time.After(delay):
@@ -85,7 +85,7 @@ func demo(next http.Handler) http.Handler {
 	})
 }
 
-// A faulty ResponseWriter has another answer where the handler says 201.
+// A faulty ResponseWriter replaces the answer of a handler that says 201.
 type faulty struct {
 	http.ResponseWriter
 	answer func(http.ResponseWriter)

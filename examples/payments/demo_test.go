@@ -13,13 +13,14 @@ func TestStatusThatIsStored(t *testing.T) {
 	expect(t, urls[0], post(t, urls[0], "k", order), 402, true, 1)
 }
 
-// The work is cut off when it has held its key for too long, and says that it charged nothing.
+// Work that holds its key for too long is ended by its context, and says that it charged nothing.
 func TestWorkEndsWithItsContext(t *testing.T) {
 	_, urls := startFleet(t, 1, "REPRISE_LOCK_TTL=100ms", "REPRISE_LOCK_MAX_HOLD=100ms")
 	expect(t, urls[0], post(t, urls[0], "k", order, delayHeader, "60s"), 503, false, 0)
 }
 
-// Deaf work goes on, and its answer is lost to whoever has got hold of the key meanwhile.
+// Work that ignores its context goes on, but another request has taken the key, and its answer
+// counts.
 func TestDeafWork(t *testing.T) {
 	_, urls := startFleet(t, 2, "REPRISE_LOCK_TTL=300ms", "REPRISE_LOCK_MAX_HOLD=300ms", "REPRISE_REPLAY_WAIT=60s")
 	for delay := time.Second; ; delay *= 2 {
@@ -29,15 +30,15 @@ func TestDeafWork(t *testing.T) {
 				answers <- try(urls[i], fmt.Sprint("k", delay), order, delayHeader, delay.String(), deafHeader, "1")
 			}()
 		}
-		late, heir := <-answers, <-answers
+		late, second := <-answers, <-answers
 		if late.status != 409 && delay < time.Minute/2 {
-			continue // the machine is so busy that the heir came too late
+			continue // the machine is so busy that the second request came too late
 		}
 		if late.status != 409 || late.header.Get("Retry-After") != "1" {
 			t.Errorf("late: got %v, want 409", late)
 		}
-		if heir.status != 201 || heir.replayed() || heir.payment(t).Attempt != 2 {
-			t.Errorf("heir: got %v, want attempt 2", heir)
+		if second.status != 201 || second.replayed() || second.payment(t).Attempt != 2 {
+			t.Errorf("second: got %v, want attempt 2", second)
 		}
 		return
 	}

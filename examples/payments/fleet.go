@@ -36,7 +36,7 @@ func settingsFrom(environ []string) (settings, error) {
 	client, errClient := lock.ClientFromEnv(prefix, environ)
 	s := settings{engine: engine, adapter: adapter}
 	if client != nil {
-		client.Close() // it was made to see whether it can be: each replica makes its own
+		client.Close() // it was made to validate the settings: each replica makes its own
 		s.connect = func() redis.UniversalClient {
 			client, _ := lock.ClientFromEnv(prefix, environ)
 			return client
@@ -45,10 +45,10 @@ func settingsFrom(environ []string) (settings, error) {
 	return s, errors.Join(errClient, errEngine, errAdapter)
 }
 
-// A fleet is replicas that share nothing but Redis and the ledger.
+// A fleet is a number of replicas, which share nothing but Redis and the ledger.
 type fleet struct {
 	replicas []*replica
-	redis    *embedded.Redis // nil if it is another
+	redis    *embedded.Redis // nil if REPRISE_REDIS_URL names another
 }
 
 // A replica is one machine: its own Redis client, engine, adapter and listener.
@@ -99,7 +99,7 @@ func newReplica(ctx context.Context, s settings, addr string, l *ledger, log *sl
 	return &replica{client: client, listener: listener, server: server}, nil
 }
 
-// newServer makes the API safe to retry: this is what an API of your own needs.
+// newServer makes the API safe to retry. Your own API needs the same steps.
 func newServer(ctx context.Context, client redis.UniversalClient, s settings, ledger *ledger, log *slog.Logger) (*http.Server, error) {
 	s.engine.Logger = log
 	s.engine.Trace = &replay.Trace{Finished: func(_ context.Context, e replay.Event) {
@@ -138,7 +138,7 @@ func newServer(ctx context.Context, client redis.UniversalClient, s settings, le
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelError),
 	}
-	server.RegisterOnShutdown(engine.StopWaiting) // or who waits for an answer would hold it up
+	server.RegisterOnShutdown(engine.StopWaiting) // or requests that wait for an answer would delay the shutdown
 	return server, nil
 }
 

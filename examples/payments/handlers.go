@@ -10,13 +10,13 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// An api has the handlers. All that they know of retries is the attempt and its fence.
+// An api has the handlers. They know nothing of retries but the attempt and its fence.
 type api struct {
 	ledger  *ledger
 	adapter httpadapter.Config
 }
 
-// account is whose request it is. A real API takes that from what it has authenticated.
+// account returns the account that makes the request. A real API takes it from its authentication.
 func account(r *http.Request) string { return cmp.Or(r.Header.Get("X-Account"), "demo") }
 
 // create takes a payment. What it answers is stored and replayed, its 400 and its 422 too.

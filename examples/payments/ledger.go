@@ -36,18 +36,18 @@ func newLedger() *ledger {
 	}
 }
 
-// errStale: a later attempt at the operation has been here.
+// errStale means that a later attempt at the operation has written already.
 var errStale = errors.New("the fence is older than one that was seen")
 
-// pass lets an attempt at op through unless a later one has been here: the attempt may have lost its
-// key and not noticed, because its machine was suspended, say. A database does it in the
-// transaction that charges, and no row means stale:
+// pass returns errStale if a later attempt at op has written already: this one may have lost its
+// key without noticing, for example because its machine was suspended. A database checks this in
+// the transaction that charges, where no row means that the attempt is stale:
 //
 //	INSERT INTO fences (account, key, fence) VALUES ($1, $2, $3)
 //	ON CONFLICT (account, key) DO UPDATE SET fence = $3 WHERE fences.fence <= $3
 //	RETURNING fence
 //
-// Work that runs without a claim, as settings may allow when Redis is down, has no fence: 0.
+// Work that runs without a claim, which settings may allow while Redis is down, has fence 0.
 func (l *ledger) pass(op operation, fence int64) error {
 	if fence != 0 && fence < l.fences[op] {
 		return errStale
@@ -70,7 +70,7 @@ func (l *ledger) charge(op operation, p payment) (payment, error) {
 	return p, nil
 }
 
-// charged tells whether an attempt before this fence has charged. None will after this.
+// charged reports whether an attempt before this fence has charged. None can charge afterwards.
 func (l *ledger) charged(op operation, fence int64) (p payment, ok bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -3,9 +3,9 @@
 //
 //	go run ./examples/payments [-addr HOST:PORT] [-replicas N]
 //
-// The handlers (handlers.go) know nothing of retries but the attempt and the fence that they hand to
-// the database (ledger.go). The adapter in front of them, and the engine behind that, are made in
-// fleet.go.
+// The handlers (handlers.go) know nothing of retries but the attempt and the fence that they hand
+// to the database (ledger.go). The adapter in front of them, and the engine behind that, are made
+// in fleet.go.
 package main
 
 import (

@@ -100,8 +100,8 @@ func TestShutdownSendsWaitersAway(t *testing.T) {
 	<-answers
 }
 
-// twoAtOnce returns when a request is in flight, which it knows by another's being refused, and gives
-// its answer in its time.
+// twoAtOnce returns when a request is in flight, which it knows by another's being refused, and
+// gives its answer in its time.
 func twoAtOnce(t *testing.T, url, key, delay string) <-chan reply {
 	t.Helper()
 	answers := make(chan reply, 2)

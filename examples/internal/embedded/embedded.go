@@ -1,5 +1,5 @@
-// Package embedded is a Redis inside the program, so that an example needs no set-up. It is
-// miniredis, on the real clock, and reached without the network.
+// Package embedded runs a Redis inside the program, so that an example needs no server. It is
+// miniredis, on the real clock, and is reached without the network.
 package embedded
 
 import (
@@ -14,20 +14,20 @@ import (
 // A Redis keeps what is stored there for as long as the program runs.
 type Redis struct{ server *miniredis.Miniredis }
 
-// Start starts one. Close it when its clients are closed.
+// Start starts a Redis. Close it when its clients are closed.
 func Start() *Redis {
 	server := miniredis.NewMiniRedis()
 	server.ClockTTL(true) // keys expire as time goes by, as in any Redis
 	return &Redis{server}
 }
 
-// Client makes a client of it, as each machine of a fleet has its own.
+// Client returns a new client. Each machine of a fleet has its own.
 func (r *Redis) Client() *redis.Client {
 	return redis.NewClient(&redis.Options{
 		Addr:                  "embedded",
 		Dialer:                func(context.Context, string, string) (net.Conn, error) { return r.server.Dial() },
 		ContextTimeoutEnabled: true,
-		DisableIdentity:       true, // miniredis knows neither CLIENT SETINFO nor what this is
+		DisableIdentity:       true, // miniredis has no CLIENT SETINFO
 		MaintNotificationsConfig: &maintnotifications.Config{
 			Mode: maintnotifications.ModeDisabled,
 		},

@@ -59,7 +59,8 @@ func newEngine(t *testing.T) (*replay.Engine, *redis.Client) {
 	return engine, client
 }
 
-// Adapter makes an adapter over a Redis of its own, for what [Walk] and [Probe] leave to a router's own tests.
+// Adapter makes an adapter over a Redis of its own, for what [Walk] and [Probe] leave to a router's
+// own tests.
 func Adapter(t *testing.T) *httpadapter.Adapter {
 	t.Helper()
 	engine, _ := newEngine(t)
@@ -80,8 +81,8 @@ type reply struct {
 
 func (r reply) replayed() bool { return r.header.Get("Idempotency-Replayed") == "true" }
 
-// same reports whether two replies are one answer, to the byte. What a server makes anew for each is left out, and so
-// is how the body was framed: a stream has no length, and its replay has.
+// same reports whether two replies are one answer, to the byte. What a server makes anew for each
+// is left out, and so is how the body was framed: a stream has no length, and its replay has.
 func (r reply) same(other reply) bool {
 	plain := func(h http.Header) http.Header {
 		h = maps.Clone(h)
@@ -94,7 +95,8 @@ func (r reply) same(other reply) bool {
 		maps.EqualFunc(plain(r.header), plain(other.header), slices.Equal)
 }
 
-// request makes one of ann's, with a key unless that is "". headers are names and values, and may name another caller.
+// request makes one of ann's, with a key unless that is "". headers are names and values, and may
+// name another caller.
 func (s *site) request(method, path, key, body string, headers ...string) *http.Request {
 	s.Helper()
 	r, err := http.NewRequestWithContext(s.Context(), method, s.url+path, strings.NewReader(body))
@@ -122,7 +124,8 @@ func (s *site) post(path, key, body string, headers ...string) reply {
 	return s.do(http.MethodPost, path, key, body, headers...)
 }
 
-// send sends r over a connection of its own: over one that was used before, Go sends a request with a key again by itself.
+// send sends r over a connection of its own: over one that was used before, Go sends a request with
+// a key again by itself.
 func (s *site) send(r *http.Request) reply {
 	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
 	if err != nil {

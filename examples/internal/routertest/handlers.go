@@ -5,7 +5,8 @@ import (
 	"net/http"
 )
 
-// Handlers are the probes of a [Mount] for routers that take an http.HandlerFunc, but for "outer", which asks the router.
+// Handlers are the probes of a [Mount] for routers that take an http.HandlerFunc, but for "outer",
+// which asks the router.
 func Handlers(stage *Stage) map[string]http.HandlerFunc {
 	probes := map[string]http.HandlerFunc{
 		"nothing":    func(http.ResponseWriter, *http.Request) {},

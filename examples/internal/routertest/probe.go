@@ -11,7 +11,8 @@ import (
 	"github.com/reprise-go/reprise/httpadapter"
 )
 
-// A Stage is what the handlers of a probe share with the test: how often they ran, and when a run may go on.
+// A Stage is what the handlers of a probe share with the test: how often they ran, and when a run
+// may go on.
 type Stage struct {
 	runs atomic.Int64
 	cues [8]chan bool // by run; closed to let it go on
@@ -23,8 +24,9 @@ func (s *Stage) Begin() (run int64) { return s.runs.Add(1) - 1 }
 // Wait holds a run until the test has seen what was sent so far.
 func (s *Stage) Wait(run int64) { <-s.cues[run] }
 
-// A Mount puts the probes on a router: POST /plain/NAME for the handler as it is, POST /keyed/NAME for the same
-// under adapter, by the bridge that the program has. GET and HEAD /keyed/NAME go through the bridge too.
+// A Mount puts the probes on a router: POST /plain/NAME for the handler as it is, POST /keyed/NAME
+// for the same under adapter, by the bridge that the program has. GET and HEAD /keyed/NAME go
+// through the bridge too.
 //
 //	nothing       neither status nor body
 //	status        202, set and no more
@@ -47,8 +49,8 @@ type Case struct {
 	Stored bool   // by the adapter
 }
 
-// Probe walks through the corners of a bridge. What a client gets for a first request must be what it gets from the
-// handler alone; what it gets for a retry, the same once more.
+// Probe tests the special cases of a bridge. The answer to a first request must be that of the
+// handler alone, and a retry must get the same answer.
 //
 // The more cases are those of probes that only one router has.
 func Probe(t *testing.T, mount Mount, more ...Case) {
@@ -120,7 +122,8 @@ func Probe(t *testing.T, mount Mount, more ...Case) {
 	})
 	t.Run("an answer that is broken off is not taken for whole", func(t *testing.T) {
 		s, stage := open(t, mount)
-		// Redis forgets the key of a request in mid-stream, and another runs under it and commits before.
+		// Redis forgets the key of a request in mid-stream, and another runs under it and commits
+		// before.
 		first, _ := s.watch("/keyed/stream")
 		if err := s.redis.FlushDB(s.Context()).Err(); err != nil {
 			t.Fatal(err)

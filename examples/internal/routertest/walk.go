@@ -1,4 +1,4 @@
-// Package routertest holds the programs of all routers to the same promises, over a real server.
+// Package routertest tests the same promises with the program of each router, over a real server.
 package routertest
 
 import (

@@ -10,7 +10,8 @@ import (
 // ErrUnknownCaller is what a request without a token is refused for, with 401.
 var ErrUnknownCaller = errors.New("say who you are: Authorization: Bearer NAME")
 
-// Authenticate returns the account that a request is made for. Here the token is the account's name; an API looks it up.
+// Authenticate returns the account that a request is made for. Here the token is the account's
+// name; an API looks it up.
 func Authenticate(r *http.Request) (account string, err error) {
 	account, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || account == "" {
@@ -21,13 +22,14 @@ func Authenticate(r *http.Request) (account string, err error) {
 
 type accountKey struct{}
 
-// WithAccount returns r as a request of account. The account goes where all routers and the adapter can find it, which
-// is the request's context: what a router keeps in a context of its own, the adapter does not see.
+// WithAccount returns r as a request of account. The account goes where all routers and the adapter
+// can find it, which is the request's context: what a router keeps in a context of its own, the
+// adapter does not see.
 func WithAccount(r *http.Request, account string) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), accountKey{}, account))
 }
 
-// Account is whose request it is, or "" if WithAccount has not been asked.
+// Account returns the account of a request, or "" if WithAccount has not set one.
 func Account(r *http.Request) string {
 	account, _ := r.Context().Value(accountKey{}).(string)
 	return account

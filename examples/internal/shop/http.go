@@ -6,10 +6,11 @@ import (
 	"net/http"
 )
 
-// These are the handlers for routers that take an http.Handler. The others write theirs with their own means.
+// These are handlers for routers that take an http.Handler. Programs for other routers have their
+// own.
 
-// RequireAccount lets in who is authenticated, and answers 401 to others. It belongs outside of the adapter: a 401 must
-// not use up a key.
+// RequireAccount answers 401 to a request without authentication. It belongs outside the adapter: a
+// 401 must not use up a key.
 func RequireAccount(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		account, err := Authenticate(r)

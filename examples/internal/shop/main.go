@@ -17,7 +17,8 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// Main is the main function of a router's program: it serves the shop's routes on -addr until it is interrupted.
+// Main is the main function of a router's program: it serves the shop's routes on -addr until it is
+// interrupted.
 func Main(routes func(*Shop) http.Handler) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once

@@ -1,5 +1,5 @@
-// Package shop is what the examples of routers have in common: an API that takes payments, and how it is served. What
-// each router does its own way is in its program.
+// Package shop is the part that the examples of routers share: an API that takes payments, and its
+// server. The part that differs is in each router's program.
 package shop
 
 import (
@@ -14,19 +14,21 @@ import (
 
 // A Shop keeps its payments for as long as the program runs. It is safe for concurrent use.
 type Shop struct {
-	// Payments and Refunds make one route each safe to retry. They differ in their policy: a payment that was refused
-	// stays refused under its key, a refund that was refused may be asked for again.
+	// Payments and Refunds make one route each safe to retry. They differ in their policy: a
+	// payment that was refused stays refused under its key, a refund that was refused may be asked
+	// for again.
 	Payments, Refunds *httpadapter.Adapter
 
-	// Charge, if not nil, is called before money moves, with the context of the work. A test blocks or panics there.
+	// Charge, if not nil, is called before money moves, with the context of the work. A test blocks
+	// or panics there.
 	Charge func(context.Context)
 
 	mu       sync.Mutex
 	payments []Payment
 }
 
-// An Order asks for a payment. Only the amount comes from the client's body: who pays is authenticated, who is paid is
-// in the path.
+// An Order asks for a payment. Only the amount comes from the client's body: who pays is
+// authenticated, who is paid is in the path.
 type Order struct {
 	From   string `json:"-"`
 	To     string `json:"-"`
@@ -51,7 +53,7 @@ type Refusal struct {
 
 func (e *Refusal) Error() string { return fmt.Sprintf("%s: got %d, want %s", e.Field, e.Value, e.Want) }
 
-// New makes a shop whose keys are in the hands of engine.
+// New returns a shop whose routes are made safe to retry by engine.
 func New(engine *replay.Engine) (*Shop, error) {
 	payments, err := httpadapter.New(engine, httpadapter.Config{Scope: Scope, RequireKey: true})
 	if err != nil {
@@ -64,7 +66,7 @@ func New(engine *replay.Engine) (*Shop, error) {
 	return &Shop{Payments: payments, Refunds: refunds}, nil
 }
 
-// Pay carries an order out. An error is a *Refusal, and then nothing has happened.
+// Pay carries out an order. An error is a *Refusal: nothing has been done.
 func (s *Shop) Pay(ctx context.Context, o Order) (Payment, error) {
 	if o.Amount < 1 {
 		return Payment{}, &Refusal{"amount", o.Amount, "at least 1"}
@@ -72,7 +74,7 @@ func (s *Shop) Pay(ctx context.Context, o Order) (Payment, error) {
 	return s.move(ctx, o), nil
 }
 
-// Refund takes back some of what was paid. An error is a *Refusal, and then nothing has happened.
+// Refund takes back part of what was paid. An error is a *Refusal: nothing has been done.
 func (s *Shop) Refund(ctx context.Context, o Order) (Payment, error) {
 	var paid int64
 	for _, p := range s.List(o.From, o.To) {

@@ -75,9 +75,7 @@ func (c *call) usableClaim(err error) (fingerprint string, usable bool) {
 // of the key, and returns its refusal. It doesn't ask while the key is free, or as long as Redis has
 // told nothing: then there is nothing to hide.
 func (c *call) authorize(ctx context.Context, err error) error {
-	used := errors.Is(err, lock.ErrHeld) || errors.Is(err, lock.ErrAbandoned) ||
-		errors.Is(err, lock.ErrDone) || errors.Is(err, lock.ErrCorrupt)
-	if c.req.Authorize == nil || c.authorized || !used {
+	if c.req.Authorize == nil || c.authorized || !toldState(err) {
 		return c.refused
 	}
 	c.authorized = true
@@ -86,6 +84,12 @@ func (c *call) authorize(ctx context.Context, err error) error {
 		c.refused = fmt.Errorf("%w: %w", ErrReplayRefused, err)
 	}
 	return c.refused
+}
+
+// toldState reports whether err tells what stands under the key.
+func toldState(err error) bool {
+	return errors.Is(err, lock.ErrHeld) || errors.Is(err, lock.ErrAbandoned) ||
+		errors.Is(err, lock.ErrDone) || errors.Is(err, lock.ErrCorrupt)
 }
 
 // compare returns nil if the key's fingerprint is this request's, ErrReused if it is another's, and

@@ -2,10 +2,12 @@ package replay
 
 import "context"
 
-// Do runs work once for each request, and returns its value every time: what Engine.Do does, for
-// work that is a function of its own type. T must be what a record can keep: package cache
-// lists under Values what comes back as something else. An answer that it refuses is not kept: the error is a
-// *cache.EncodeError, and retries get ErrReplayUnavailable, for the work has been done.
+// Do runs work once for each request, and returns its value every time. It is Engine.Do for work that
+// returns a value of its own type.
+//
+// T must be a type that a record can keep: package cache lists, under Values, what comes back as
+// something else. A value that can't be encoded is not kept: the error is a *cache.EncodeError, and
+// retries get ErrReplayUnavailable, for the work has been done.
 //
 // An error of the work is returned as it is and not stored: the next request runs again, as the next
 // attempt, or as the first if the error is marked by Clean.
@@ -21,7 +23,7 @@ func Do[T any](ctx context.Context, e *Engine, req Request, work func(context.Co
 	switch {
 	case err != nil:
 	case result.Replayed, result.Reconciled:
-		value = none // what the work returned if another was first
+		value = none // this work may have run, too, and another have been first
 		err = result.Decode(&value)
 	case !ran:
 		err = ErrReplayUnavailable // Reconcile had an answer, and it can't be had from a record

@@ -2,14 +2,24 @@
 // runs, the first committed answer wins, and every later request gets that answer back instead of
 // running again, on any machine of the fleet.
 //
-// An [Engine] decides what becomes of a request: run it, replay an answer, or refuse. It knows
-// nothing of HTTP (see package httpadapter for that); [Do] serves queue consumers and jobs as
-// they are.
+//	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379", ContextTimeoutEnabled: true})
+//	engine, err := replay.New(client, replay.Config{}) // one for the whole program
+//	…
+//	request := replay.Request{Scope: order.Tenant, Key: order.ID, Fingerprint: order.Digest()}
+//	receipt, result, err := replay.Do(ctx, engine, request,
+//		func(ctx context.Context) (Receipt, error) { return charge(ctx, order) })
+//	if errors.Is(err, replay.ErrInProgress) {
+//		return err // another machine has the order: ask again later
+//	}
 //
-//	request → begin ── done ──────→ replay the record
-//	                ├─ in flight ─→ other fingerprint: ErrReused · wait, or ErrInProgress
-//	                ├─ abandoned ─→ policy: run again (attempt n+1) · refuse · reconcile
-//	                └─ acquired ──→ work (its context ends if the lease is lost) → commit → answer
+// An [Engine] decides what becomes of a request: it runs the work, replays an answer, or refuses.
+// [Do] serves queue consumers and jobs as they are; HTTP and gRPC have packages of their own,
+// httpadapter and grpcadapter.
+//
+//	request → begin ── done ──────────→ replay the record
+//	                ├─ in progress ───→ other fingerprint: ErrReused · wait, or ErrInProgress
+//	                ├─ abandoned ─────→ policy: run again (attempt n+1) · refuse · reconcile
+//	                └─ acquired ──────→ work (its context ends if the lease is lost) → commit → answer
 //
 // # Promises
 //
@@ -30,7 +40,8 @@
 //
 // # What belongs here
 //
-// This package owns what becomes of a request: the table of states, policies, waiting, outcomes, and what a request is.
-// It must not know the protocol by which the request came, be it HTTP, gRPC or a queue's, nor Redis's scripts and a
-// record's bytes, which are lock's and cache's. How it behaves in time and under faults is tested in integration/replay.
+// This package owns what becomes of a request: the table of states, policies, waiting, outcomes, and
+// what a request is. It must not know the protocol by which the request came, be it HTTP, gRPC or a
+// queue's, nor Redis's scripts and a record's bytes, which are lock's and cache's. How it behaves in
+// time and under faults is tested in integration/replay; make test-replay runs all of its tests.
 package replay

@@ -24,9 +24,10 @@ const (
 	ReleaseFailed                          // "release": the next attempt is the first
 )
 
-// HangupPolicy is what happens when the caller's context ends while the work runs. With StopWithCaller, work that
-// gives up has to say so, by an error, a panic or over HTTP a status of 500 and above: one that just returns
-// has answered, over HTTP with 200, and that is stored.
+// HangupPolicy is what happens when the caller's context ends while the work runs.
+//
+// With StopWithCaller, work that gives up has to say so: by an error, by a panic or, over HTTP, by a
+// status of 500 and above. Work that just returns has answered, over HTTP with 200, and that is stored.
 type HangupPolicy uint8
 
 const (
@@ -37,10 +38,11 @@ const (
 // StoreDownPolicy is what happens when Redis can't be asked before the work.
 //
 // RunUnguarded is for a Redis that is down: it refuses connections, breaks them, hangs, or can serve
-// nobody (it is full, loading, without a primary). Whatever it says about the key, and a fault of the
-// client's own (its pool used up, it is closed, its password or rights are wrong, it is redirected), is
-// refused all the same, since another request may hold the key. To tell a hung Redis from a pool that is
-// used up takes a PING on a connection outside the pool, and up to Lock.Timeout more.
+// nobody (it is full, loading, or without a primary). Two kinds of failure are refused all the same,
+// since another request may hold the key: those after Redis has said anything about the key, and those
+// of the client's own, such as a pool that is used up, a client that is closed, a wrong password or
+// missing right, a redirect. To tell a hung Redis from a pool that is used up takes a PING on a
+// connection outside the pool, and up to Lock.Timeout more.
 type StoreDownPolicy uint8
 
 const (

@@ -49,7 +49,8 @@ func (c *call) refusalFor(err error) error {
 		if err := c.compare(held.Claim.Fingerprint); err != nil {
 			return err
 		}
-		return &InProgressError{Left: held.Left, Attempt: held.Claim.Attempt, Lost: errors.Is(err, lock.ErrLost)}
+		lost := errors.Is(err, lock.ErrLost)
+		return &InProgressError{Left: held.Left, Attempt: held.Claim.Attempt, Lost: lost}
 	case isAbandoned:
 		if err := c.compare(left.Claim.Fingerprint); err != nil {
 			return err
@@ -75,13 +76,15 @@ func (c *call) refusalFor(err error) error {
 // key, a digest, so that an operator can look at the value.
 func (c *call) unreadable(err error) error {
 	err = unreadable(c.redisKey, err)
-	c.engine.log.Write(slog.LevelError, logForeign, "unreadable", slog.String("key", c.redisKey), slog.Any("err", err))
+	c.engine.log.Write(slog.LevelError, logForeign, "unreadable",
+		slog.String("key", c.redisKey), slog.Any("err", err))
 	return err
 }
 
 func unreadable(redisKey string, err error) error {
 	if long, ok := errors.AsType[*lock.TooLongError](err); ok { // than any record within the codec's bounds
-		err = fmt.Errorf("%w: %w", &cache.TooLargeError{Unit: "bytes", Size: long.Size, Limit: long.Limit}, err)
+		tooLarge := &cache.TooLargeError{Unit: "bytes", Size: long.Size, Limit: long.Limit}
+		err = fmt.Errorf("%w: %w", tooLarge, err)
 	}
 	if !errors.Is(err, cache.ErrCorrupt) {
 		err = fmt.Errorf("%w: %w", cache.ErrCorrupt, err)

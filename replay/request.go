@@ -78,5 +78,5 @@ const (
 	Keep      Verdict = iota // store the answer and replay it
 	Release                  // nothing has happened: the next request is the first
 	Abandon                  // what has happened is unknown: the next attempt is told
-	Tombstone                // it has happened, but the answer can't be kept: ErrReplayUnavailable from now on
+	Tombstone                // it has happened, and the answer isn't kept: ErrReplayUnavailable from now on
 )

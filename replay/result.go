@@ -16,8 +16,8 @@ type Result struct {
 	Attempt    int  // of the work that ran, or that Reconcile decided about, or 0
 	Fence      int64
 
-	// Unconfirmed: Stored, but fewer replicas than Config.Lock.Acks have confirmed it, so that a
-	// failover may forget it. Always false without Acks.
+	// Unconfirmed means that the answer is stored, but that fewer replicas than Config.Lock.Acks have
+	// confirmed it, so that a failover may forget it. Always false without Acks.
 	Unconfirmed bool
 
 	record cache.Record

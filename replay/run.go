@@ -133,8 +133,7 @@ func (c *call) giveUp(ctx context.Context, v Verdict) error {
 
 // taken reports whether the lease is lost, and the key has another's claim or a record.
 func taken(err error) bool {
-	return errors.Is(err, lock.ErrLost) && (errors.Is(err, lock.ErrHeld) || errors.Is(err, lock.ErrAbandoned) ||
-		errors.Is(err, lock.ErrDone) || errors.Is(err, lock.ErrCorrupt))
+	return errors.Is(err, lock.ErrLost) && toldState(err)
 }
 
 // answerLate answers for work that lost its key to another: with that one's record, if it has one.

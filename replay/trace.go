@@ -24,11 +24,12 @@ type Event struct {
 	Work    time.Duration // the work itself; 0 if it did not run
 	Commit  time.Duration // storing the answer, or giving the key up
 
-	// Vanished: the claim had gone from Redis by the time of the commit, through eviction or a
-	// failover. The answer is stored, but another may have run meanwhile.
+	// Vanished means that the claim had gone from Redis by the time of the commit, through eviction or
+	// a failover. The answer is stored, but another may have run meanwhile.
 	Vanished bool
 
-	// Shadow: the outcome is what would have been; the work ran in any case but CallerGone.
+	// Shadow means that the outcome is what would have been. The work ran all the same, unless the
+	// outcome is CallerGone.
 	Shadow bool
 
 	// Err is what Do returns, or would have returned if Shadow or Unguarded had not run the work.

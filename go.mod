@@ -3,7 +3,6 @@ module github.com/reprise-go/reprise
 go 1.26.0
 
 require (
-	github.com/caarlos0/env/v11 v11.4.2
 	github.com/go-json-experiment/json v1.27.2
 	github.com/go-redsync/redsync/v4 v4.18.0
 	github.com/klauspost/compress v1.20.3

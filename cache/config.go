@@ -1,22 +1,13 @@
 package cache
 
-import (
-	"fmt"
-
-	"github.com/reprise-go/reprise/internal/config"
-	"github.com/reprise-go/reprise/internal/envconf"
-)
+import "github.com/reprise-go/reprise/internal/config"
 
 // Never turns off what a Config would otherwise do from some size on, and is
 // the time that [Store.TTL] gives a key that doesn't expire.
 const Never = -1
 
-const (
-	defaultCompressAbove = 2 << 10
-	defaultMaxDecoded    = 16 << 20
-	minMaxDecoded        = 1 << 10
-	maxMaxDecoded        = 512 << 20 // what Redis takes for a string by default (proto-max-bulk-len)
-)
+// maxMaxDecoded is what Redis takes for a string by default (proto-max-bulk-len).
+const maxMaxDecoded int64 = 512 << 20
 
 // A Config says how records are written and which are read. The zero value
 // means the defaults. Machines that share keys may differ in CompressAbove at
@@ -26,14 +17,14 @@ type Config struct {
 	// if that makes it smaller by an eighth at least, and not so small for so many
 	// values that a reader would take it for forged. Zero means 2 KiB; Never
 	// turns compression off. Compressed records are read either way.
-	CompressAbove int64 `env:"CACHE_COMPRESS_ABOVE" want:"a size above 0, such as 4096, 4KiB or 1MiB, or off"`
+	CompressAbove int64
 
 	// MaxDecoded bounds the length in bytes of a payload, before compression
 	// and after decompression: a longer one is neither written nor read. It also
 	// bounds the number of values in it, to one for 8 bytes, and by MaxRecord what
 	// is fetched to be read. Zero means 16 MiB; 1 KiB to 512 MiB are accepted.
 	// Raise it on all machines that read before any writes.
-	MaxDecoded int64 `env:"CACHE_MAX_DECODED" want:"a size from 1KiB to 512MiB"`
+	MaxDecoded int64
 
 	// SealKeys are AES keys of 16, 24 or 32 bytes. The first one seals
 	// (encrypts and authenticates) every record, each of them opens. Zero (none)
@@ -41,42 +32,40 @@ type Config struct {
 	// machines the new key as the last one, then move it to the front, and drop
 	// the old one when its last record has expired. A key is good for 2³²
 	// records (NIST SP 800-38D, section 8.3).
-	SealKeys [][]byte `env:"CACHE_SEAL_KEYS" want:"AES keys of 16, 24 or 32 bytes in base64, separated by commas, the sealing one first"`
+	SealKeys [][]byte
 
 	// AcceptUnsealed lets a store with SealKeys read records that aren't
 	// sealed. Zero (false) means that they are ErrCorrupt, because whoever can
 	// write to Redis can write one. Set it while a fleet begins to seal, until
 	// the last unsealed record has expired. It helps the machines that have the
 	// keys; to those that don't yet, what is sealed is ErrCorrupt.
-	AcceptUnsealed bool `env:"CACHE_ACCEPT_UNSEALED"`
+	AcceptUnsealed bool
 }
 
-// FromEnv returns the Config that the environment asks for: the variables
-// CACHE_COMPRESS_ABOVE, CACHE_MAX_DECODED, CACHE_SEAL_KEYS and
-// CACHE_ACCEPT_UNSEALED, each with the prefix before it. The error names every
-// faulty variable with what it accepts, as a [ConfigError] each; seal keys are
-// never repeated.
-func FromEnv(prefix string, environ []string) (Config, error) {
-	var c Config
-	if err := envconf.Parse(prefix, environ, &c); err != nil {
-		return Config{}, err
+// Settings has a row for each field of c that FromEnv reads: its variable, its default, and what is
+// accepted.
+func (c *Config) Settings() config.Settings {
+	isSize := func(n int64) bool { return n > 0 }
+	isKey := func(key []byte) bool { return len(key) == 16 || len(key) == 24 || len(key) == 32 }
+	return config.Settings{
+		config.Size("CACHE_COMPRESS_ABOVE", "CompressAbove", &c.CompressAbove).Default(2 << 10).
+			Accept(config.OrOff(config.Only("a size above 0, such as 4096, 4KiB or 1MiB", isSize))),
+		config.Size("CACHE_MAX_DECODED", "MaxDecoded", &c.MaxDecoded).Default(16 << 20).
+			Accept(config.Between(1<<10, maxMaxDecoded)),
+		config.Secrets("CACHE_SEAL_KEYS", "SealKeys", &c.SealKeys).Means("none").
+			Accept(config.EachSecret("AES keys of 16, 24 or 32 bytes, each once, the sealing one first", isKey)),
+		config.Bool("CACHE_ACCEPT_UNSEALED", "AcceptUnsealed", &c.AcceptUnsealed),
 	}
-	return c, nil
 }
 
 // WithDefaults returns c with every zero field set to what it means.
 func (c Config) WithDefaults() Config {
-	if c.CompressAbove == 0 {
-		c.CompressAbove = defaultCompressAbove
-	}
-	if c.MaxDecoded == 0 {
-		c.MaxDecoded = defaultMaxDecoded
-	}
+	c.Settings().SetDefaults()
 	return c
 }
 
-// MaxRecord is the length in bytes of the longest record that a codec of c writes or can read: MaxDecoded, and
-// what header, seal and checksum add. Nothing longer is worth fetching.
+// MaxRecord is the length in bytes of the longest record that a codec of c writes or can read:
+// MaxDecoded, and what header, seal and checksum add. Nothing longer is worth fetching.
 func (c Config) MaxRecord() int64 {
 	return min(c.WithDefaults().MaxDecoded+maxOverhead, maxMaxDecoded)
 }
@@ -84,17 +73,17 @@ func (c Config) MaxRecord() int64 {
 // Validate returns all faults of c, joined, each a [ConfigError] that begins
 // with the field's name.
 func (c Config) Validate() error {
-	c = c.WithDefaults()
-	var faults config.Faults
-	faults.Check(c.CompressAbove > 0 || c.CompressAbove == Never, "CompressAbove", c.CompressAbove, "bytes above 0, or Never", "")
-	faults.Check(c.MaxDecoded >= minMaxDecoded && c.MaxDecoded <= maxMaxDecoded, "MaxDecoded", c.MaxDecoded,
-		fmt.Sprintf("bytes from %d to %d", minMaxDecoded, maxMaxDecoded), "")
-	for _, key := range c.SealKeys {
-		if n := len(key); n != 16 && n != 24 && n != 32 {
-			faults.Add(&ConfigError{Name: "SealKeys", Want: fmt.Sprintf("AES keys of 16, 24 or 32 bytes; one has %d", n)})
-		}
-	}
+	var f config.Faults
+	f.CheckEach(c.Settings())
 	// Most likely the keys are there, under a name that nobody reads.
-	faults.Check(!c.AcceptUnsealed || len(c.SealKeys) > 0, "AcceptUnsealed", true, "seal keys with it", "SealKeys")
-	return faults.Err()
+	f.Check(!c.AcceptUnsealed || len(c.SealKeys) > 0, "AcceptUnsealed", true, "seal keys with it", "SealKeys")
+	return f.Err()
+}
+
+// FromEnv reads the variables of [Config.Settings], CACHE_MAX_DECODED and so on, each behind prefix
+// (conventionally "REPRISE_"), from environ, which has the form of [os.Environ]; docs/settings.md has
+// their table. The error has every fault at once, each a *ConfigError with the variable's name and
+// what it accepts; the Config is then zero. It never repeats a seal key.
+func FromEnv(prefix string, environ []string) (Config, error) {
+	return config.FromEnv[Config](prefix, environ)
 }

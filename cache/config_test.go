@@ -33,18 +33,18 @@ func TestConfigValidate(t *testing.T) {
 		{
 			"all faults at once",
 			cache.Config{CompressAbove: -2, MaxDecoded: -1, SealKeys: [][]byte{keyA, []byte("secret"), {}}},
-			`CompressAbove: got "-2", want bytes above 0, or Never
-MaxDecoded: got "-1", want bytes from 1024 to 536870912
-SealKeys: want AES keys of 16, 24 or 32 bytes; one has 6
-SealKeys: want AES keys of 16, 24 or 32 bytes; one has 0`,
+			`CompressAbove: got "-2", want a size above 0, such as 4096, 4KiB or 1MiB, or off
+MaxDecoded: got "-1", want a size from 1KiB to 512MiB
+SealKeys: got "6 bytes", want AES keys of 16, 24 or 32 bytes, each once, the sealing one first
+SealKeys: got "0 bytes", want AES keys of 16, 24 or 32 bytes, each once, the sealing one first`,
 		},
 		{
 			"bounds and a rule across fields",
 			cache.Config{MaxDecoded: 512<<20 + 1, AcceptUnsealed: true},
-			`MaxDecoded: got "536870913", want bytes from 1024 to 536870912
+			`MaxDecoded: got "536870913", want a size from 1KiB to 512MiB
 AcceptUnsealed: got "true", want seal keys with it (see SealKeys)`,
 		},
-		{"below the least", cache.Config{MaxDecoded: 1<<10 - 1}, `MaxDecoded: got "1023", want bytes from 1024 to 536870912`},
+		{"below the least", cache.Config{MaxDecoded: 1<<10 - 1}, `MaxDecoded: got "1023", want a size from 1KiB to 512MiB`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := tc.cfg.Validate()
@@ -85,12 +85,12 @@ func TestFromEnv(t *testing.T) {
 			err: `REPRISE_CACHE_COMPRESS_ABOVE: got "12x", want a size above 0, such as 4096, 4KiB or 1MiB, or off
 REPRISE_CACHE_ACCEPT_UNSEALED: got "perhaps", want true or false
 REPRISE_CACHE_MAX_DECODED: got "1GiB", want a size from 1KiB to 512MiB
-REPRISE_CACHE_SEAL_KEYS: want AES keys of 16, 24 or 32 bytes in base64, separated by commas, the sealing one first`,
+REPRISE_CACHE_SEAL_KEYS: want AES keys of 16, 24 or 32 bytes, each once, the sealing one first, in base64, separated by commas`,
 		},
 		{
 			name:    "a secret that doesn't parse",
 			environ: []string{"REPRISE_CACHE_SEAL_KEYS=secret!", "REPRISE_CACHE_ACCEPT_UNSEALED=true"},
-			err:     `REPRISE_CACHE_SEAL_KEYS: want AES keys of 16, 24 or 32 bytes in base64, separated by commas, the sealing one first`,
+			err:     `REPRISE_CACHE_SEAL_KEYS: want AES keys of 16, 24 or 32 bytes, each once, the sealing one first, in base64, separated by commas`,
 		},
 		{
 			name:    "a rule across variables",

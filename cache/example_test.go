@@ -131,7 +131,7 @@ func ExampleFromEnv_faults() {
 	fmt.Println(err)
 	// Output:
 	// REPRISE_CACHE_MAX_DECODED: got "16MB", want a size from 1KiB to 512MiB
-	// REPRISE_CACHE_SEAL_KEYS: want AES keys of 16, 24 or 32 bytes in base64, separated by commas, the sealing one first
+	// REPRISE_CACHE_SEAL_KEYS: want AES keys of 16, 24 or 32 bytes, each once, the sealing one first, in base64, separated by commas
 }
 
 // The text of an error quotes nothing that is stored, so it may be logged.

@@ -257,7 +257,7 @@ func TestNewRefuses(t *testing.T) {
 	for name, client := range map[string]cache.Client{"nil": nil, "a nil *redis.Client": none} {
 		store, err := cache.New[string](client, cache.Config{MaxDecoded: -1})
 		var invalid *cache.ConfigError
-		want := "cache: client: got \"nil\", want a Redis client\ncache: MaxDecoded: got \"-1\", want bytes from 1024 to 536870912"
+		want := "cache: client: got \"nil\", want a Redis client\ncache: MaxDecoded: got \"-1\", want a size from 1KiB to 512MiB"
 		if store != nil || text(err) != want || !errors.As(err, &invalid) {
 			t.Errorf("%s: got %v", name, err)
 		}

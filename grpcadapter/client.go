@@ -1,6 +1,7 @@
 package grpcadapter
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -53,42 +54,38 @@ type ClientConfig struct {
 	Backoff, MaxBackoff time.Duration
 }
 
-const (
-	defaultTries      = 10
-	maxTries          = 100
-	defaultTryTimeout = 30 * time.Second
-	defaultBackoff    = 100 * time.Millisecond
-	defaultMaxBackoff = 5 * time.Second
-	maxBackoff        = time.Hour // of a try, too
-)
+// defaultTryTimeout is TryTimeout's, where the call's deadline leaves that much.
+const defaultTryTimeout = 30 * time.Second
+
+func (c *ClientConfig) settings() config.Settings {
+	atMostHour := config.Between(time.Millisecond, time.Hour)
+	return config.Settings{
+		config.List("", "Methods", &c.Methods).Accept(methodsRule),
+		config.String("", "KeyMetadata", &c.KeyMetadata).Default(defaultKeyMetadata).Accept(keyMetadataRule),
+		config.Int("", "MaxTries", &c.MaxTries).Default(10).Accept(config.Between(1, 100)),
+		config.Duration("", "TryTimeout", &c.TryTimeout).Accept(atMostHour),
+		config.Duration("", "Backoff", &c.Backoff).Default(100 * time.Millisecond).Accept(atMostHour),
+		config.Duration("", "MaxBackoff", &c.MaxBackoff),
+	}
+}
 
 // WithDefaults returns c with every zero replaced by its default.
 func (c ClientConfig) WithDefaults() ClientConfig {
-	c.KeyMetadata = orDefaultKey(c.KeyMetadata)
+	c.settings().SetDefaults()
+	c.KeyMetadata = strings.ToLower(c.KeyMetadata) // as gRPC does with every metadata key
+	c.MaxBackoff = cmp.Or(c.MaxBackoff, max(5*time.Second, c.Backoff))
 	if c.NewKey == nil {
 		c.NewKey = rand.Text
-	}
-	if c.MaxTries == 0 {
-		c.MaxTries = defaultTries
-	}
-	if c.Backoff == 0 {
-		c.Backoff = defaultBackoff
-	}
-	if c.MaxBackoff == 0 {
-		c.MaxBackoff = max(defaultMaxBackoff, c.Backoff)
 	}
 	return c
 }
 
 // Validate returns every fault of c at once, each a *ConfigError.
 func (c ClientConfig) Validate() error {
-	c = c.WithDefaults()
 	var f config.Faults
-	checkCalls(&f, c.Methods, c.KeyMetadata)
-	f.Check(c.MaxTries >= 1 && c.MaxTries <= maxTries, "MaxTries", c.MaxTries, "1 to 100", "")
-	f.Check(c.TryTimeout == 0 || c.TryTimeout >= time.Millisecond && c.TryTimeout <= maxBackoff, "TryTimeout", c.TryTimeout, "1ms to 1h", "")
-	f.Check(c.Backoff >= time.Millisecond && c.Backoff <= maxBackoff, "Backoff", c.Backoff, "1ms to 1h", "")
-	f.Check(c.MaxBackoff >= c.Backoff && c.MaxBackoff <= maxBackoff, "MaxBackoff", c.MaxBackoff, "Backoff to 1h", "Backoff")
+	f.CheckEach(c.settings())
+	d := c.WithDefaults()
+	f.Check(d.MaxBackoff >= d.Backoff && d.MaxBackoff <= time.Hour, "MaxBackoff", d.MaxBackoff, "Backoff to 1h", "Backoff")
 	return f.Err()
 }
 

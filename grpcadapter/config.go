@@ -1,9 +1,7 @@
 package grpcadapter
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -15,7 +13,6 @@ import (
 
 	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/internal/config"
-	"github.com/reprise-go/reprise/internal/envconf"
 	"github.com/reprise-go/reprise/replay"
 )
 
@@ -23,109 +20,86 @@ import (
 type Config struct {
 	// Scope says whose key it is. There is no default: choose ScopeMetadata, ScopeFunc or
 	// GlobalScope.
-	Scope Scope `env:"-"`
+	Scope Scope
 
 	// RequireKey answers INVALID_ARGUMENT to a call without a key. Zero (false) lets it pass
 	// unprotected. A service that has methods which only read wants Methods with it.
-	RequireKey bool `env:"GRPC_REQUIRE_KEY"`
+	RequireKey bool
 
 	// Methods take part; others pass. Each is a full name, /package.Service/Method, or all of a
 	// service, /package.Service/*. Zero means every unary method.
-	Methods []string `env:"GRPC_METHODS" want:"/package.Service/Method or /package.Service/*, each once, separated by commas"`
+	Methods []string
 
 	// MethodFunc, if not nil, decides instead, from the full name.
-	MethodFunc func(fullMethod string) bool `env:"-"`
+	MethodFunc func(fullMethod string) bool
 
 	// KeyMetadata is the metadata that carries the key. Zero means idempotency-key. Not accepted is what
 	// gRPC or HTTP/2 fill in themselves: grpc-*, te, user-agent, content-type, host and the like.
-	KeyMetadata string `env:"GRPC_KEY_METADATA" want:"a metadata key that is not gRPC's own, such as grpc-x, te or user-agent, and does not end in -bin"`
+	KeyMetadata string
 
 	// Syntax is what keys look like. Zero means dialect.Lenient: a client that calls an API
 	// through both doors need not write one key in two ways.
-	Syntax dialect.KeySyntax `env:"GRPC_KEY_SYNTAX" want:"lenient or strict"`
+	Syntax dialect.KeySyntax
 
 	// MaxResponse bounds in bytes the encoded message, or status, that is kept of an answer. Zero
 	// means 1 MiB; at most 256 MiB. Beside it, a record has 256 KiB of metadata, and 4,096 keys and
 	// values. It must also fit cache.Config.MaxDecoded. A larger answer is given, and not kept; a
 	// record of one, written by a server of a higher limit, is not given: retries of both get
 	// REPLAY_UNAVAILABLE. The request is bounded by grpc.MaxRecvMsgSize.
-	MaxResponse int64 `env:"GRPC_MAX_RESPONSE" want:"a size from 1 to 256MiB"`
+	MaxResponse int64
 
 	// RetryAfter is what a client is told to wait for a call in flight, or for Redis. Zero means
 	// 1 s; 1 ms to 30 s.
-	RetryAfter time.Duration `env:"GRPC_RETRY_AFTER" want:"a duration from 1ms to 30s"`
+	RetryAfter time.Duration
 
 	// OnStoreDown is what happens while Redis can't be asked. Zero means as the engine says.
-	OnStoreDown replay.StoreDownPolicy `env:"GRPC_ON_STORE_DOWN"`
+	OnStoreDown replay.StoreDownPolicy
 
 	// Wait, OnAbandoned and OnFailure are for methods that differ from their engine (see
 	// Adapter.Route). Zero means as the engine says; replay.NoWait is no time at all.
-	Wait        time.Duration          `env:"-"`
-	OnAbandoned replay.AbandonedPolicy `env:"-"`
-	OnFailure   replay.FailurePolicy   `env:"-"`
+	Wait        time.Duration
+	OnAbandoned replay.AbandonedPolicy
+	OnFailure   replay.FailurePolicy
 
 	// Stores is which answers are stored. Zero means StoreFinal. An error that says "again", by
 	// google.rpc.RetryInfo or grpc-retry-pushback-ms, is no result and is stored under no policy,
 	// StoresFunc's included.
-	Stores StorePolicy `env:"GRPC_STORES"`
+	Stores StorePolicy
 
 	// StoresFunc, if not nil, decides instead.
-	StoresFunc func(codes.Code) bool `env:"-"`
+	StoresFunc func(codes.Code) bool
 
 	// TTLOK and TTLError are how long messages and errors are kept. Zero means the engine's
 	// Retention; else 1 s to 10 years.
-	TTLOK    time.Duration `env:"GRPC_TTL_OK"`
-	TTLError time.Duration `env:"GRPC_TTL_ERROR"`
+	TTLOK    time.Duration
+	TTLError time.Duration
 
 	// TTLFunc, if not nil, is asked first; 0 leaves it to the two above.
-	TTLFunc func(codes.Code) time.Duration `env:"-"`
+	TTLFunc func(codes.Code) time.Duration
 
 	// AllowMetadata and DenyMetadata are header and trailer metadata that records keep or leave out, beyond the
 	// built-in list, MetadataLeftOut; "x-internal-*" stands for all that begin so. No list lets in what belongs to gRPC
 	// itself or to one connection, nor a replay's markers.
-	AllowMetadata []string `env:"GRPC_ALLOW_METADATA" want:"metadata keys that aren't made anew for each answer, or beginnings with an asterisk after them, each once, separated by commas"`
-	DenyMetadata  []string `env:"GRPC_DENY_METADATA" want:"metadata keys, or beginnings with an asterisk after them, each once, separated by commas"`
+	AllowMetadata []string
+	DenyMetadata  []string
 
 	// Authorize, if not nil, says whether the one who asks may learn anything of a key that has been
 	// used: its answer, that another call has it, that it is in flight, or that its outcome is unknown.
 	// It is asked once, before all of these and before another attempt; not about a free key, whose
 	// handler decides for itself. See replay.Request.
-	Authorize func(ctx context.Context, req any, info *grpc.UnaryServerInfo) Authorization `env:"-"`
+	Authorize func(ctx context.Context, req any, info *grpc.UnaryServerInfo) Authorization
 
 	// Reconcile decides for the engine's AskReconcile policy. With replay.Done, what it returns
 	// is the answer as if a handler had returned it: stored, given, and replayed. Otherwise an error
 	// refuses the call like replay.Undecided, and no message is looked at.
-	Reconcile func(ctx context.Context, req any, info *grpc.UnaryServerInfo) (replay.Decision, any, error) `env:"-"`
+	Reconcile func(ctx context.Context, req any, info *grpc.UnaryServerInfo) (replay.Decision, any, error)
 
 	// Types finds the type of a stored message by its name. Nil means protoregistry.GlobalTypes,
 	// which has all generated ones.
-	Types protoregistry.MessageTypeResolver `env:"-"`
+	Types protoregistry.MessageTypeResolver
 
 	// Logger gets faults that the client is not told of. Nil discards.
-	Logger *slog.Logger `env:"-"`
-}
-
-// A StorePolicy is which answers are stored, by their code. Of what is not stored, the codes that
-// say that the call was declined release the key, and the others abandon it: see the package's
-// table.
-type StorePolicy uint8
-
-const (
-	StoreFinal   StorePolicy = iota // "final": OK and the errors that the same call would meet again
-	StoreSuccess                    // "success": OK
-	StoreAll                        // "all": every answer
-)
-
-var storeWords = []string{"final", "success", "all"}
-
-// UnmarshalText reads one of the words above.
-func (p *StorePolicy) UnmarshalText(text []byte) error {
-	i := slices.Index(storeWords, string(text))
-	if i < 0 {
-		return fmt.Errorf("one of %s", strings.Join(storeWords, ", "))
-	}
-	*p = StorePolicy(i)
-	return nil
+	Logger *slog.Logger
 }
 
 // An Authorization says whether the one who asks may learn anything of a key that has been used.
@@ -137,34 +111,63 @@ const (
 	Hide                 // NOT_FOUND, with nothing that tells it from a handler's
 )
 
-const (
-	defaultKeyMetadata = "idempotency-key"
-	defaultLimit       = 1 << 20
-	maxLimit           = 256 << 20
-	defaultRetryAfter  = time.Second
-	maxWait            = time.Hour
-	maxTTL             = 10 * 365 * 24 * time.Hour
-)
+// ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
+type ConfigError = config.Error
+
+// Settings has a row for each field of c that FromEnv reads or that has a rule of its own: its
+// variable, its default, and what is accepted.
+func (c *Config) Settings() config.Settings {
+	retention := config.Between(time.Second, config.TenYears)
+	return config.Settings{
+		config.Bool("GRPC_REQUIRE_KEY", "RequireKey", &c.RequireKey),
+		config.List("GRPC_METHODS", "Methods", &c.Methods).Means("all unary").Accept(methodsRule),
+		config.String("GRPC_KEY_METADATA", "KeyMetadata", &c.KeyMetadata).Default(defaultKeyMetadata).Accept(keyMetadataRule),
+		config.Text("GRPC_KEY_SYNTAX", "Syntax", &c.Syntax).Means("`lenient`"),
+		config.Size("GRPC_MAX_RESPONSE", "MaxResponse", &c.MaxResponse).Default(1 << 20).
+			Accept(config.Between[int64](1, 256<<20)),
+		config.Duration("GRPC_RETRY_AFTER", "RetryAfter", &c.RetryAfter).Default(time.Second).
+			Accept(config.Between(time.Millisecond, 30*time.Second)),
+		config.Duration("", "Wait", &c.Wait).Accept(config.OrOff(config.Between(0, config.MaxWait))),
+		config.Word("", "OnAbandoned", &c.OnAbandoned),
+		config.Word("", "OnFailure", &c.OnFailure),
+		config.Word("GRPC_ON_STORE_DOWN", "OnStoreDown", &c.OnStoreDown).Means("as the engine"),
+		config.Word("GRPC_STORES", "Stores", &c.Stores).Default(StoreFinal),
+		config.Duration("GRPC_TTL_OK", "TTLOK", &c.TTLOK).Means("as `REPLAY_TTL`").Accept(retention),
+		config.Duration("GRPC_TTL_ERROR", "TTLError", &c.TTLError).Means("as `REPLAY_TTL`").Accept(retention),
+		config.List("GRPC_ALLOW_METADATA", "AllowMetadata", &c.AllowMetadata).
+			Accept(config.Each(wantAllow, func(key string) bool { return canFilter([]string{key}, nil) }, strings.ToLower)),
+		config.List("GRPC_DENY_METADATA", "DenyMetadata", &c.DenyMetadata).
+			Accept(config.Each(wantDeny, func(key string) bool { return canFilter(nil, []string{key}) }, strings.ToLower)),
+	}
+}
 
 const (
 	wantAllow = "metadata keys that aren't made anew for each answer, or beginnings with an asterisk after them, each once"
 	wantDeny  = "metadata keys, or beginnings with an asterisk after them, each once"
 )
 
-// ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
-type ConfigError = config.Error
+// canFilter reports whether lists of metadata are well-formed and agree.
+func canFilter(allow, deny []string) bool {
+	_, err := newMetadataFilter(allow, deny)
+	return err == nil
+}
+
+// Servers and clients have two settings in common: which calls take part, and where their key is.
+var (
+	methodsRule = config.Each("/package.Service/Method or /package.Service/*, each once", isMethod, nil)
+
+	keyMetadataRule = config.Only("a metadata key that is not gRPC's own, such as grpc-x, te or user-agent, and does not end in -bin",
+		func(key string) bool { return isKeyMetadata(strings.ToLower(key)) })
+)
+
+const defaultKeyMetadata = "idempotency-key"
 
 // WithDefaults returns c with every zero replaced by its default.
 func (c Config) WithDefaults() Config {
-	c.KeyMetadata = orDefaultKey(c.KeyMetadata)
+	c.Settings().SetDefaults()
+	c.KeyMetadata = strings.ToLower(c.KeyMetadata) // as gRPC does with every metadata key
 	if c.Syntax == (dialect.KeySyntax{}) {
 		c.Syntax = dialect.Lenient
-	}
-	if c.MaxResponse == 0 {
-		c.MaxResponse = defaultLimit
-	}
-	if c.RetryAfter == 0 {
-		c.RetryAfter = defaultRetryAfter
 	}
 	if c.Types == nil {
 		c.Types = protoregistry.GlobalTypes
@@ -186,46 +189,11 @@ func (c Config) clone() Config {
 // Validate returns every fault of c at once, each a *ConfigError, but not that Scope is missing:
 // the environment can't give one.
 func (c Config) Validate() error {
-	c = c.WithDefaults()
 	var f config.Faults
-	checkCalls(&f, c.Methods, c.KeyMetadata)
-	f.Check(c.MaxResponse > 0 && c.MaxResponse <= maxLimit, "MaxResponse", c.MaxResponse, "1 to 268435456 bytes", "")
-	f.Check(c.RetryAfter >= time.Millisecond && c.RetryAfter <= 30*time.Second, "RetryAfter", c.RetryAfter, "1ms to 30s", "")
-	f.Check(c.Wait >= replay.NoWait && c.Wait <= maxWait, "Wait", c.Wait, "0 to 1h, or replay.NoWait", "")
-	f.Check(c.OnAbandoned <= replay.AskReconcile, "OnAbandoned", c.OnAbandoned, "one of its constants", "")
-	f.Check(c.OnFailure <= replay.ReleaseFailed, "OnFailure", c.OnFailure, "one of its constants", "")
-	f.Check(c.OnStoreDown <= replay.RunUnguarded, "OnStoreDown", c.OnStoreDown, "one of its constants", "")
-	f.Check(c.Stores <= StoreAll, "Stores", c.Stores, "one of its constants", "")
-	ttl := func(d time.Duration) bool { return d == 0 || d >= time.Second && d <= maxTTL }
-	f.Check(ttl(c.TTLOK), "TTLOK", c.TTLOK, "1s to 87600h", "")
-	f.Check(ttl(c.TTLError), "TTLError", c.TTLError, "1s to 87600h", "")
-	valid := func(allow, deny []string) bool {
-		_, err := newMetadataFilter(allow, deny)
-		return err == nil
-	}
-	allows := func(key string) bool { return valid([]string{key}, nil) }
-	denies := func(key string) bool { return valid(nil, []string{key}) }
-	allowed := f.CheckEach("AllowMetadata", c.AllowMetadata, allows, strings.ToLower, wantAllow)
-	denied := f.CheckEach("DenyMetadata", c.DenyMetadata, denies, strings.ToLower, wantDeny)
-	f.Check(!allowed || !denied || valid(c.AllowMetadata, c.DenyMetadata), "DenyMetadata", strings.Join(c.DenyMetadata, ","),
-		"metadata keys that aren't allowed", "AllowMetadata")
+	f.CheckEach(c.Settings())
+	f.Check(f.Has("AllowMetadata") || f.Has("DenyMetadata") || canFilter(c.AllowMetadata, c.DenyMetadata),
+		"DenyMetadata", strings.Join(c.DenyMetadata, ","), "metadata keys that aren't allowed", "AllowMetadata")
 	return f.Err()
-}
-
-// checkCalls checks what servers and clients have in common: which calls, and where their key is.
-func checkCalls(f *config.Faults, methods []string, keyMetadata string) {
-	for i, m := range methods {
-		good := isMethod(m) && !slices.Contains(methods[:i], m)
-		f.Check(good, "Methods", cmp.Or(m, strings.Join(methods, ",")), "/package.Service/Method or /package.Service/*, each once", "")
-	}
-	f.Check(isKeyMetadata(keyMetadata), "KeyMetadata", keyMetadata, "a metadata key that is not gRPC's own, such as grpc-x, te or user-agent, and does not end in -bin", "")
-}
-
-func orDefaultKey(name string) string {
-	if name == "" {
-		return defaultKeyMetadata
-	}
-	return strings.ToLower(name) // as gRPC does with every metadata key
 }
 
 // isMethod accepts what can be a method's full name, and all of a service. Anything else would match no call, and leave
@@ -259,13 +227,10 @@ func matches(methods []string, full string) bool {
 	})
 }
 
-// FromEnv reads the variables GRPC_REQUIRE_KEY, GRPC_METHODS, GRPC_KEY_METADATA, GRPC_KEY_SYNTAX
-// (lenient, strict), GRPC_MAX_RESPONSE, GRPC_RETRY_AFTER, GRPC_ON_STORE_DOWN (refuse, run),
-// GRPC_STORES (final, success, all), GRPC_TTL_OK, GRPC_TTL_ERROR, GRPC_ALLOW_METADATA and
-// GRPC_DENY_METADATA, each behind prefix (by custom
-// "REPRISE_"), from environ, which has the form of os.Environ(). It returns every fault at once.
+// FromEnv reads the variables of [Config.Settings], GRPC_METHODS and so on, each behind prefix
+// (conventionally "REPRISE_"), from environ, which has the form of [os.Environ]; docs/settings.md has
+// their table. The error has every fault at once, each a *ConfigError with the variable's name and
+// what it accepts; the Config is then zero.
 func FromEnv(prefix string, environ []string) (Config, error) {
-	var c Config
-	err := envconf.Parse(prefix, environ, &c)
-	return c, err
+	return config.FromEnv[Config](prefix, environ)
 }

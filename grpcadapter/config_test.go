@@ -12,6 +12,7 @@ import (
 
 	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/grpcadapter"
+	"github.com/reprise-go/reprise/internal/config/configtest"
 	"github.com/reprise-go/reprise/replay"
 )
 
@@ -69,8 +70,8 @@ func TestValidate(t *testing.T) {
 		{grpcadapter.Config{AllowMetadata: []string{"date", "Date"}}, "AllowMetadata"},
 		{grpcadapter.Config{DenyMetadata: []string{"x:y"}}, "DenyMetadata"},
 		{grpcadapter.Config{AllowMetadata: []string{"date"}, DenyMetadata: []string{"Date"}}, "DenyMetadata"},
-		{grpcadapter.Config{Wait: -2, OnAbandoned: 9, OnFailure: 9}, "Wait OnAbandoned OnFailure"},
-		{grpcadapter.Config{TTLOK: time.Millisecond, TTLError: -1, Stores: 9, OnStoreDown: 9}, "OnStoreDown Stores TTLOK TTLError"},
+		{grpcadapter.Config{Wait: -2, OnAbandoned: "never", OnFailure: "run"}, "Wait OnAbandoned OnFailure"},
+		{grpcadapter.Config{TTLOK: time.Millisecond, TTLError: -1, Stores: "some", OnStoreDown: "open"}, "OnStoreDown Stores TTLOK TTLError"},
 	} {
 		if got := strings.Join(names(tt.cfg.Validate()), " "); got != tt.want {
 			t.Errorf("%+v: got %q, want %q", tt.cfg, got, tt.want)
@@ -122,7 +123,12 @@ func TestFromEnv(t *testing.T) {
 		t.Errorf("got %+v, %v", cfg, err)
 	}
 	_, err = grpcadapter.FromEnv("X_", []string{"X_GRPC_STORES=some", "X_GRPC_METHODS=pay", "X_GRPC_RETRY_AFTER=1h"})
-	if got := names(err); !slices.Equal(got, []string{"X_GRPC_STORES", "X_GRPC_METHODS", "X_GRPC_RETRY_AFTER"}) {
+	if got := names(err); !slices.Equal(got, []string{"X_GRPC_METHODS", "X_GRPC_RETRY_AFTER", "X_GRPC_STORES"}) {
 		t.Errorf("%v names %v", err, got)
 	}
+}
+
+func TestSettings(t *testing.T) {
+	configtest.Table(t, "../docs/settings.md", new(grpcadapter.Config).Settings(), "GRPC_")
+	configtest.Words[grpcadapter.StorePolicy](t)
 }

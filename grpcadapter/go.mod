@@ -13,7 +13,6 @@ require (
 )
 
 require (
-	github.com/caarlos0/env/v11 v11.4.2 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/go-redsync/redsync/v4 v4.18.0 // indirect
 	github.com/vmihailenco/msgpack/v5 v5.4.1 // indirect

@@ -83,7 +83,7 @@ func TestRouteTellsFaults(t *testing.T) {
 		for want, change := range map[string]func(*grpcadapter.Config){
 			"Methods":     func(*grpcadapter.Config) {},
 			"Reconcile":   func(c *grpcadapter.Config) { c.Methods, c.OnAbandoned = []string{"/a.B/C"}, replay.AskReconcile },
-			"OnAbandoned": func(c *grpcadapter.Config) { c.MethodFunc, c.OnAbandoned = func(string) bool { return true }, 9 },
+			"OnAbandoned": func(c *grpcadapter.Config) { c.MethodFunc, c.OnAbandoned = func(string) bool { return true }, "never" },
 		} {
 			route, err := adapter.Route(change)
 			if got := names(errors.Unwrap(err)); route != nil || !slices.Equal(got, []string{want}) {

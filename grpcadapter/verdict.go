@@ -28,15 +28,10 @@ func (a *Adapter) verdict(st *status.Status, trailer metadata.MD) replay.Verdict
 
 // stores reports whether the configuration has an answer stored.
 func (a *Adapter) stores(code codes.Code) bool {
-	switch {
-	case a.cfg.StoresFunc != nil:
+	if a.cfg.StoresFunc != nil {
 		return a.cfg.StoresFunc(code)
-	case a.cfg.Stores == StoreSuccess:
-		return code == codes.OK
-	case a.cfg.Stores == StoreAll:
-		return true
 	}
-	return fateOf(code) == final
+	return a.cfg.Stores.stores(code)
 }
 
 // saysAgain reports whether an error says that the same call may be sent again, by

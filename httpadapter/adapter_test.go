@@ -33,7 +33,7 @@ func away(t testing.TB, cfg replay.Config) *replay.Engine {
 		Dialer: func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED },
 	})
 	t.Cleanup(func() { client.Close() })
-	if cfg.OnStoreDown == 0 {
+	if cfg.OnStoreDown == "" {
 		cfg.OnStoreDown = replay.RunUnguarded
 	}
 	engine, err := replay.New(client, cfg)

@@ -2,18 +2,15 @@ package httpadapter
 
 import (
 	"bytes"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/internal/config"
-	"github.com/reprise-go/reprise/internal/envconf"
 	"github.com/reprise-go/reprise/internal/field"
 	"github.com/reprise-go/reprise/internal/method"
 	"github.com/reprise-go/reprise/replay"
@@ -23,29 +20,29 @@ import (
 type Config struct {
 	// Scope says whose key it is. There is no default: choose ScopeHeader, ScopeFunc or
 	// GlobalScope.
-	Scope Scope `env:"-"`
+	Scope Scope
 
 	// Dialect is how the API talks of idempotency. Nil means the one that DialectName names.
-	Dialect dialect.Dialect `env:"-"`
+	Dialect dialect.Dialect
 
 	// DialectName is the Dialect where that is nil: problem, ietf, credicorp, bluesnap or stripe,
 	// ready-made as dialect.Problem, dialect.IETF and so on. Zero means "problem".
-	DialectName string `env:"HTTP_DIALECT" want:"one of problem, ietf, credicorp, bluesnap, stripe"`
+	DialectName string
 
 	// RequireKey answers 400 to a request without a key. Zero (false) lets it pass unprotected.
-	RequireKey bool `env:"HTTP_REQUIRE_KEY"`
+	RequireKey bool
 
 	// Methods take part; others pass. Zero means POST and PATCH. Methods are case-sensitive
 	// (RFC 9110 §9.1): post is not POST, and not accepted. Nor are GET, HEAD, OPTIONS and TRACE,
 	// which are safe to repeat as they are.
-	Methods []string `env:"HTTP_METHODS" want:"methods in upper case other than GET, HEAD, OPTIONS and TRACE, each once, separated by commas"`
+	Methods []string
 
 	// Headers may carry the key; several in one request must agree. Zero means Idempotency-Key.
-	Headers []string `env:"HTTP_KEY_HEADERS" want:"names of request headers other than Host and those of one connection, each once, separated by commas"`
+	Headers []string
 
 	// Syntax is what keys look like. Zero means as the dialect says: dialect.Lenient, for
 	// dialect.Problem.
-	Syntax dialect.KeySyntax `env:"HTTP_KEY_SYNTAX" want:"lenient or strict"`
+	Syntax dialect.KeySyntax
 
 	// MaxBody and MaxResponse bound in bytes a request's body, which is read whole, and the body of
 	// an answer that is kept. Zero means 1 MiB each; at most 256 MiB. Beside its body, a record has
@@ -53,99 +50,77 @@ type Config struct {
 	// cache.Config.MaxDecoded. A larger answer is given, and not kept; a record of one, written by a
 	// machine of a higher limit, is not given: retries of both get
 	// dialect.ReplayUnavailable.
-	MaxBody     int64 `env:"HTTP_MAX_BODY" want:"a size from 1 to 256MiB"`
-	MaxResponse int64 `env:"HTTP_MAX_RESPONSE" want:"a size from 1 to 256MiB"`
+	MaxBody     int64
+	MaxResponse int64
 
 	// RetryAfter is what a client is told to wait for a request in flight, or for Redis. Zero
 	// means 1 s; 1 s to 30 s, in whole seconds on the wire.
-	RetryAfter time.Duration `env:"HTTP_RETRY_AFTER" want:"a duration from 1s to 30s"`
+	RetryAfter time.Duration
 
 	// Fingerprint is what tells requests apart that share a key.
 	Fingerprint Fingerprint
 
 	// OnStoreDown is what happens while Redis can't be asked. Zero means as the engine says.
-	OnStoreDown replay.StoreDownPolicy `env:"HTTP_ON_STORE_DOWN"`
+	OnStoreDown replay.StoreDownPolicy
 
 	// Wait, OnAbandoned and OnFailure are for a route that differs from its engine (see
 	// Adapter.Route). Zero means as the engine says; replay.NoWait is no time at all.
-	Wait        time.Duration          `env:"-"`
-	OnAbandoned replay.AbandonedPolicy `env:"-"`
-	OnFailure   replay.FailurePolicy   `env:"-"`
+	Wait        time.Duration
+	OnAbandoned replay.AbandonedPolicy
+	OnFailure   replay.FailurePolicy
 
 	// PreferWait bounds the wait that a client may choose for itself by Prefer: wait=N, in seconds
 	// (RFC 7240 §4.3), in place of Wait. Zero means that Prefer is not heeded; at most 1 h.
-	PreferWait time.Duration `env:"HTTP_PREFER_WAIT"`
+	PreferWait time.Duration
 
 	// Stores is which answers are stored. Zero means as the dialect says. What says "again" is no result
 	// and is stored under no policy, StoresFunc's included: a 4xx or 5xx with Retry-After, Retry-After-Ms,
 	// X-Should-Retry: true or Stripe-Should-Retry: true, or one by which another service says, in the
 	// words of any dialect, that the key is in progress there or that it can't look.
-	Stores StorePolicy `env:"HTTP_STORES"`
+	Stores StorePolicy
 
 	// StoresFunc, if not nil, decides instead, from the status and the headers.
-	StoresFunc func(status int, header http.Header) bool `env:"-"`
+	StoresFunc func(status int, header http.Header) bool
 
 	// TTL2xx to TTL5xx are how long answers of a class are kept. Zero means the engine's Retention.
-	TTL2xx time.Duration `env:"REPLAY_TTL_2XX"`
-	TTL3xx time.Duration `env:"REPLAY_TTL_3XX"`
-	TTL4xx time.Duration `env:"REPLAY_TTL_4XX"`
-	TTL5xx time.Duration `env:"REPLAY_TTL_5XX"`
+	TTL2xx time.Duration
+	TTL3xx time.Duration
+	TTL4xx time.Duration
+	TTL5xx time.Duration
 
 	// TTLFunc, if not nil, is asked first; 0 leaves it to the class.
-	TTLFunc func(status int, header http.Header) time.Duration `env:"-"`
+	TTLFunc func(status int, header http.Header) time.Duration
 
 	// Authorize, if not nil, says whether the one who asks may learn anything of a key that has been
 	// used: its answer, that another request has it, that it is in flight, or that its outcome is
 	// unknown. It is asked once, before all of these and before another attempt; not about a free key,
 	// whose handler decides for itself. The request's body has been read. See replay.Request.
-	Authorize func(*http.Request) Authorization `env:"-"`
+	Authorize func(*http.Request) Authorization
 
 	// Reconcile decides for the engine's AskReconcile policy. With replay.Done, what it wrote
 	// is the answer: stored, given, and replayed. Otherwise it writes nothing.
-	Reconcile func(http.ResponseWriter, *http.Request) replay.Decision `env:"-"`
+	Reconcile func(http.ResponseWriter, *http.Request) replay.Decision
 
 	// AllowHeaders and DenyHeaders are response headers that records keep or leave out, beyond the
 	// built-in list, HeadersLeftOut; "X-Internal-*" stands for all that begin so. No list lets a replay's
 	// markers in, whichever dialect's: Idempotency-Replayed, Idempotent-Replayed and Idempotency-Key.
-	AllowHeaders []string `env:"HTTP_ALLOW_HEADERS" want:"header names that aren't made anew for each answer, or beginnings with an asterisk after them, each once, separated by commas"`
-	DenyHeaders  []string `env:"HTTP_DENY_HEADERS" want:"header names, or beginnings with an asterisk after them, each once, separated by commas"`
+	AllowHeaders []string
+	DenyHeaders  []string
 
 	// DocURL is a page on the API's idempotency, which errors link to. Zero means none.
-	DocURL string `env:"HTTP_DOC_URL" want:"an absolute URL"`
+	DocURL string
 
 	// Message, if not nil, rewords or translates what an error says to people; "" leaves the
 	// dialect's words. Codes, types and titles stay. It must not repeat the request's key, which may
 	// be invalid.
-	Message func(dialect.Outcome, *http.Request) string `env:"-"`
+	Message func(dialect.Outcome, *http.Request) string
 
 	// RequestID, if not nil, names the request in the errors of a dialect that has a place for it:
 	// Credicorp's request_id, Stripe's Request-Id. "" leaves it out.
-	RequestID func(*http.Request) string `env:"-"`
+	RequestID func(*http.Request) string
 
 	// Logger gets faults that the client is not told of. Nil discards.
-	Logger *slog.Logger `env:"-"`
-}
-
-// A StorePolicy is which answers are stored, by their status.
-type StorePolicy uint8
-
-const (
-	StoreAsDialect StorePolicy = iota // "dialect"
-	StoreFinal                        // "final": 2xx, 3xx, 4xx except 401, 403, 408, 409, 421, 423, 425 and 429
-	StoreSuccess                      // "success": 2xx
-	StoreAll                          // "all": 5xx included
-)
-
-var storeWords = []string{"dialect", "final", "success", "all"}
-
-// UnmarshalText reads one of the words above.
-func (p *StorePolicy) UnmarshalText(text []byte) error {
-	i := slices.Index(storeWords, string(text))
-	if i < 0 {
-		return fmt.Errorf("one of %s", strings.Join(storeWords, ", "))
-	}
-	*p = StorePolicy(i)
-	return nil
+	Logger *slog.Logger
 }
 
 // An Authorization says whether the one who asks may learn anything of a key that has been used.
@@ -157,41 +132,77 @@ const (
 	Hide                 // 404, with nothing that tells it from any other: see dialect.Dialect
 )
 
-const (
-	defaultLimit      = 1 << 20
-	maxLimit          = 256 << 20
-	defaultRetryAfter = time.Second
-)
-
 // ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
 type ConfigError = config.Error
+
+// Settings has a row for each field of c that FromEnv reads or that has a rule of its own: its
+// variable, its default, and what is accepted.
+func (c *Config) Settings() config.Settings {
+	const maxLimit int64 = 256 << 20
+	retention := config.Between(time.Second, config.TenYears)
+	isDialect := func(name string) bool { return c.Dialect != nil || dialect.Named(name) != nil }
+	return slices.Concat(config.Settings{
+		config.String("HTTP_DIALECT", "DialectName", &c.DialectName).Means("`" + dialect.Names()[0] + "`").
+			Accept(config.Only(config.OneOf(dialect.Names()), isDialect)),
+		config.Bool("HTTP_REQUIRE_KEY", "RequireKey", &c.RequireKey),
+		config.List("HTTP_METHODS", "Methods", &c.Methods).Default(method.Default()).
+			Accept(config.Each(method.Want, method.IsUnsafe, nil)),
+		config.List("HTTP_KEY_HEADERS", "Headers", &c.Headers).Default([]string{dialect.KeyHeader}).
+			Accept(config.Each(field.WantOfRequest, field.IsOfRequest, http.CanonicalHeaderKey)),
+		config.Text("HTTP_KEY_SYNTAX", "Syntax", &c.Syntax).Means("as the dialect"),
+		config.Size("HTTP_MAX_BODY", "MaxBody", &c.MaxBody).Default(1 << 20).Accept(config.Between(1, maxLimit)),
+		config.Size("HTTP_MAX_RESPONSE", "MaxResponse", &c.MaxResponse).Default(1 << 20).Accept(config.Between(1, maxLimit)),
+		config.Duration("HTTP_RETRY_AFTER", "RetryAfter", &c.RetryAfter).Default(time.Second).
+			Accept(config.Between(time.Second, 30*time.Second)),
+	}, c.Fingerprint.settings().In("Fingerprint"), config.Settings{
+		config.Duration("", "Wait", &c.Wait).Accept(config.OrOff(config.Between(0, config.MaxWait))),
+		config.Duration("HTTP_PREFER_WAIT", "PreferWait", &c.PreferWait).Means("ignored").Accept(config.Between(0, config.MaxWait)),
+		config.Word("", "OnAbandoned", &c.OnAbandoned),
+		config.Word("", "OnFailure", &c.OnFailure),
+		config.Word("HTTP_ON_STORE_DOWN", "OnStoreDown", &c.OnStoreDown).Means("as the engine"),
+		config.Word("HTTP_STORES", "Stores", &c.Stores).Default(StoreAsDialect),
+		config.Duration("REPLAY_TTL_2XX", "TTL2xx", &c.TTL2xx).Means("as `REPLAY_TTL`").Accept(retention),
+		config.Duration("REPLAY_TTL_3XX", "TTL3xx", &c.TTL3xx).Means("as `REPLAY_TTL`").Accept(retention),
+		config.Duration("REPLAY_TTL_4XX", "TTL4xx", &c.TTL4xx).Means("as `REPLAY_TTL`").Accept(retention),
+		config.Duration("REPLAY_TTL_5XX", "TTL5xx", &c.TTL5xx).Means("as `REPLAY_TTL`").Accept(retention),
+		config.List("HTTP_ALLOW_HEADERS", "AllowHeaders", &c.AllowHeaders).
+			Accept(config.Each(wantAllow, func(h string) bool { return canFilter([]string{h}, nil) }, http.CanonicalHeaderKey)),
+		config.List("HTTP_DENY_HEADERS", "DenyHeaders", &c.DenyHeaders).
+			Accept(config.Each(wantDeny, func(h string) bool { return canFilter(nil, []string{h}) }, http.CanonicalHeaderKey)),
+		config.String("HTTP_DOC_URL", "DocURL", &c.DocURL).Accept(config.Only("an absolute URL", isLink)),
+	})
+}
+
+const (
+	wantAllow = "header names that aren't made anew for each answer, or beginnings with an asterisk after them, each once"
+	wantDeny  = "header names, or beginnings with an asterisk after them, each once"
+)
+
+// canFilter reports whether lists of response headers are well-formed and agree. New has yet to add
+// the marker of a dialect of the operator's own.
+func canFilter(allow, deny []string) bool {
+	_, err := newHeaderFilter(allow, deny, nil)
+	return err == nil
+}
+
+// isLink reports whether s is an absolute URL that can't leave the angle brackets of a Link header.
+func isLink(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.IsAbs() && !strings.ContainsAny(s, "<>\" ")
+}
 
 // WithDefaults returns c with every zero replaced by its default.
 func (c Config) WithDefaults() Config {
 	if c.Dialect == nil {
 		c.Dialect = dialect.Named(c.DialectName)
 	}
-	if len(c.Methods) == 0 {
-		c.Methods = []string{http.MethodPost, http.MethodPatch}
-	}
-	if len(c.Headers) == 0 {
-		c.Headers = []string{dialect.KeyHeader}
-	}
 	if c.Syntax == (dialect.KeySyntax{}) && c.Dialect != nil {
 		c.Syntax = c.Dialect.Syntax()
-	}
-	if c.MaxBody == 0 {
-		c.MaxBody = defaultLimit
-	}
-	if c.MaxResponse == 0 {
-		c.MaxResponse = defaultLimit
-	}
-	if c.RetryAfter == 0 {
-		c.RetryAfter = defaultRetryAfter
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	c.Settings().SetDefaults()
 	return c
 }
 
@@ -210,71 +221,17 @@ func (c Config) clone() Config {
 // Validate returns every fault of c at once, each a *ConfigError, but not that Scope is missing:
 // the environment can't give one.
 func (c Config) Validate() error {
-	c = c.WithDefaults()
 	var f config.Faults
-	f.Check(c.Dialect != nil, "DialectName", c.DialectName, wantDialects(), "")
-	f.CheckEach("Methods", c.Methods, method.IsUnsafe, nil, method.Want)
-	f.CheckEach("Headers", c.Headers, field.IsOfRequest, http.CanonicalHeaderKey, wantRequestHeaders)
-	f.Check(c.MaxBody > 0 && c.MaxBody <= maxLimit, "MaxBody", c.MaxBody, "1 to 268435456 bytes", "")
-	f.Check(c.MaxResponse > 0 && c.MaxResponse <= maxLimit, "MaxResponse", c.MaxResponse, "1 to 268435456 bytes", "")
-	f.Check(c.RetryAfter >= time.Second && c.RetryAfter <= 30*time.Second, "RetryAfter", c.RetryAfter, "1s to 30s", "")
-	var fingerprint config.Faults
-	c.Fingerprint.check(&fingerprint)
-	f.Add(config.In("Fingerprint", fingerprint.Err()))
-	f.Check(c.Wait >= replay.NoWait && c.Wait <= maxWait, "Wait", c.Wait, "0 to 1h, or replay.NoWait", "")
-	f.Check(c.PreferWait >= 0 && c.PreferWait <= maxWait, "PreferWait", c.PreferWait, "0 to 1h", "")
-	f.Check(c.OnAbandoned <= replay.AskReconcile, "OnAbandoned", c.OnAbandoned, "one of its constants", "")
-	f.Check(c.OnFailure <= replay.ReleaseFailed, "OnFailure", c.OnFailure, "one of its constants", "")
-	f.Check(c.OnStoreDown <= replay.RunUnguarded, "OnStoreDown", c.OnStoreDown, "one of its constants", "")
-	f.Check(c.Stores <= StoreAll, "Stores", c.Stores, "one of its constants", "")
-	for _, t := range []struct {
-		name string
-		ttl  time.Duration
-	}{{"TTL2xx", c.TTL2xx}, {"TTL3xx", c.TTL3xx}, {"TTL4xx", c.TTL4xx}, {"TTL5xx", c.TTL5xx}} {
-		f.Check(t.ttl == 0 || t.ttl >= time.Second && t.ttl <= maxTTL, t.name, t.ttl, "1s to 87600h", "")
-	}
-	u, err := url.Parse(c.DocURL)
-	f.Check(c.DocURL == "" || err == nil && u.IsAbs() && !strings.ContainsAny(c.DocURL, "<>\" "), "DocURL", c.DocURL, "an absolute URL", "")
-	valid := func(allow, deny []string) bool {
-		_, err := newHeaderFilter(allow, deny, nil) // New adds the marker of a dialect of one's own
-		return err == nil
-	}
-	allows := func(h string) bool { return valid([]string{h}, nil) }
-	denies := func(h string) bool { return valid(nil, []string{h}) }
-	allowed := f.CheckEach("AllowHeaders", c.AllowHeaders, allows, http.CanonicalHeaderKey, wantAllow)
-	denied := f.CheckEach("DenyHeaders", c.DenyHeaders, denies, http.CanonicalHeaderKey, wantDeny)
-	f.Check(!allowed || !denied || valid(c.AllowHeaders, c.DenyHeaders), "DenyHeaders", strings.Join(c.DenyHeaders, ","),
-		"header names that aren't allowed", "AllowHeaders")
+	f.CheckEach(c.Settings())
+	f.Check(f.Has("AllowHeaders") || f.Has("DenyHeaders") || canFilter(c.AllowHeaders, c.DenyHeaders),
+		"DenyHeaders", strings.Join(c.DenyHeaders, ","), "header names that aren't allowed", "AllowHeaders")
 	return f.Err()
 }
 
-func wantDialects() string { return "one of " + strings.Join(dialect.Names(), ", ") }
-
-const maxWait = time.Hour
-
-const maxTTL = 10 * 365 * 24 * time.Hour
-
-const (
-	wantRequestHeaders = "names of request headers other than Host and those of one connection, each once"
-	wantAllow          = "header names that aren't made anew for each answer, or beginnings with an asterisk after them, each once"
-	wantDeny           = "header names, or beginnings with an asterisk after them, each once"
-)
-
-// isOmittable reports whether some JSON value can have a part at p, and p is as it was meant: RFC 6901 allows white space
-// at its end, but what stands there in a list was to keep its words apart.
-func isOmittable(p string) bool {
-	return isPointer(p) && utf8.ValidString(p) && strings.TrimSpace(p) == p
-}
-
-// FromEnv reads the variables HTTP_DIALECT, HTTP_REQUIRE_KEY, HTTP_METHODS, HTTP_KEY_HEADERS,
-// HTTP_KEY_SYNTAX (lenient, strict), HTTP_MAX_BODY, HTTP_MAX_RESPONSE, HTTP_RETRY_AFTER,
-// HTTP_FINGERPRINT_JSON, HTTP_FINGERPRINT_OMIT, HTTP_FINGERPRINT_MULTIPART, HTTP_FINGERPRINT_HEADERS,
-// HTTP_FINGERPRINT_KEYS, HTTP_ON_STORE_DOWN (refuse, run), HTTP_PREFER_WAIT, HTTP_STORES (dialect,
-// final, success, all), REPLAY_TTL_2XX to REPLAY_TTL_5XX, HTTP_ALLOW_HEADERS, HTTP_DENY_HEADERS and
-// HTTP_DOC_URL, each behind prefix (by custom "REPRISE_"), from environ, which has the form of
-// os.Environ(). It returns every fault at once.
+// FromEnv reads the variables of [Config.Settings], HTTP_DIALECT and so on, each behind prefix
+// (conventionally "REPRISE_"), from environ, which has the form of [os.Environ]; docs/settings.md has
+// their table. The error has every fault at once, each a *ConfigError with the variable's name and
+// what it accepts; the Config is then zero.
 func FromEnv(prefix string, environ []string) (Config, error) {
-	var c Config
-	err := envconf.Parse(prefix, environ, &c)
-	return c, err
+	return config.FromEnv[Config](prefix, environ)
 }

@@ -6,6 +6,8 @@ import (
 	"hash"
 	"net/http"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/reprise-go/reprise/internal/config"
 	"github.com/reprise-go/reprise/internal/field"
@@ -38,35 +40,45 @@ type Fingerprint struct {
 	// CanonicalJSON: in a JSON body the order of members, white space and the spelling of strings and numbers don't
 	// matter (RFC 8785). A body with duplicate members, or with a number that a float64 may not hold, where two amounts
 	// could become one, counts as it stands, as does one that is no JSON in UTF-8, or has more than 64 levels.
-	CanonicalJSON bool `env:"HTTP_FINGERPRINT_JSON"`
+	CanonicalJSON bool
 
 	// Omit are JSON pointers (RFC 6901) to what doesn't matter of a JSON body, such as /client/sent_at. They imply
 	// CanonicalJSON. An element of an array counts as null.
-	Omit []string `env:"HTTP_FINGERPRINT_OMIT" want:"JSON pointers such as /client/sent_at, each once, without white space around them, separated by commas"`
+	Omit []string
 
 	// CanonicalMultipart: in a multipart body (RFC 2046 §5.1), such as an HTML form with files, the boundary doesn't
 	// matter, which most libraries draw anew for each try. The parts do, each to the byte, in their order: their headers
 	// and what follows. A body that has anything but its parts, or the boundary within one, counts as it stands.
-	CanonicalMultipart bool `env:"HTTP_FINGERPRINT_MULTIPART"`
+	CanonicalMultipart bool
 
 	// Headers are request headers that matter, too, such as Stripe-Account: each of their field lines, but not the white
 	// space around it.
-	Headers []string `env:"HTTP_FINGERPRINT_HEADERS" want:"names of request headers other than Host and those of one connection, each once, separated by commas"`
+	Headers []string
 
 	// Keys make fingerprints by HMAC-SHA-256, so that a reader of Redis can't guess small bodies. The first makes
 	// them; the others are earlier ones. At least 16 bytes each.
-	Keys [][]byte `env:"HTTP_FINGERPRINT_KEYS" want:"secrets of at least 16 bytes in base64, separated by commas, the newest first"`
+	Keys [][]byte
 }
 
-const minSecret = 16
-
-func (c *Fingerprint) check(f *config.Faults) {
-	f.CheckEach("Omit", c.Omit, isOmittable, nil, "JSON pointers such as /client/sent_at, each once, without white space around them")
-	f.CheckEach("Headers", c.Headers, field.IsOfRequest, http.CanonicalHeaderKey, wantRequestHeaders)
-	for i, key := range c.Keys {
-		again := slices.ContainsFunc(c.Keys[:i], func(k []byte) bool { return string(k) == string(key) })
-		f.Check(len(key) >= minSecret && !again, "Keys", "", "secrets of at least 16 bytes, each once", "")
+func (c *Fingerprint) settings() config.Settings {
+	isLong := func(secret []byte) bool { return len(secret) >= 16 }
+	const pointers = "JSON pointers such as /client/sent_at, each once, without white space around them"
+	return config.Settings{
+		config.Bool("HTTP_FINGERPRINT_JSON", "CanonicalJSON", &c.CanonicalJSON),
+		config.List("HTTP_FINGERPRINT_OMIT", "Omit", &c.Omit).Means("none").
+			Accept(config.Each(pointers, isOmittable, nil)),
+		config.Bool("HTTP_FINGERPRINT_MULTIPART", "CanonicalMultipart", &c.CanonicalMultipart),
+		config.List("HTTP_FINGERPRINT_HEADERS", "Headers", &c.Headers).Means("none").
+			Accept(config.Each(field.WantOfRequest, field.IsOfRequest, http.CanonicalHeaderKey)),
+		config.Secrets("HTTP_FINGERPRINT_KEYS", "Keys", &c.Keys).Means("none").
+			Accept(config.EachSecret("secrets of at least 16 bytes, each once, the newest first", isLong)),
 	}
+}
+
+// isOmittable reports whether some JSON value can have a part at p, and p is as it was meant: RFC 6901 allows white space
+// at its end, but what stands there in a list was to keep its words apart.
+func isOmittable(p string) bool {
+	return isPointer(p) && utf8.ValidString(p) && strings.TrimSpace(p) == p
 }
 
 const (

@@ -29,14 +29,8 @@ func (a *Adapter) stores(status int, h http.Header) bool {
 		return false // It switches protocols.
 	case a.cfg.StoresFunc != nil:
 		return a.cfg.StoresFunc(status, h)
-	case a.cfg.Stores == StoreFinal:
-		return dialect.IsFinal(status)
-	case a.cfg.Stores == StoreSuccess:
-		return status >= 200 && status < 300
-	case a.cfg.Stores == StoreAll:
-		return true
 	}
-	return a.cfg.Dialect.Stores(status)
+	return a.cfg.Stores.stores(a.cfg.Dialect, status)
 }
 
 // saysAgain reports whether an answer says that the same request may be sent again: by Retry-After

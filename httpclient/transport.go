@@ -139,7 +139,7 @@ func (t *Transport) withDefaults() Transport {
 		c.Base = http.DefaultTransport
 	}
 	if len(c.Methods) == 0 {
-		c.Methods = []string{http.MethodPost, http.MethodPatch}
+		c.Methods = method.Default()
 	}
 	c.Header = cmp.Or(c.Header, dialect.KeyHeader)
 	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
@@ -151,6 +151,11 @@ func (t *Transport) withDefaults() Transport {
 	return c
 }
 
+var (
+	methodsRule = config.Each(method.Want, method.IsUnsafe, nil)
+	bufferRule  = config.Between[int64](1, maxBuffer)
+)
+
 // A ConfigError is a setting that isn't accepted: its name, its value and what is accepted.
 type ConfigError = config.Error
 
@@ -159,7 +164,7 @@ type ConfigError = config.Error
 func (t *Transport) Validate() error {
 	c := t.withDefaults()
 	var f config.Faults
-	f.CheckEach("Methods", c.Methods, method.IsUnsafe, nil, method.Want)
+	config.Check(&f, "Methods", c.Methods, methodsRule)
 	f.Check(field.IsOfRequest(c.Header), "Header", c.Header,
 		"the name of a request header other than Host and those of one connection", "")
 	f.Check(c.Timeout > 0, "Timeout", c.Timeout, "a duration above 0", "")
@@ -167,10 +172,8 @@ func (t *Transport) Validate() error {
 	f.Check(c.MaxTries > 0, "MaxTries", c.MaxTries, "1 or more", "")
 	f.Check(c.Backoff > 0, "Backoff", c.Backoff, "a duration above 0", "")
 	f.Check(c.MaxBackoff >= c.Backoff, "MaxBackoff", c.MaxBackoff, "Backoff or more", "Backoff")
-	f.Check(c.MaxBuffer > 0 && c.MaxBuffer <= maxBuffer, "MaxBuffer", c.MaxBuffer,
-		"1 to 268435456 bytes", "")
-	f.Check(c.MaxResponse > 0 && c.MaxResponse <= maxBuffer, "MaxResponse", c.MaxResponse,
-		"1 to 268435456 bytes", "")
+	config.Check(&f, "MaxBuffer", c.MaxBuffer, bufferRule)
+	config.Check(&f, "MaxResponse", c.MaxResponse, bufferRule)
 	return f.Err()
 }
 

@@ -15,7 +15,6 @@ require (
 )
 
 require (
-	github.com/caarlos0/env/v11 v11.4.2 // indirect
 	github.com/go-json-experiment/json v1.27.2 // indirect
 	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
 )

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/reprise-go/reprise/internal/config"
 )
 
 // Terms are what a caller asks for with a key. The zero value suits a plain lock.
@@ -73,7 +75,7 @@ func parseClaim(s string) (c Claim, ok bool) {
 	n, ok1 := number(attempt, 9)
 	f, ok2 := number(fence, 16)
 	ms, ok3 := number(remember, 12)
-	if !ok1 || !ok2 || !ok3 || attempt[0] == '0' || f > maxFence || ms > maxDuration.Milliseconds() ||
+	if !ok1 || !ok2 || !ok3 || attempt[0] == '0' || f > maxFence || ms > config.TenYears.Milliseconds() ||
 		!isFingerprint(fingerprint) || fingerprint == "" || !isToken(owner) {
 		return Claim{}, false
 	}

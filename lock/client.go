@@ -5,7 +5,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/reprise-go/reprise/internal/envconf"
+	"github.com/reprise-go/reprise/internal/config"
 	"github.com/reprise-go/reprise/internal/redisurl"
 )
 
@@ -32,13 +32,11 @@ import (
 // if the variable isn't set. The error, a *ConfigError for each fault, names the variable and what
 // is wrong with it, and repeats nothing of a password.
 func ClientFromEnv(prefix string, environ []string) (redis.UniversalClient, error) {
-	var c struct {
-		URL string `env:"REDIS_URL"`
+	url := config.Variable(prefix, "REDIS_URL", environ)
+	if url == "" {
+		return nil, nil
 	}
-	if err := envconf.Parse(prefix, environ, &c); err != nil || c.URL == "" {
-		return nil, err
-	}
-	target, err := redisurl.Parse(c.URL)
+	target, err := redisurl.Parse(url)
 	if err != nil {
 		return nil, urlFaults(prefix+"REDIS_URL", err)
 	}

@@ -3,12 +3,12 @@ package replay
 import (
 	"cmp"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/reprise-go/reprise/cache"
 	"github.com/reprise-go/reprise/internal/config"
-	"github.com/reprise-go/reprise/internal/envconf"
 	"github.com/reprise-go/reprise/lock"
 )
 
@@ -20,62 +20,67 @@ type Config struct {
 
 	// Prefix goes before the digest in every Redis key, with a colon. Zero means "reprise".
 	// Engines with one prefix on one Redis share their keys.
-	Prefix string `env:"REPLAY_PREFIX" want:"1 to 64 bytes of printable ASCII without spaces and braces"`
+	Prefix string
 
 	// Retention is how long a record is kept, unless Answer.Retention says otherwise. Zero means
 	// 24 h; at least Lock.TTL.
-	Retention time.Duration `env:"REPLAY_TTL"`
+	Retention time.Duration
 
 	// Wait is how long a duplicate waits for the answer of the request in flight before it gets
-	// ErrInProgress. Zero means not at all.
-	Wait time.Duration `env:"REPLAY_WAIT" want:"a duration such as 500ms or 10s"`
+	// ErrInProgress. Zero means not at all, as NoWait does; at most 1 h.
+	Wait time.Duration
 
-	OnAbandoned  AbandonedPolicy  `env:"REPLAY_ON_ABANDONED"`   // Zero means RunAgain.
-	OnFailure    FailurePolicy    `env:"REPLAY_ON_FAILURE"`     // Zero means AbandonFailed.
-	OnHangup     HangupPolicy     `env:"REPLAY_ON_HANGUP"`      // Zero means RunOn.
-	OnStoreDown  StoreDownPolicy  `env:"REPLAY_ON_STORE_DOWN"`  // Zero means Refuse.
-	OnCommitDown CommitDownPolicy `env:"REPLAY_ON_COMMIT_DOWN"` // Zero means AnswerUnstored.
+	OnAbandoned  AbandonedPolicy  // Zero means RunAgain.
+	OnFailure    FailurePolicy    // Zero means AbandonFailed.
+	OnHangup     HangupPolicy     // Zero means RunOn.
+	OnStoreDown  StoreDownPolicy  // Zero means Refuse.
+	OnCommitDown CommitDownPolicy // Zero means AnswerUnstored.
 
 	// Shadow runs every request and only observes: what would have been refused or replayed is
 	// told to Trace.
-	Shadow bool `env:"REPLAY_SHADOW"`
+	Shadow bool
 
 	// Trace sees the outcome of every request. Nil is off.
-	Trace *Trace `env:"-"`
+	Trace *Trace
 
 	// Logger gets what an operator must look at: requests refused or run without a claim and why,
 	// leases lost, answers that could not be stored, unreadable values. Each kind is written at most once
 	// a minute, with the number of those left out. It never gets a raw key, nor a text of Redis's, which
 	// may quote one. Nil discards.
-	Logger *slog.Logger `env:"-"`
+	Logger *slog.Logger
 }
-
-const (
-	defaultPrefix    = "reprise"
-	defaultRetention = 24 * time.Hour
-	maxRetention     = 10 * 365 * 24 * time.Hour
-)
 
 // ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
 type ConfigError = config.Error
 
+// Settings has a row for each field of c that FromEnv reads, those of Lock and Cache included: its
+// variable, its default, and what is accepted.
+func (c *Config) Settings() config.Settings {
+	return slices.Concat(c.Lock.Settings().In("Lock"), c.Cache.Settings().In("Cache"), c.own())
+}
+
+func (c *Config) own() config.Settings {
+	isPrefix := func(s string) bool { return len(s) <= 64 && strings.IndexFunc(s, badInPrefix) < 0 }
+	return config.Settings{
+		config.String("REPLAY_PREFIX", "Prefix", &c.Prefix).Default("reprise").
+			Accept(config.Only("1 to 64 bytes of printable ASCII without spaces and braces", isPrefix)),
+		config.Duration("REPLAY_TTL", "Retention", &c.Retention).Default(24 * time.Hour),
+		config.Duration("REPLAY_WAIT", "Wait", &c.Wait).Means("not at all").
+			Accept(config.OrOff(config.Between(0, config.MaxWait))),
+		config.Word("REPLAY_ON_ABANDONED", "OnAbandoned", &c.OnAbandoned).Default(RunAgain),
+		config.Word("REPLAY_ON_FAILURE", "OnFailure", &c.OnFailure).Default(AbandonFailed),
+		config.Word("REPLAY_ON_HANGUP", "OnHangup", &c.OnHangup).Default(RunOn),
+		config.Word("REPLAY_ON_STORE_DOWN", "OnStoreDown", &c.OnStoreDown).Default(Refuse),
+		config.Word("REPLAY_ON_COMMIT_DOWN", "OnCommitDown", &c.OnCommitDown).Default(AnswerUnstored),
+		config.Bool("REPLAY_SHADOW", "Shadow", &c.Shadow),
+	}
+}
+
 // WithDefaults returns c with every zero replaced by its default.
 func (c Config) WithDefaults() Config {
-	if c.Prefix == "" {
-		c.Prefix = defaultPrefix
-	}
-	if c.Retention == 0 {
-		c.Retention = defaultRetention
-	}
-	if c.Lock.Remember == 0 {
-		c.Lock.Remember = c.Retention
-	}
-	c.OnAbandoned = cmp.Or(c.OnAbandoned, RunAgain)
-	c.OnFailure = cmp.Or(c.OnFailure, AbandonFailed)
-	c.OnStoreDown = cmp.Or(c.OnStoreDown, Refuse)
-	if c.Lock.MaxValue == 0 {
-		c.Lock.MaxValue = c.Cache.MaxRecord()
-	}
+	c.own().SetDefaults()
+	c.Lock.Remember = cmp.Or(c.Lock.Remember, c.Retention)
+	c.Lock.MaxValue = cmp.Or(c.Lock.MaxValue, c.Cache.MaxRecord())
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -91,34 +96,22 @@ func (c Config) WithDefaults() Config {
 func (c Config) Validate() error {
 	var f config.Faults
 	f.Add(config.In("Lock", c.Lock.Validate()), config.In("Cache", c.Cache.Validate()))
+	f.CheckEach(c.own())
 	f.Check(c.Lock.MaxValue == 0 || c.Lock.MaxValue >= c.Cache.MaxRecord(), "Lock.MaxValue", c.Lock.MaxValue,
 		"Cache.MaxDecoded and 364 bytes, or zero", "Cache.MaxDecoded")
-	c = c.WithDefaults() // only now, so that a bad Retention is not told of Lock.Remember too
-	f.Check(len(c.Prefix) <= 64 && strings.IndexFunc(c.Prefix, badInPrefix) < 0, "Prefix", c.Prefix,
-		"1 to 64 bytes of printable ASCII without spaces and braces", "")
-	f.Check(c.Retention >= c.Lock.TTL && c.Retention <= maxRetention, "Retention", c.Retention,
+	d := c.WithDefaults()
+	f.Check(d.Retention >= d.Lock.TTL && d.Retention <= config.TenYears, "Retention", d.Retention,
 		"Lock.TTL to 87600h", "Lock.TTL")
-	f.Check(c.Wait >= 0 && c.Wait <= maxWait, "Wait", c.Wait, "0 to 1h", "")
-	f.Check(c.OnAbandoned <= AskReconcile, "OnAbandoned", c.OnAbandoned, "one of its constants", "")
-	f.Check(c.OnFailure <= ReleaseFailed, "OnFailure", c.OnFailure, "one of its constants", "")
-	f.Check(c.OnHangup <= StopWithCaller, "OnHangup", c.OnHangup, "one of its constants", "")
-	f.Check(c.OnStoreDown <= RunUnguarded, "OnStoreDown", c.OnStoreDown, "one of its constants", "")
-	f.Check(c.OnCommitDown <= WithholdUnstored, "OnCommitDown", c.OnCommitDown, "one of its constants", "")
 	return f.Err()
 }
-
-const maxWait = time.Hour
 
 // badInPrefix: a brace could make a hash tag, which would put every key into one slot of a cluster.
 func badInPrefix(r rune) bool { return r <= ' ' || r > '~' || r == '{' || r == '}' }
 
-// FromEnv reads the variables REPLAY_PREFIX, REPLAY_TTL, REPLAY_WAIT, REPLAY_ON_ABANDONED (run,
-// refuse, reconcile), REPLAY_ON_FAILURE (abandon, release), REPLAY_ON_HANGUP (run, stop),
-// REPLAY_ON_STORE_DOWN (refuse, run), REPLAY_ON_COMMIT_DOWN (answer, refuse), REPLAY_SHADOW, and
-// those of lock.FromEnv and cache.FromEnv, each behind prefix (by custom "REPRISE_"), from environ,
-// which has the form of os.Environ(). It returns every fault at once.
+// FromEnv reads the variables of [Config.Settings], REPLAY_TTL, LOCK_TTL and so on, each behind prefix
+// (conventionally "REPRISE_"), from environ, which has the form of [os.Environ]; docs/settings.md has
+// their table. The error has every fault at once, each a *ConfigError with the variable's name and
+// what it accepts; the Config is then zero.
 func FromEnv(prefix string, environ []string) (Config, error) {
-	var c Config
-	err := envconf.Parse(prefix, environ, &c)
-	return c, err
+	return config.FromEnv[Config](prefix, environ)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/reprise-go/reprise/cache"
+	"github.com/reprise-go/reprise/internal/config/configtest"
 	"github.com/reprise-go/reprise/lock"
 )
 
@@ -82,9 +83,10 @@ func TestValidate(t *testing.T) {
 		{"a retention too long", Config{Retention: 87601 * time.Hour}, []string{"Retention"}},
 		{"the longest wait", Config{Wait: time.Hour}, nil},
 		{"a wait too long", Config{Wait: time.Hour + 1}, []string{`Wait: got "1h0m0.000000001s", want 0 to 1h`}},
-		{"a negative wait", Config{Wait: -1}, []string{"Wait"}},
-		{"policies that there are not", Config{OnAbandoned: 4, OnFailure: 3, OnHangup: 2, OnStoreDown: 3, OnCommitDown: 2},
-			[]string{`OnAbandoned: got "4", want one of its constants`, "OnFailure", "OnHangup", "OnStoreDown", "OnCommitDown"}},
+		{"a wait that is off", Config{Wait: NoWait}, nil},
+		{"a negative wait", Config{Wait: -2}, []string{"Wait"}},
+		{"policies that there are not", Config{OnAbandoned: "4", OnFailure: "run", OnHangup: "on", OnStoreDown: "Run", OnCommitDown: "answers"},
+			[]string{`OnAbandoned: got "4", want one of run, refuse, reconcile`, "OnFailure", "OnHangup", "OnStoreDown", "OnCommitDown"}},
 		{"a longest value that is no record's", Config{Lock: lock.Config{MaxValue: 16 << 20}},
 			[]string{`Lock.MaxValue: got "16777216", want Cache.MaxDecoded and 364 bytes, or zero (see Cache.MaxDecoded)`}},
 		{"one that is, just so", Config{Lock: lock.Config{MaxValue: 1<<20 + 364}, Cache: cache.Config{MaxDecoded: 1 << 20}}, nil},
@@ -231,4 +233,12 @@ func FuzzFromEnv(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestPoliciesAcceptAllTheirWords(t *testing.T) {
+	configtest.Words[AbandonedPolicy](t)
+	configtest.Words[FailurePolicy](t)
+	configtest.Words[HangupPolicy](t)
+	configtest.Words[StoreDownPolicy](t)
+	configtest.Words[CommitDownPolicy](t)
 }

@@ -29,7 +29,7 @@ func newEngine(t *testing.T, cfg Config) *Engine {
 }
 
 func TestNewRefusesBadConfig(t *testing.T) {
-	_, err := New(nobody(t), Config{Prefix: "{", Wait: -1, Lock: lock.Config{TTL: 1}})
+	_, err := New(nobody(t), Config{Prefix: "{", Wait: -2, Lock: lock.Config{TTL: 1}})
 	for _, field := range []string{"Lock.TTL", "Prefix", "Wait"} {
 		if err == nil || !strings.Contains(err.Error(), field+": got ") {
 			t.Errorf("%v does not name %s", err, field)

@@ -150,13 +150,8 @@ func stamp(d time.Duration) string {
 }
 
 func describe(c replay.Config) string {
-	return strings.Join([]string{
-		[]string{"", "run again", "refuse unknown", "ask Reconcile"}[c.OnAbandoned],
-		[]string{"", "abandon failed", "release failed"}[c.OnFailure],
-		[]string{"run on", "stop at hang-up"}[c.OnHangup],
-		[]string{"", "refuse without Redis", "run unguarded"}[c.OnStoreDown],
-		[]string{"answer unstored", "withhold unstored"}[c.OnCommitDown],
-	}, ", ")
+	return fmt.Sprintf("after an abandoned attempt %s, on failure %s, on hang-up %s, without Redis %s, unstored %s",
+		c.OnAbandoned, c.OnFailure, c.OnHangup, c.OnStoreDown, c.OnCommitDown)
 }
 
 func (c *Call) String() string { return fmt.Sprintf("#%d(%s %s)", c.ID, c.Key, c.Body) }

@@ -1,6 +1,10 @@
-// Package config is what the rooms' Configs have in common: how one says that a
-// setting isn't accepted, and how it gathers all such faults. It knows no
-// environment, which is envconf's, and links nothing outside the standard library.
+// Package config is what the packages' Configs have in common. A Config says in rows, one for each
+// [Setting], which variable sets a field, what zero means and what is accepted; from these come
+// [FromEnv], defaults, the faults that Validate finds, and the test that compares the documentation's
+// table. Rules across fields are plain code in Validate.
+//
+// Zero always means the default, and -1 is off where a setting can be off. So a variable can't set a
+// size or a duration to 0, which is hardly what somebody who writes TTL=0 has in mind.
 package config
 
 import (

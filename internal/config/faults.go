@@ -3,7 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 )
 
 // Faults gathers what a Config's Validate finds.
@@ -12,6 +12,25 @@ type Faults []error
 // Add adds faults found elsewhere; nil ones are none.
 func (f *Faults) Add(errs ...error) { *f = append(*f, errs...) }
 
+// CheckEach adds what is not accepted in the fields of settings, each by itself.
+func (f *Faults) CheckEach(settings Settings) {
+	for _, row := range settings {
+		i := row.Info()
+		f.refuse(i.Field, row.refused(), i.Want)
+	}
+}
+
+// Check adds what rule refuses of v.
+func Check[T any](f *Faults, name string, v T, rule Rule[T]) {
+	f.refuse(name, rule.refused(v), rule.Want)
+}
+
+func (f *Faults) refuse(name string, values []string, want string) {
+	for _, value := range values {
+		f.Add(&Error{Name: name, Value: value, Want: want})
+	}
+}
+
 // Check adds a fault unless ok. other names the second setting of a rule across two, or is empty.
 func (f *Faults) Check(ok bool, name string, value any, want, other string) {
 	if !ok {
@@ -19,27 +38,13 @@ func (f *Faults) Check(ok bool, name string, value any, want, other string) {
 	}
 }
 
+// Has reports whether there is a fault of that name.
+func (f *Faults) Has(name string) bool {
+	return slices.ContainsFunc(*f, func(err error) bool {
+		e, ok := err.(*Error)
+		return ok && e.Name == name
+	})
+}
+
 // Err returns all faults joined, or nil.
 func (f *Faults) Err() error { return errors.Join(*f...) }
-
-// CheckEach refuses what is not valid of a list, and what is there twice, by the form that fold brings names to, if not
-// nil. A word that matches nothing, or that stands where another was meant, turns protection off unnoticed: so each list
-// of words has a rule of what can match at all, and whoever writes one word twice meant something else.
-func (f *Faults) CheckEach(name string, list []string, valid func(string) bool, fold func(string) string, want string) (ok bool) {
-	seen := map[string]bool{}
-	ok = true
-	for _, word := range list {
-		folded := word
-		if fold != nil {
-			folded = fold(word)
-		}
-		good := valid(word) && !seen[folded]
-		if word == "" {
-			word = strings.Join(list, ",") // nothing tells nobody where it stands
-		}
-		f.Check(good, name, word, want, "")
-		seen[folded] = true
-		ok = ok && good
-	}
-	return ok
-}

@@ -30,6 +30,9 @@ func IsOfRequest(name string) bool {
 	return IsToken(name) && !strings.Contains(name, "*") && !same("Host") && !slices.ContainsFunc(OfConnection, same)
 }
 
+// WantOfRequest says what a list of such headers may have.
+const WantOfRequest = "names of request headers other than Host and those of one connection, each once"
+
 // IsToken reports whether s is a token (RFC 9110 §5.6.2). Field names and methods are tokens.
 func IsToken(s string) bool { return s != "" && tokenChars.Span(s) == len(s) }
 

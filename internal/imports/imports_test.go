@@ -21,7 +21,6 @@ const module = "github.com/reprise-go/reprise"
 type room struct {
 	name     string
 	behind   []string
-	environ  bool // reads its settings from the environment, by internal/envconf
 	direct   []string
 	indirect []string
 }
@@ -29,7 +28,6 @@ type room struct {
 const (
 	goRedis  = "github.com/redis/go-redis/v9"
 	redsync  = "github.com/go-redsync/redsync/v4"
-	env      = "github.com/caarlos0/env/v11"
 	msgpack  = "github.com/vmihailenco/msgpack/v5"
 	compress = "github.com/klauspost/compress"
 	jsonText = "github.com/go-json-experiment/json"
@@ -41,18 +39,17 @@ var (
 )
 
 var rooms = []room{
-	{name: "lock", environ: true, direct: []string{goRedis, redsync}, indirect: ofGoRedis},
-	{name: "cache", environ: true, direct: []string{goRedis, msgpack, compress}, indirect: slices.Concat(ofGoRedis, ofMsgpack)},
-	{name: "replay", environ: true, behind: []string{"lock", "cache"}, direct: []string{goRedis}},
+	{name: "lock", direct: []string{goRedis, redsync}, indirect: ofGoRedis},
+	{name: "cache", direct: []string{goRedis, msgpack, compress}, indirect: slices.Concat(ofGoRedis, ofMsgpack)},
+	{name: "replay", behind: []string{"lock", "cache"}, direct: []string{goRedis}},
 	{name: "dialect"},
-	{name: "httpadapter", environ: true, behind: []string{"lock", "cache", "replay", "dialect"}, direct: []string{jsonText}},
+	{name: "httpadapter", behind: []string{"lock", "cache", "replay", "dialect"}, direct: []string{jsonText}},
 	{name: "httpclient", behind: []string{"dialect"}},
 	{name: "internal/charset"},
 	{name: "internal/config"},
-	{name: "internal/envconf", environ: true, direct: []string{env}},
 	{name: "internal/fault", direct: []string{goRedis}, indirect: ofGoRedis},
 	{name: "internal/field"},
-	{name: "internal/forged", environ: true, behind: []string{"cache"}},
+	{name: "internal/forged", behind: []string{"cache"}},
 	{name: "internal/header"},
 	{name: "internal/intake"},
 	{name: "internal/jitter"},
@@ -93,7 +90,7 @@ func TestRoomsLinkNothingElse(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			var may []string
 			for _, other := range rooms {
-				if other.name == r.name || r.environ && other.name == "internal/envconf" || slices.Contains(r.behind, other.name) {
+				if other.name == r.name || slices.Contains(r.behind, other.name) {
 					may = slices.Concat(may, other.direct, other.indirect)
 				}
 			}
@@ -102,8 +99,6 @@ func TestRoomsLinkNothingElse(t *testing.T) {
 				switch {
 				case isOurs && !strings.HasPrefix(ours, "internal/") && ours != r.name && !slices.Contains(r.behind, ours):
 					t.Errorf("it links %s, which is not behind it", ours)
-				case ours == "internal/envconf" && !r.environ:
-					t.Errorf("it links %s", ours)
 				case thirdParty(p.ImportPath) && !allowed(may, p.ImportPath):
 					t.Errorf("it links %s", p.ImportPath)
 				}

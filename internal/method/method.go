@@ -20,3 +20,6 @@ func IsUnsafe(m string) bool {
 
 // Want says what a list of such methods may have.
 const Want = "methods in upper case other than GET, HEAD, OPTIONS and TRACE, each once"
+
+// Default returns those that take part where nothing is said.
+func Default() []string { return []string{http.MethodPost, http.MethodPatch} }

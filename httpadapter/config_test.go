@@ -180,7 +180,7 @@ func TestFromEnvLists(t *testing.T) {
 }
 
 func TestFromEnvWords(t *testing.T) {
-	for word, want := range map[string]StorePolicy{"dialect": StoreAsDialect, "final": StoreFinal, "success": StoreSuccess, "all": StoreAll} {
+	for word, want := range map[string]StorePolicy{"dialect": StoreAsDialect, "final": StoreFinal, "success": StoreSuccess, "none-5xx": StoreNon5xx, "all": StoreAll} {
 		if c, err := FromEnv("", []string{"HTTP_STORES=" + word}); err != nil || c.Stores != want {
 			t.Errorf("%s: got %v, %v", word, c.Stores, err)
 		}
@@ -208,7 +208,7 @@ func TestFromEnvTellsAllFaults(t *testing.T) {
 	want := map[string]string{
 		"X_HTTP_DIALECT": "one of problem, ietf, credicorp, bluesnap, stripe", "X_HTTP_REQUIRE_KEY": "true or false", "X_HTTP_METHODS": "other than GET", "X_HTTP_KEY_HEADERS": "names of request headers",
 		"X_HTTP_KEY_SYNTAX": "lenient or strict", "X_HTTP_MAX_BODY": "256MiB", "X_HTTP_MAX_RESPONSE": "256MiB", "X_HTTP_RETRY_AFTER": "1s to 30s",
-		"X_HTTP_ON_STORE_DOWN": "refuse, run", "X_HTTP_STORES": "dialect, final, success, all", "X_REPLAY_TTL_2XX": "1s", "X_REPLAY_TTL_3XX": "1s",
+		"X_HTTP_ON_STORE_DOWN": "refuse, run", "X_HTTP_STORES": "dialect, final, success, none-5xx, all", "X_REPLAY_TTL_2XX": "1s", "X_REPLAY_TTL_3XX": "1s",
 		"X_REPLAY_TTL_4XX": "duration", "X_REPLAY_TTL_5XX": "duration", "X_HTTP_ALLOW_HEADERS": "header names", "X_HTTP_DOC_URL": "absolute URL",
 		"X_HTTP_PREFER_WAIT": "0 to 1h", "X_HTTP_FINGERPRINT_JSON": "true or false", "X_HTTP_FINGERPRINT_OMIT": "JSON pointer", "X_HTTP_FINGERPRINT_HEADERS": "names of request headers", "X_HTTP_FINGERPRINT_MULTIPART": "true or false",
 		"X_HTTP_FINGERPRINT_KEYS": "16 bytes",

@@ -7,9 +7,10 @@ type StorePolicy string
 
 const (
 	StoreAsDialect StorePolicy = "dialect"
-	StoreFinal     StorePolicy = "final"   // 2xx, 3xx, 4xx except 401, 403, 408, 409, 421, 423, 425 and 429
-	StoreSuccess   StorePolicy = "success" // 2xx
-	StoreAll       StorePolicy = "all"     // 5xx included
+	StoreFinal     StorePolicy = "final"    // 2xx, 3xx, 4xx except 401, 403, 408, 409, 421, 423, 425 and 429
+	StoreSuccess   StorePolicy = "success"  // 2xx
+	StoreNon5xx    StorePolicy = "none-5xx" // all but 5xx
+	StoreAll       StorePolicy = "all"      // 5xx included
 )
 
 // storePolicies is the one place that says which policies there are, and what each stores.
@@ -20,6 +21,7 @@ var storePolicies = []struct {
 	{StoreAsDialect, dialect.Dialect.Stores},
 	{StoreFinal, func(_ dialect.Dialect, status int) bool { return dialect.IsFinal(status) }},
 	{StoreSuccess, func(_ dialect.Dialect, status int) bool { return status < 300 }},
+	{StoreNon5xx, func(_ dialect.Dialect, status int) bool { return status < 500 }},
 	{StoreAll, func(dialect.Dialect, int) bool { return true }},
 }
 

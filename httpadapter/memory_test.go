@@ -94,7 +94,7 @@ func TestAllocationsOfAnExchange(t *testing.T) {
 		w.Write(body)
 	}))
 	serial := 0
-	with := testing.AllocsPerRun(1000, func() {
+	with := fewestAllocs(func() {
 		serial++
 		w := &dropped{header: http.Header{}}
 		handler.ServeHTTP(w, posted(serial, bytes.NewReader(body), int64(len(body))))
@@ -103,7 +103,7 @@ func TestAllocationsOfAnExchange(t *testing.T) {
 		}
 	})
 	answer := &record{Status: http.StatusCreated, Body: body}
-	without := testing.AllocsPerRun(1000, func() {
+	without := fewestAllocs(func() {
 		serial++
 		r := posted(serial, bytes.NewReader(body), int64(len(body)))
 		w := &dropped{header: http.Header{}}
@@ -122,6 +122,16 @@ func TestAllocationsOfAnExchange(t *testing.T) {
 	if added := with - without; added > most {
 		t.Errorf("the adapter adds %v allocations, want %v at most", added, most)
 	}
+}
+
+// fewestAllocs returns the fewest allocations of f, on average, in several series. More come of the
+// collector, which empties pools, and of goroutines that an earlier test has left.
+func fewestAllocs(f func()) float64 {
+	fewest := testing.AllocsPerRun(200, f)
+	for range 9 {
+		fewest = min(fewest, testing.AllocsPerRun(200, f))
+	}
+	return fewest
 }
 
 // allocated returns how many bytes f allocates, and how often, in whichever goroutine.

@@ -13,12 +13,12 @@ import (
 // What it says to Redis goes through the pool and connection of this file, which answer with what
 // our scripts have answered, in place of its own SET NX and EVAL.
 //
-// On one server, begin is asked before, on the caller's goroutine, and only a grant goes through
-// redsync, which then finds it won. Redsync would ask from a goroutine of its own, whose two
-// switches cost as much as a third of a round trip (measured on loopback: a replay takes 1.7 times
-// the bare script's time that way and 1.05 this way), and after a "no" it would send a script to
-// clean up: a second round trip for each conflict and replay. Renewals are asked for before, too,
-// many in a pipeline, and go through redsync one after the other when their answers are in.
+// On one server, Redis is asked before, on the caller's goroutine, and only its yes goes through
+// redsync, which finds it given. Redsync would ask from a goroutine of its own, whose two switches
+// cost as much as a third of a round trip (measured on loopback: a replay takes 1.7 times the bare
+// script's time that way and 1.05 this way), and after a "no" to a lock it would send a script to
+// clean up: a second round trip for each conflict and replay. Renewals are asked for many in a
+// pipeline, and go through redsync one after the other when their answers are in.
 //
 // Redsync's interface has no room for what the scripts answer, and its errors can't tell a conflict
 // from a timeout. So whoever makes a call keeps both to himself, and tells redsync a yes or a no
@@ -33,8 +33,33 @@ type ask func(member int) (yes bool, err error)
 type mutexCall struct {
 	context.Context
 	ask   ask
-	locks bool // any Eval is redsync's clean-up of a lock that failed, which is the caller's to do
+	conns []mutexConn // one for each member
+	locks bool        // any Eval is redsync's clean-up of a lock that failed, which is the caller's to do
 }
+
+func newMutexCall(members int, ask ask) *mutexCall {
+	c := &mutexCall{Context: context.Background(), ask: ask, conns: make([]mutexConn, members)}
+	for i := range c.conns {
+		c.conns[i] = mutexConn{call: c, member: i}
+	}
+	return c
+}
+
+// newLockCall makes the call of a lock.
+func newLockCall(members int, ask ask) *mutexCall {
+	c := newMutexCall(members, ask)
+	c.locks = true
+	return c
+}
+
+// What redsync is told of a grant, and of a renewal or an end, to which the only server has said
+// yes. They keep nothing of the call, so one of each serves all.
+var (
+	yesToLock = newLockCall(1, yes)
+	yesToRest = newMutexCall(1, yes)
+)
+
+func yes(int) (bool, error) { return true, nil }
 
 type mutexCallKey struct{}
 
@@ -65,23 +90,22 @@ func newMutexMaker(cfg Config, members int) mutexMaker {
 		redsync.WithTries(1),
 		redsync.WithDriftFactor(0.01),
 		redsync.WithFailFast(true),
+		redsync.WithGenValueFunc(func() (string, error) { return "", nil }), // our scripts carry the token
 	}}
 }
 
-// lock makes a mutex and locks it, with the token as its value. It fails when a majority doesn't
-// say yes, or so late that the lease is over. What was granted then is the caller's to hand back.
-func (m mutexMaker) lock(key, token string, ask ask) (*redsync.Mutex, error) {
-	value := redsync.WithGenValueFunc(func() (string, error) { return token, nil })
-	mutex := m.redsync.NewMutex(key, append(m.options[:len(m.options):len(m.options)], value)...)
-	call := &mutexCall{Context: context.Background(), ask: ask, locks: true}
+// lock makes a mutex and locks it. It fails when a majority doesn't say yes, or so late that the
+// lease is over. What was granted then is the caller's to hand back.
+func (m mutexMaker) lock(key string, call *mutexCall) (*redsync.Mutex, error) {
+	mutex := m.redsync.NewMutex(key, m.options...)
 	return mutex, mutex.TryLockContext(call)
 }
 
 // extend extends a mutex. Every ask must return at once, with an answer that is there already:
 // redsync starts a goroutine for each member and each call, so the leases of a batch go through it
 // one after the other, and one that waited would hold up the rest.
-func extend(mutex *redsync.Mutex, ask ask) error {
-	extended, err := mutex.ExtendContext(&mutexCall{Context: context.Background(), ask: ask})
+func extend(mutex *redsync.Mutex, call *mutexCall) error {
+	extended, err := mutex.ExtendContext(call)
 	if !extended && err == nil {
 		err = redsync.ErrExtendFailed
 	}
@@ -89,8 +113,8 @@ func extend(mutex *redsync.Mutex, ask ask) error {
 }
 
 // unlock unlocks a mutex, and reports whether a majority said yes.
-func unlock(mutex *redsync.Mutex, ask ask) bool {
-	unlocked, _ := mutex.UnlockContext(&mutexCall{Context: context.Background(), ask: ask})
+func unlock(mutex *redsync.Mutex, call *mutexCall) bool {
+	unlocked, _ := mutex.UnlockContext(call)
 	return unlocked
 }
 
@@ -115,7 +139,7 @@ func (p mutexPool) Get(ctx context.Context) (rsredis.Conn, error) {
 	if !ok {
 		return nil, errors.New("lock: redsync called without a mutexCall")
 	}
-	return mutexConn{call, int(p)}, nil
+	return &call.conns[p], nil
 }
 
 // A mutexConn is the connection on which redsync asks one member.
@@ -125,12 +149,12 @@ type mutexConn struct {
 }
 
 // SetNX locks.
-func (c mutexConn) SetNX(string, string, time.Duration) (bool, error) {
+func (c *mutexConn) SetNX(string, string, time.Duration) (bool, error) {
 	return c.call.ask(c.member)
 }
 
 // Eval extends or unlocks.
-func (c mutexConn) Eval(*rsredis.Script, ...any) (any, error) {
+func (c *mutexConn) Eval(*rsredis.Script, ...any) (any, error) {
 	if c.call.locks {
 		return int64(0), nil
 	}
@@ -142,11 +166,11 @@ func (c mutexConn) Eval(*rsredis.Script, ...any) (any, error) {
 }
 
 // Close does nothing: the connection is none.
-func (c mutexConn) Close() error { return nil }
+func (c *mutexConn) Close() error { return nil }
 
 // The rest of redsync's interface serves calls that this package doesn't make.
 
-func (c mutexConn) Get(string) (string, error)         { return "", errors.ErrUnsupported }
-func (c mutexConn) Set(string, string) (bool, error)   { return false, errors.ErrUnsupported }
-func (c mutexConn) ScriptLoad(*rsredis.Script) error   { return errors.ErrUnsupported }
-func (c mutexConn) PTTL(string) (time.Duration, error) { return 0, errors.ErrUnsupported }
+func (c *mutexConn) Get(string) (string, error)         { return "", errors.ErrUnsupported }
+func (c *mutexConn) Set(string, string) (bool, error)   { return false, errors.ErrUnsupported }
+func (c *mutexConn) ScriptLoad(*rsredis.Script) error   { return errors.ErrUnsupported }
+func (c *mutexConn) PTTL(string) (time.Duration, error) { return 0, errors.ErrUnsupported }

@@ -32,7 +32,7 @@ func (q *quorum) begin(ctx context.Context, key string, terms Terms) (*grant, er
 			q.members[member].handBack(ctx, key, token)
 		}
 	}
-	mutex, err := q.mutexes.lock(key, token, b.cast)
+	mutex, err := q.mutexes.lock(key, newLockCall(len(q.members), b.cast))
 	votes := b.count()
 	switch {
 	case err != nil:
@@ -121,7 +121,7 @@ func (q *quorum) end(ctx context.Context, g *grant, how ending) error {
 		defer cancel()
 		return m.end(ctx, g.key, g.claim.Owner, how)
 	})
-	if unlock(g.mutex, b.cast) {
+	if unlock(g.mutex, newMutexCall(len(q.members), b.cast)) {
 		return nil
 	}
 	votes := b.count()

@@ -129,7 +129,7 @@ func (d decision) renewal(g *grant, votes tally) renewal {
 	b := newBallot(len(votes), func(member int) (reply, error) {
 		return votes[member].reply, votes[member].err
 	})
-	if extend(g.mutex, b.cast) != nil {
+	if extend(g.mutex, newMutexCall(len(votes), b.cast)) != nil {
 		return renewal{err: votes.undecided()}
 	}
 	return renewal{until: validUntil(g.mutex, d.asked)}

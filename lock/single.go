@@ -69,7 +69,7 @@ func (s *single) take(
 	if !ok {
 		return nil, errUnreadable
 	}
-	mutex, err := s.mutexes.lock(key, token, yes)
+	mutex, err := s.mutexes.lock(key, yesToLock)
 	if err != nil {
 		go s.server.handBack(ctx, key, token)
 		return nil, errTooLate
@@ -81,9 +81,6 @@ func (s *single) take(
 	}
 	return &grant{key: key, claim: claim, mutex: mutex, asked: asked, until: until}, nil
 }
-
-// yes is what redsync is told of a grant or a renewal that Redis has answered.
-func yes(int) (bool, error) { return true, nil }
 
 func (s *single) renew(due []*grant, settle func(int, renewal)) {
 	b := s.server.renewals(due)
@@ -102,7 +99,7 @@ func renewed(g *grant, a answer) renewal {
 	case a.err != nil:
 		return renewal{err: a.err}
 	}
-	if err := extend(g.mutex, yes); err != nil {
+	if err := extend(g.mutex, yesToRest); err != nil {
 		return renewal{err: err}
 	}
 	return renewal{until: validUntil(g.mutex, a.asked)}
@@ -128,12 +125,8 @@ func (s *single) commit(
 func (s *single) end(ctx context.Context, g *grant, how ending) error {
 	ctx, cancel := s.server.bounded(ctx)
 	defer cancel()
-	var r reply
-	var err error
-	if unlock(g.mutex, func(int) (bool, error) {
-		r, err = s.server.end(ctx, g.key, g.claim.Owner, how)
-		return err == nil && r.status == statusOK, err
-	}) {
+	r, err := s.server.end(ctx, g.key, g.claim.Owner, how)
+	if err == nil && r.status == statusOK && unlock(g.mutex, yesToRest) {
 		return nil
 	}
 	return s.server.lossOf(ctx, g.key, r, err)

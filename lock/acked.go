@@ -61,7 +61,7 @@ func (s *server) sendAcked(ctx context.Context, req request) (reply, error) {
 	for try := range maxTries {
 		if to.node == nil {
 			to.asking = false
-			if to.node, err = s.primary(ctx, req.key); err != nil {
+			if to.node, err = s.primary(ctx, req.lease.key()); err != nil {
 				return reply{}, s.fault(err)
 			}
 		}

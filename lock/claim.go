@@ -48,8 +48,8 @@ const maxFingerprint = 128
 
 const noFingerprint = "-"
 
-// inClaim is a fingerprint as a claim has it.
-func inClaim(fingerprint string) string {
+// inClaim is a fingerprint as a claim has it, for a script's argument.
+func inClaim(fingerprint string) any {
 	if fingerprint == "" {
 		return noFingerprint
 	}

@@ -27,10 +27,10 @@ func (p *probe) tryScripts(
 	defer func() { _ = s.client.Del(ctx, key).Err() }()
 
 	lease := p.cfg.TTL
-	one, two := newToken(), newToken()
+	one, two := newLeaseID(key, newToken()), newLeaseID(key, newToken())
 	q := requests{lease: lease.Milliseconds(), remember: lease.Milliseconds(), inline: s.requests.inline}
-	begin := func(token string) request { return q.begin(ctx, key, token, Terms{}) }
-	value := "check " + two
+	begin := func(id leaseID) request { return q.begin(ctx, id, Terms{}) }
+	value := "check " + two.token()
 	for _, step := range []struct {
 		what  string
 		send  request
@@ -40,11 +40,11 @@ func (p *probe) tryScripts(
 		{"a first request", begin(one), true, statusOK},
 		{"a first request again", begin(one), false, statusOK}, // in acked mode, with its WAIT
 		{"a request for a key in flight", begin(two), false, statusHeld},
-		{"a renewal", q.renew(key, one, lease), true, statusOK},
-		{"an attempt that fails", q.end(abandonScript, key, one), true, statusOK},
+		{"a renewal", q.renew(one, lease), true, statusOK},
+		{"an attempt that fails", q.end(abandonScript, one), true, statusOK},
 		{"an attempt after it", begin(two), false, statusOK},
-		{"a key given back", q.end(releaseScript, key, two), true, statusOK},
-		{"a commit", q.commit(key, two, []byte(value), lease), true, statusRestored},
+		{"a key given back", q.end(releaseScript, two), true, statusOK},
+		{"a commit", q.commit(two, []byte(value), lease), true, statusRestored},
 		{"a replay", begin(one), false, statusDone},
 	} {
 		r, err := p.send(ctx, step.send, step.loads)

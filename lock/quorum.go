@@ -21,15 +21,15 @@ func (q *quorum) begin(ctx context.Context, key string, terms Terms) (*grant, er
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	token, asked := newToken(), time.Now()
+	id, asked := newLeaseID(key, newToken()), time.Now()
 	b := newBallot(len(q.members), func(member int) (reply, error) {
-		return beginAt(ctx, q.members[member], key, token, terms)
+		return beginAt(ctx, q.members[member], id, terms)
 	})
 	// undo gives back what one member has granted, or may have: nobody has worked under it. One
 	// that said no, or was never asked, need not be asked again.
 	undo := func(member int, v vote) {
 		if !v.no() && !errors.Is(v.err, errUnsent) {
-			q.members[member].handBack(ctx, key, token)
+			q.members[member].handBack(ctx, id)
 		}
 	}
 	mutex, err := q.mutexes.lock(key, newLockCall(len(q.members), b.cast))
@@ -46,7 +46,7 @@ func (q *quorum) begin(ctx context.Context, key string, terms Terms) (*grant, er
 		err = errTooLate // says the wall clock
 	default:
 		claim, fences := granted(votes)
-		g := &grant{key: key, claim: claim, fences: fences, mutex: mutex,
+		g := &grant{id: id, claim: claim, fences: fences, mutex: mutex,
 			asked: asked, until: mutex.Until()}
 		b.settle(func(member int, v vote) {
 			// What else is granted adds to the lease, unless that has ended before.
@@ -61,8 +61,8 @@ func (q *quorum) begin(ctx context.Context, key string, terms Terms) (*grant, er
 }
 
 // beginAt asks one member for a key.
-func beginAt(ctx context.Context, m *server, key, token string, terms Terms) (reply, error) {
-	r, err := m.begin(ctx, key, token, terms)
+func beginAt(ctx context.Context, m *server, id leaseID, terms Terms) (reply, error) {
+	r, err := m.begin(ctx, id, terms)
 	if err != nil || r.status != statusOK {
 		return r, err
 	}
@@ -119,7 +119,7 @@ func (q *quorum) end(ctx context.Context, g *grant, how ending) error {
 		m := q.members[member]
 		ctx, cancel := m.bounded(ctx)
 		defer cancel()
-		return m.end(ctx, g.key, g.claim.Owner, how)
+		return m.end(ctx, g.id, how)
 	})
 	if unlock(g.mutex, newMutexCall(len(q.members), b.cast)) {
 		return nil
@@ -128,7 +128,7 @@ func (q *quorum) end(ctx context.Context, g *grant, how ending) error {
 	if votes.no() < votes.majority() {
 		return votes.undecided()
 	}
-	return fmt.Errorf("%w: %w", ErrLost, q.obstacle(ctx, g.key, votes))
+	return fmt.Errorf("%w: %w", ErrLost, q.obstacle(ctx, g.id.key(), votes))
 }
 
 // subscribe gives no notice: those who wait for a quorum lock ask again and again.

@@ -172,12 +172,12 @@ func (r *quorumRenewal) regain(member int) {
 	m := r.quorum.members[member]
 	// The next renewal finds what came of it.
 	m.batch(regainScript, grants, func(g *grant) request {
-		return m.requests.regain(g.key, g.claim, g.fences[member], g.length(m.cfg))
+		return m.requests.regain(g.id, g.claim, g.fences[member], g.length(m.cfg))
 	}).run(context.Background())
 
 	// What has ended a lease meanwhile may have been here first.
 	ended := slices.DeleteFunc(grants, (*grant).isHeld)
 	m.batch(releaseScript, ended, func(g *grant) request {
-		return m.requests.handBack(g.key, g.claim.Owner)
+		return m.requests.handBack(g.id)
 	}).run(context.Background())
 }

@@ -13,21 +13,29 @@ import (
 // its header in script/ defines.
 type request struct {
 	script *script
-	key    string
-	token  string          // the owner's
+	lease  leaseID
 	caller context.Context // of begin: who asks; nobody begins for a caller who has gone
 	sent   *sendings       // of release and abandon
 	args   []any           // of EVALSHA
 }
 
+// A leaseID tells a lease from all others: by its key, and by the token of its owner. Both are boxed
+// once for all commands of the lease, which carry them.
+type leaseID struct{ boxedKey, boxedToken any }
+
+func newLeaseID(key, token string) leaseID { return leaseID{key, token} }
+
+func (id leaseID) key() string   { return id.boxedKey.(string) }
+func (id leaseID) token() string { return id.boxedToken.(string) }
+
 // tokenAt is the place of the owner's token, ARGV[1], in request.args.
 const tokenAt = 4
 
 // request builds a request. redis.Script.Run would copy the arguments twice.
-func (s *script) request(key, token string, argv ...any) request {
+func (s *script) request(id leaseID, argv ...any) request {
 	args := append(make([]any, 0, tokenAt+1+len(argv)), s.evalsha[:]...)
-	args = append(append(args, key, token), argv...)
-	return request{script: s, key: key, token: token, args: args}
+	args = append(append(args, id.boxedKey, id.boxedToken), argv...)
+	return request{script: s, lease: id, args: args}
 }
 
 // evalsha is the command that names the script by its digest.
@@ -59,36 +67,36 @@ func newRequests(cfg Config, inline int64) requests {
 	}
 }
 
-func (q requests) begin(caller context.Context, key, token string, terms Terms) request {
-	r := beginScript.request(key, token, q.lease, q.remember,
+func (q requests) begin(caller context.Context, id leaseID, terms Terms) request {
+	r := beginScript.request(id, q.lease, q.remember,
 		inClaim(terms.Fingerprint), flag(!terms.LeaveAbandoned), q.inline)
 	r.caller = caller
 	return r
 }
 
-func (q requests) renew(key, token string, lease time.Duration) request {
-	return renewScript.request(key, token, lease.Milliseconds(), q.remember)
+func (q requests) renew(id leaseID, lease time.Duration) request {
+	return renewScript.request(id, lease.Milliseconds(), q.remember)
 }
 
-func (q requests) commit(key, token string, value []byte, retention time.Duration) request {
-	return commitScript.request(key, token, value, retention.Milliseconds(), q.inline)
+func (q requests) commit(id leaseID, value []byte, retention time.Duration) request {
+	return commitScript.request(id, value, retention.Milliseconds(), q.inline)
 }
 
 // end is release or abandon by a holder, whose sendings are counted.
-func (q requests) end(sc *script, key, token string) request {
-	r := sc.request(key, token, q.inline, q.remember)
-	r.sent = &sendings{token: token}
+func (q requests) end(sc *script, id leaseID) request {
+	r := sc.request(id, q.inline, q.remember)
+	r.sent = &sendings{token: id.token()}
 	r.args[tokenAt] = r.sent
 	return r
 }
 
 // handBack is the release of a claim that nobody has worked under.
-func (q requests) handBack(key, token string) request {
-	return releaseScript.request(key, token, q.inline, q.remember, flag(true))
+func (q requests) handBack(id leaseID) request {
+	return releaseScript.request(id, q.inline, q.remember, flag(true))
 }
 
-func (q requests) regain(key string, c Claim, fence int64, lease time.Duration) request {
-	return regainScript.request(key, c.Owner, lease.Milliseconds(), q.remember,
+func (q requests) regain(id leaseID, c Claim, fence int64, lease time.Duration) request {
+	return regainScript.request(id, lease.Milliseconds(), q.remember,
 		inClaim(c.Fingerprint), c.Attempt, fence)
 }
 

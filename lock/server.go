@@ -78,7 +78,7 @@ func (s *server) bounded(ctx context.Context) (context.Context, context.CancelFu
 func (s *server) run(ctx context.Context, req request) (reply, error) {
 	// The slot is waited for outside of withDeadline, so that a script that never had one is known
 	// to be unsent.
-	slot, err := s.acquireSlot(ctx, req.key, req.caller)
+	slot, err := s.acquireSlot(ctx, req.lease.key(), req.caller)
 	if err != nil {
 		return reply{}, err
 	}
@@ -91,7 +91,7 @@ func (s *server) run(ctx context.Context, req request) (reply, error) {
 		return s.send(ctx, req)
 	}, func(late reply) {
 		if req.script == beginScript && late.status == statusOK {
-			s.handBack(ctx, req.key, req.token)
+			s.handBack(ctx, req.lease)
 		}
 	})
 }

@@ -28,16 +28,16 @@ func (s *single) begin(ctx context.Context, key string, terms Terms) (*grant, er
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		token, asked := newToken(), time.Now()
-		r, err := s.server.begin(ctx, key, token, terms)
+		id, asked := newLeaseID(key, newToken()), time.Now()
+		r, err := s.server.begin(ctx, id, terms)
 		if err == nil && r.status == statusOK {
-			return s.take(ctx, key, token, asked, r)
+			return s.take(ctx, id, asked, r)
 		}
 		if err != nil {
 			if !errors.Is(err, errUnsent) {
 				// It may have left our claim behind. The caller is not kept waiting for that to be
 				// undone: Redis is slow, or away.
-				go s.server.handBack(ctx, key, token)
+				go s.server.handBack(ctx, id)
 			}
 			if expired {
 				err = fmt.Errorf("%w: %w", err, ErrDone)
@@ -54,32 +54,32 @@ func (s *single) begin(ctx context.Context, key string, terms Terms) (*grant, er
 
 // take makes a grant of what begin has replied, or hands it back.
 func (s *single) take(
-	ctx context.Context, key, token string, asked time.Time, r reply,
+	ctx context.Context, id leaseID, asked time.Time, r reply,
 ) (*grant, error) {
 	if short := s.server.unconfirmed(r); short != nil {
-		s.server.handBack(ctx, key, token)
+		s.server.handBack(ctx, id)
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, short)
 	}
 	if ctx.Err() != nil {
 		// Won for a caller who left while the answer was on its way.
-		s.server.handBack(ctx, key, token)
+		s.server.handBack(ctx, id)
 		return nil, context.Cause(ctx)
 	}
 	claim, ok := parseClaim(r.value)
 	if !ok {
 		return nil, errUnreadable
 	}
-	mutex, err := s.mutexes.lock(key, yesToLock)
+	mutex, err := s.mutexes.lock(id.key(), yesToLock)
 	if err != nil {
-		go s.server.handBack(ctx, key, token)
+		go s.server.handBack(ctx, id)
 		return nil, errTooLate
 	}
 	until := validUntil(mutex, asked)
 	if remaining(until, time.Now()) <= 0 {
-		go s.server.handBack(ctx, key, token)
+		go s.server.handBack(ctx, id)
 		return nil, errTooLate
 	}
-	return &grant{key: key, claim: claim, mutex: mutex, asked: asked, until: until}, nil
+	return &grant{id: id, claim: claim, mutex: mutex, asked: asked, until: until}, nil
 }
 
 func (s *single) renew(due []*grant, settle func(int, renewal)) {
@@ -111,13 +111,13 @@ func (s *single) commit(
 	ctx, cancel := s.server.bounded(ctx)
 	defer cancel()
 	g.openCommits.Add(1)
-	r, err := s.server.run(ctx, s.server.requests.commit(g.key, g.claim.Owner, value, retention))
+	r, err := s.server.run(ctx, s.server.requests.commit(g.id, value, retention))
 	if err == nil || errors.Is(err, errUnsent) || errors.Is(err, ErrCorrupt) {
 		g.openCommits.Add(-1)
 	}
 	stored, isStored := storedAs[r.status]
 	if err != nil || !isStored {
-		return 0, s.server.lossOf(ctx, g.key, r, err)
+		return 0, s.server.lossOf(ctx, g.id.key(), r, err)
 	}
 	return stored, s.server.unconfirmed(r)
 }
@@ -125,11 +125,11 @@ func (s *single) commit(
 func (s *single) end(ctx context.Context, g *grant, how ending) error {
 	ctx, cancel := s.server.bounded(ctx)
 	defer cancel()
-	r, err := s.server.end(ctx, g.key, g.claim.Owner, how)
+	r, err := s.server.end(ctx, g.id, how)
 	if err == nil && r.status == statusOK && unlock(g.mutex, yesToRest) {
 		return nil
 	}
-	return s.server.lossOf(ctx, g.key, r, err)
+	return s.server.lossOf(ctx, g.id.key(), r, err)
 }
 
 func (s *single) subscribe(key string) *subscription { return s.notifier.subscribe(key) }

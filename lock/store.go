@@ -35,7 +35,7 @@ type store interface {
 
 // A grant is a claim that is ours.
 type grant struct {
-	key    string
+	id     leaseID
 	claim  Claim
 	fences []int64 // of a quorum lock
 	mutex  *redsync.Mutex
@@ -95,7 +95,7 @@ var storedAs = map[status]Stored{
 func (s *server) batch(sc *script, grants []*grant, build func(*grant) request) *batch {
 	return &batch{
 		server: s, script: sc, size: len(grants),
-		key:     func(i int) string { return grants[i].key },
+		key:     func(i int) string { return grants[i].id.key() },
 		request: func(i int) request { return build(grants[i]) },
 		done:    func([]int, []answer) {},
 	}
@@ -104,6 +104,6 @@ func (s *server) batch(sc *script, grants []*grant, build func(*grant) request) 
 // renewals are the renewals of many grants.
 func (s *server) renewals(due []*grant) *batch {
 	return s.batch(renewScript, due, func(g *grant) request {
-		return s.requests.renew(g.key, g.claim.Owner, g.length(s.cfg))
+		return s.requests.renew(g.id, g.length(s.cfg))
 	})
 }

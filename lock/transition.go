@@ -11,10 +11,10 @@ import (
 
 // begin asks for a key once. The end of caller doesn't cut it short, but nothing is sent any more
 // for a caller who has gone.
-func (s *server) begin(caller context.Context, key, token string, terms Terms) (reply, error) {
+func (s *server) begin(caller context.Context, id leaseID, terms Terms) (reply, error) {
 	ctx, cancel := s.bounded(caller)
 	defer cancel()
-	return s.run(ctx, s.requests.begin(caller, key, token, terms))
+	return s.run(ctx, s.requests.begin(caller, id, terms))
 }
 
 // An ending is a release or an abandon, and what its holder knows.
@@ -27,8 +27,8 @@ type ending struct {
 // end runs release or abandon. If it finds the key another's, the lease was lost, unless the
 // command was sent before: then the first sending, whose reply was lost, may have freed the key for
 // the other.
-func (s *server) end(ctx context.Context, key, token string, how ending) (reply, error) {
-	req := s.requests.end(how.script, key, token)
+func (s *server) end(ctx context.Context, id leaseID, how ending) (reply, error) {
+	req := s.requests.end(how.script, id)
 	r, err := s.run(ctx, req)
 	if err == nil && r.status != statusOK && !how.lost && (how.before || req.sent.several()) {
 		return reply{status: statusOK}, nil
@@ -38,10 +38,10 @@ func (s *server) end(ctx context.Context, key, token string, how ending) (reply,
 
 // handBack undoes a grant that nobody will use, or that we may hold without knowing. If it can't,
 // the lease ends by itself.
-func (s *server) handBack(ctx context.Context, key, token string) {
+func (s *server) handBack(ctx context.Context, id leaseID) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	_, _ = s.run(ctx, s.requests.handBack(key, token))
+	_, _ = s.run(ctx, s.requests.handBack(id))
 }
 
 // errorFor turns what a script found under the key into an error. It returns nil if the value was

@@ -130,5 +130,6 @@ func TestFromEnv(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	configtest.Table(t, "../docs/settings.md", new(grpcadapter.Config).Settings(), "GRPC_")
+	configtest.Fields[grpcadapter.Config](t, new(grpcadapter.Config).Settings())
 	configtest.Words[grpcadapter.StorePolicy](t)
 }

@@ -18,6 +18,8 @@ const page = "../../docs/settings.md"
 func TestPageHasEverySetting(t *testing.T) {
 	settings := slices.Concat(new(replay.Config).Settings(), new(httpadapter.Config).Settings())
 	configtest.Table(t, page, settings, "LOCK_", "CACHE_", "REPLAY_", "HTTP_")
+	configtest.Fields[replay.Config](t, new(replay.Config).Settings())
+	configtest.Fields[httpadapter.Config](t, new(httpadapter.Config).Settings())
 }
 
 // No page names a variable that isn't in the table.

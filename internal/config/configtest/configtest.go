@@ -64,6 +64,28 @@ func Table(t *testing.T, page string, settings config.Settings, prefixes ...stri
 	}
 }
 
+// Fields checks that every field of a Config that the environment could set has a row. Functions,
+// interfaces and pointers are for code alone.
+func Fields[C any](t *testing.T, settings config.Settings) {
+	t.Helper()
+	fields(t, reflect.TypeFor[C](), "", settings)
+}
+
+func fields(t *testing.T, c reflect.Type, outer string, settings config.Settings) {
+	t.Helper()
+	for f := range c.Fields() {
+		name := outer + f.Name
+		hasRow := slices.ContainsFunc(settings, func(s config.Setting) bool { return s.Info().Field == name })
+		switch kind := f.Type.Kind(); {
+		case hasRow, kind == reflect.Func, kind == reflect.Interface, kind == reflect.Pointer:
+		case kind == reflect.Struct:
+			fields(t, f.Type, name+".", settings)
+		default:
+			t.Errorf("%s has no row for the field %s", c, name)
+		}
+	}
+}
+
 // Variables returns the variables that the table of a page has.
 func Variables(t *testing.T, page string) (names []string) {
 	t.Helper()

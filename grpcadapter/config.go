@@ -83,6 +83,10 @@ type Config struct {
 	AllowMetadata []string
 	DenyMetadata  []string
 
+	// AttemptMetadata has every fresh answer say by the header metadata idempotency-attempt which attempt it is
+	// of. From 2 on an earlier attempt failed or died. Zero (false) says nothing.
+	AttemptMetadata bool
+
 	// Authorize, if not nil, says whether the one who asks may learn anything of a key that has been
 	// used: its answer, that another call has it, that it is in flight, or that its outcome is unknown.
 	// It is asked once, before all of these and before another attempt; not about a free key, whose
@@ -134,6 +138,7 @@ func (c *Config) Settings() config.Settings {
 		config.Word("GRPC_STORES", "Stores", &c.Stores).Default(StoreFinal),
 		config.Duration("GRPC_TTL_OK", "TTLOK", &c.TTLOK).Means("as `REPLAY_TTL`").Accept(retention),
 		config.Duration("GRPC_TTL_ERROR", "TTLError", &c.TTLError).Means("as `REPLAY_TTL`").Accept(retention),
+		config.Bool("GRPC_ATTEMPT_METADATA", "AttemptMetadata", &c.AttemptMetadata),
 		config.List("GRPC_ALLOW_METADATA", "AllowMetadata", &c.AllowMetadata).
 			Accept(config.Each(wantAllow, func(key string) bool { return canFilter([]string{key}, nil) }, strings.ToLower)),
 		config.List("GRPC_DENY_METADATA", "DenyMetadata", &c.DenyMetadata).

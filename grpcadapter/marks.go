@@ -1,6 +1,8 @@
 package grpcadapter
 
 import (
+	"strconv"
+
 	"google.golang.org/grpc/metadata"
 
 	"github.com/reprise-go/reprise/replay"
@@ -11,9 +13,10 @@ const (
 	replayedKey = "idempotency-replayed" // true: the answer was stored before
 	storedKey   = "idempotency-stored"   // false: no retry gets it; unconfirmed: a failover may forget it
 	shadowKey   = "idempotency-shadow"   // in shadow mode, the outcome that there would have been
+	attemptKey  = "idempotency-attempt"  // of a fresh answer, if Config.AttemptMetadata is set
 )
 
-var ownMetadata = []string{replayedKey, storedKey, shadowKey}
+var ownMetadata = []string{replayedKey, storedKey, shadowKey, attemptKey}
 
 // Replayed tells from a call's header metadata (grpc.Header) whether its answer was stored before,
 // or is fresh.
@@ -29,17 +32,21 @@ func (x *exchange) marks(result replay.Result) metadata.MD {
 	if result.Replayed {
 		return metadata.Pairs(replayedKey, "true")
 	}
+	var marks metadata.MD
+	if x.adapter.cfg.AttemptMetadata && result.Attempt > 0 {
+		marks = metadata.Pairs(attemptKey, strconv.Itoa(result.Attempt))
+	}
 	if o, ok := replay.ShadowFrom(x.working); ok && x.access != Hide {
-		return shadowMark(string(o))
+		return metadata.Join(marks, shadowMark(string(o)))
 	}
 	switch {
 	case x.adapter.shadow || !x.toStore():
 	case !result.Stored:
-		return metadata.Pairs(storedKey, "false")
+		marks = metadata.Join(marks, metadata.Pairs(storedKey, "false"))
 	case result.Unconfirmed:
-		return metadata.Pairs(storedKey, "unconfirmed")
+		marks = metadata.Join(marks, metadata.Pairs(storedKey, "unconfirmed"))
 	}
-	return nil
+	return marks
 }
 
 // shadowMark is apart from marks for a call that passes without a recorder.

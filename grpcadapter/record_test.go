@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -131,6 +132,20 @@ func TestMarks(t *testing.T) {
 		x := exchange{adapter: new(Adapter), working: context.Background()}
 		if got := fmt.Sprint(map[string][]string(x.marks(tt.result))); got != tt.want {
 			t.Errorf("%s: got %s, want %s", name, got, tt.want)
+		}
+		x.adapter = &Adapter{cfg: Config{AttemptMetadata: true}}
+		marks := x.marks(tt.result)
+		want := ""
+		if !tt.result.Replayed {
+			want = strconv.Itoa(tt.result.Attempt)
+		}
+		if got := strings.Join(marks[attemptKey], ","); got != want {
+			t.Errorf("%s: the attempt is said to be %q, want %q", name, got, want)
+		}
+		for key := range marks {
+			if !slices.Contains(ownMetadata, key) {
+				t.Errorf("%s is not in ownMetadata, so that records would keep a handler's", key)
+			}
 		}
 	}
 }

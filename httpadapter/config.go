@@ -107,6 +107,10 @@ type Config struct {
 	AllowHeaders []string
 	DenyHeaders  []string
 
+	// AttemptHeader has every fresh answer say by the header Idempotency-Attempt which attempt it is
+	// of. From 2 on an earlier attempt failed or died. Zero (false) says nothing.
+	AttemptHeader bool
+
 	// DocURL is a page on the API's idempotency, which errors link to. Zero means none.
 	DocURL string
 
@@ -169,6 +173,7 @@ func (c *Config) Settings() config.Settings {
 			Accept(config.Each(wantAllow, func(h string) bool { return canFilter([]string{h}, nil) }, http.CanonicalHeaderKey)),
 		config.List("HTTP_DENY_HEADERS", "DenyHeaders", &c.DenyHeaders).
 			Accept(config.Each(wantDeny, func(h string) bool { return canFilter(nil, []string{h}) }, http.CanonicalHeaderKey)),
+		config.Bool("HTTP_ATTEMPT_HEADER", "AttemptHeader", &c.AttemptHeader),
 		config.String("HTTP_DOC_URL", "DocURL", &c.DocURL).Accept(config.Only("an absolute URL", isLink)),
 	})
 }

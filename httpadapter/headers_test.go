@@ -119,7 +119,7 @@ func TestHeadersLeftOut(t *testing.T) {
 	for _, prefix := range contractPrefixes {
 		want = append(want, prefix+"*")
 	}
-	want = append(want, "idempotency-shadow")
+	want = append(want, "idempotency-shadow", "idempotency-attempt")
 	slices.Sort(want)
 	if got := strings.Fields(strings.ToLower(strings.Join(list, " "))); !slices.Equal(got, want) || !slices.IsSorted(list) {
 		t.Errorf("got  %q\nwant %q", got, want)

@@ -2,6 +2,7 @@ package httpadapter
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/replay"
@@ -10,11 +11,12 @@ import (
 // The header fields of our own, by which an answer says how it came about. No record keeps them.
 // (The other answers, the refusals, have the fields of package refusal.)
 const (
-	storedHeader = "Idempotency-Stored" // false: no retry gets it; unconfirmed: a failover may forget it
-	shadowHeader = "Idempotency-Shadow" // in shadow mode, the outcome that there would have been
+	storedHeader  = "Idempotency-Stored"  // false: no retry gets it; unconfirmed: a failover may forget it
+	shadowHeader  = "Idempotency-Shadow"  // in shadow mode, the outcome that there would have been
+	attemptHeader = "Idempotency-Attempt" // of a fresh answer, if Config.AttemptHeader is set
 )
 
-var ownHeaders = []string{storedHeader, shadowHeader}
+var ownHeaders = []string{storedHeader, shadowHeader, attemptHeader}
 
 // mark sets our own fields and the dialect's marker. It is the one place for them, and it is called
 // with the header that is about to be sent, when nothing else will be added. A field that were set
@@ -28,6 +30,9 @@ func (x *exchange) mark(h http.Header, status int, result replay.Result) {
 			d.MarkReplay(status, h)
 		}
 		return
+	}
+	if x.adapter.cfg.AttemptHeader && result.Attempt > 0 {
+		h[attemptHeader] = []string{strconv.Itoa(result.Attempt)}
 	}
 	if o, ok := replay.ShadowFrom(x.working); ok && x.access != Hide {
 		markShadow(h, string(o))

@@ -18,7 +18,7 @@ import (
 //
 // Whoever adds a field that has to be turned on turns it on here.
 func TestOwnHeadersComeLast(t *testing.T) {
-	everything := Config{Scope: GlobalScope, MaxResponse: 100}
+	everything := Config{Scope: GlobalScope, MaxResponse: 100, AttemptHeader: true}
 	small, large := strings.Repeat("s", 50), strings.Repeat("l", 500)
 	engines := map[string]func(asked func(redis.Cmder)) *replay.Engine{
 		"guarded":   func(asked func(redis.Cmder)) *replay.Engine { return instant(t, replay.Config{}, asked) },
@@ -56,6 +56,9 @@ func TestOwnHeadersComeLast(t *testing.T) {
 				})).ServeHTTP(w, posted(1, strings.NewReader("order"), 5))
 				if kind == "shadow" && w.header.Get(shadowHeader) == "" {
 					t.Error("in shadow, the answer does not say what it would have been")
+				}
+				if said := w.header.Get(attemptHeader); (said == "1") != (kind == "guarded") {
+					t.Errorf("the attempt is said to be %q", said)
 				}
 				for _, name := range own(w.header) {
 					if !slices.Contains(ownHeaders, name) {

@@ -33,7 +33,11 @@ func (IETF) Render(o Outcome, info Info) Rendering {
 		return notFound()
 	}
 	title, detail := draftText(o, info)
-	answer := renderProblem(o, cmp.Or(info.DocURL, draftURL), title, cmp.Or(info.Message, detail))
+	answer := renderProblem(o, problem{
+		Type:   cmp.Or(info.DocURL, draftURL),
+		Title:  title,
+		Detail: cmp.Or(info.Message, detail),
+	})
 	if info.Message == "" {
 		answer.Header = http.Header{"Content-Language": {"en"}}
 	}

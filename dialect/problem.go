@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"cmp"
+	"net/url"
 	"strconv"
 )
 
@@ -16,6 +17,12 @@ type Problem struct {
 	// TypeBase begins the type URI of a problem, and the code ends it, so it should end in '#', '/'
 	// or ':'. Empty means https://github.com/reprise-go/reprise#.
 	TypeBase string
+
+	// InstanceBase begins the instance of a problem (RFC 9457 §3.1.5), a URI reference, and
+	// Info.RequestID ends it, escaped as a path segment. It is for an API that lets its requests be
+	// looked up, so it should end in '/', ':' or '='. Empty, like an empty RequestID, means that
+	// problems have no instance.
+	InstanceBase string
 }
 
 // problem has its fields in the order in which they are written.
@@ -26,6 +33,7 @@ type problem struct {
 	Detail    string `json:"detail"`
 	Code      string `json:"code"`
 	Retryable bool   `json:"retryable"`
+	Instance  string `json:"instance,omitempty"`
 }
 
 // Syntax returns [Lenient].
@@ -43,19 +51,22 @@ func (p Problem) Render(o Outcome, info Info) Rendering {
 		return notFound()
 	}
 	title, detail := problemText(o, info)
-	return renderProblem(o, cmp.Or(p.TypeBase, defaultTypeBase)+o.String(), title, cmp.Or(info.Message, detail))
+	instance := ""
+	if p.InstanceBase != "" && info.RequestID != "" {
+		instance = p.InstanceBase + url.PathEscape(info.RequestID)
+	}
+	return renderProblem(o, problem{
+		Type:     cmp.Or(p.TypeBase, defaultTypeBase) + o.String(),
+		Title:    title,
+		Detail:   cmp.Or(info.Message, detail),
+		Instance: instance,
+	})
 }
 
-func renderProblem(o Outcome, typeURI, title, detail string) Rendering {
-	body := encodeJSON(problem{
-		Type:      typeURI,
-		Title:     title,
-		Status:    o.Status(),
-		Detail:    detail,
-		Code:      o.String(),
-		Retryable: o.Retryable(),
-	}, "")
-	return Rendering{Status: o.Status(), ContentType: "application/problem+json", Body: body}
+// renderProblem renders p with what the table of outcomes says.
+func renderProblem(o Outcome, p problem) Rendering {
+	p.Status, p.Code, p.Retryable = o.Status(), o.String(), o.Retryable()
+	return Rendering{Status: o.Status(), ContentType: "application/problem+json", Body: encodeJSON(p, "")}
 }
 
 // problemText tells an API client what is wrong and what to do about it. It quotes nothing of the

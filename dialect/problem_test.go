@@ -67,3 +67,29 @@ func TestProblemMarker(t *testing.T) {
 		t.Error("the default syntax is Lenient")
 	}
 }
+
+// A problem has an instance if the API names its requests and says where they can be looked up.
+func TestProblemInstance(t *testing.T) {
+	for _, tc := range []struct{ base, id, want string }{
+		{"", "", ""},
+		{"", "req_1", ""},
+		{"https://api.example/requests/", "", ""},
+		{"https://api.example/requests/", "req_1", "https://api.example/requests/req_1"},
+		{"/requests/", "a/../b?c#d", "/requests/a%2F..%2Fb%3Fc%23d"},
+		{"urn:uuid:", "0e0a1f4e-5d0a-4bd9-9d5c-8a4b8f0f7c11", "urn:uuid:0e0a1f4e-5d0a-4bd9-9d5c-8a4b8f0f7c11"},
+	} {
+		for name, o := range allOutcomes {
+			if o == dialect.ReplayHidden {
+				continue
+			}
+			body := dialect.Problem{InstanceBase: tc.base}.Render(o, dialect.Info{RequestID: tc.id}).Body
+			var p struct{ Instance *string }
+			if err := json.Unmarshal(body, &p); err != nil {
+				t.Fatal(err)
+			}
+			if tc.want == "" && p.Instance != nil || tc.want != "" && (p.Instance == nil || *p.Instance != tc.want) {
+				t.Errorf("%s, %q and %q: %s", name, tc.base, tc.id, body)
+			}
+		}
+	}
+}

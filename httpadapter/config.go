@@ -120,7 +120,8 @@ type Config struct {
 	Message func(dialect.Outcome, *http.Request) string
 
 	// RequestID, if not nil, names the request in the errors of a dialect that has a place for it:
-	// Credicorp's request_id, Stripe's Request-Id. "" leaves it out.
+	// Credicorp's request_id, Stripe's Request-Id, the instance of a dialect.Problem with an
+	// InstanceBase. "" leaves it out.
 	RequestID func(*http.Request) string
 
 	// Logger gets faults that the client is not told of. Nil discards.

@@ -44,7 +44,11 @@ func (s *single) begin(ctx context.Context, key string, terms Terms) (*grant, er
 			}
 			return nil, err
 		}
-		if err := s.server.errorFor(context.WithoutCancel(ctx), key, r); err != nil {
+		fetching := ctx
+		if r.status == statusDoneLong { // no other answer needs a context
+			fetching = context.WithoutCancel(ctx)
+		}
+		if err := s.server.errorFor(fetching, key, r); err != nil {
 			return nil, err
 		}
 		expired = true

@@ -41,8 +41,8 @@ func TestAllocationsOfALease(t *testing.T) {
 				t.Fatal(tc.name, ": ", err)
 			}
 		}) / tc.times
-		if raceDetector { // which makes go-redis's pools forget
-			tc.most++
+		if raceDetector { // which makes pools forget, now and then
+			tc.most += 4
 		}
 		if got > tc.most {
 			t.Errorf("%s: %v allocations, want at most %v", tc.name, got, tc.most)

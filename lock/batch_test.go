@@ -117,7 +117,7 @@ func TestRenewingManyLeasesTakesFewGoroutines(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	r.renew(leases)
 	runtime.ReadMemStats(&after)
-	if more := most.Load() - idle; more < 0 || more > 5 {
+	if more := most.Load() - idle; most.Load() == 0 || more > 5 { // fewer, if some of earlier tests have ended
 		t.Errorf("%d goroutines more than before, want one for the node and one of redsync's", more)
 	}
 	if per := (after.TotalAlloc - before.TotalAlloc) / n; per > 1500 {

@@ -14,7 +14,7 @@ import (
 
 var allOutcomes = map[string]dialect.Outcome{
 	"key-missing": dialect.KeyMissing, "key-malformed": dialect.KeyMalformed, "key-too-long": dialect.KeyTooLong, "key-repeated": dialect.KeyRepeated,
-	"body-too-large": dialect.BodyTooLarge, "mismatch": dialect.Reused, "in-progress": dialect.InProgress, "outcome-unknown": dialect.OutcomeUnknown,
+	"body-too-large": dialect.BodyTooLarge, "reused": dialect.Reused, "in-progress": dialect.InProgress, "outcome-unknown": dialect.OutcomeUnknown,
 	"replay-unavailable": dialect.ReplayUnavailable, "unavailable": dialect.Unavailable, "unreadable": dialect.Unreadable,
 	"replay-refused": dialect.ReplayRefused, "replay-hidden": dialect.ReplayHidden, "body-incomplete": dialect.BodyIncomplete, "unscoped": dialect.Unscoped,
 }

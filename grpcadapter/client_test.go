@@ -121,7 +121,7 @@ func TestWhatIsRetried(t *testing.T) {
 		{"aborted", try{code: codes.Aborted}, false, 0},
 		{"exhausted", try{code: codes.ResourceExhausted}, false, 0},
 		{"exhausted, hint", try{code: codes.ResourceExhausted, retry: time.Second}, true, time.Second},
-		{"mismatch", try{code: codes.FailedPrecondition, pushback: "-1"}, false, 0},
+		{"reused", try{code: codes.FailedPrecondition, pushback: "-1"}, false, 0},
 		{"failed precondition, hint", try{code: codes.FailedPrecondition, retry: time.Second}, false, 0},
 		{"internal", try{code: codes.Internal}, false, 0},
 		{"deadline, of the try", try{code: codes.DeadlineExceeded}, true, 0},

@@ -41,14 +41,14 @@ func TestOutcomes(t *testing.T) {
 		{"repeated", setup{}, func(_ *world, s *site) answer { return s.send("secret", "pay", "idempotency-key", "secret") }, codes.InvalidArgument, "INVALID", "-1", 0},
 		{"unscoped", setup{cfg: grpcadapter.Config{Scope: grpcadapter.ScopeMetadata("account")}},
 			func(_ *world, s *site) answer { return s.send("secret", "pay") }, codes.InvalidArgument, "UNSCOPED", "-1", 0},
-		{"mismatch", setup{}, func(_ *world, s *site) answer { s.send("secret", "pay"); return s.send("secret", "other") },
+		{"reused", setup{}, func(_ *world, s *site) answer { s.send("secret", "pay"); return s.send("secret", "other") },
 			codes.FailedPrecondition, "REUSED", "-1", 0},
-		{"mismatch of method", setup{}, func(w *world, s *site) (a answer) {
+		{"reused for another method", setup{}, func(w *world, s *site) (a answer) {
 			s.send("k", "pay")
 			_, a.err = s.EmptyCall(w.outgoing("k"), &testgrpc.Empty{}, grpc.Trailer(&a.trailer))
 			return a
 		}, codes.FailedPrecondition, "REUSED", "-1", 0},
-		{"mismatch in flight", setup{}, func(w *world, s *site) answer { return w.beside(s, "slow", "other") },
+		{"reused in progress", setup{}, func(w *world, s *site) answer { return w.beside(s, "slow", "other") },
 			codes.FailedPrecondition, "REUSED", "-1", 0},
 		{"in progress", setup{}, func(w *world, s *site) answer { return w.beside(s, "slow", "slow") },
 			codes.Aborted, "IN_PROGRESS", "1000", time.Second},

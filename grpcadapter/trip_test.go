@@ -150,7 +150,7 @@ func TestServiceConfigRetries(t *testing.T) {
 		want string
 		sent int64
 	}{
-		{"mismatch", func(_ *world, s *site) answer { s.send("k", "pay"); return s.send("k", "other") }, "REUSED", 2},
+		{"reused", func(_ *world, s *site) answer { s.send("k", "pay"); return s.send("k", "other") }, "REUSED", 2},
 		{"malformed", func(_ *world, s *site) answer { return s.send("a b", "pay") }, "INVALID", 1},
 		{"in progress", func(w *world, s *site) answer {
 			return w.beside(s, "short", "short")

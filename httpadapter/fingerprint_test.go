@@ -300,7 +300,7 @@ func TestFingerprintSame(t *testing.T) {
 
 // The hashes of a request are made once. Only a key that is not the first one's costs more, and no
 // body is put into its canonical form twice.
-func TestMismatchCostsNoMore(t *testing.T) {
+func TestReusedKeyCostsNoMore(t *testing.T) {
 	body := fmt.Appendf(nil, `{"b":%q,"a":1}`, strings.Repeat("x", 1<<20))
 	r := request("POST", "/", "application/json")
 	for name, cfg := range map[string]Fingerprint{"raw": {}, "JSON": {CanonicalJSON: true}, "Omit": {Omit: []string{"/a"}},
@@ -318,7 +318,7 @@ func TestMismatchCostsNoMore(t *testing.T) {
 					t.Errorf("%s: got %v, %v", name, same, err)
 				}
 			}); bytes > 64<<10 {
-				t.Errorf("%s: a mismatch takes %d bytes", name, bytes)
+				t.Errorf("%s: a reused key takes %d bytes", name, bytes)
 			}
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/reprise-go/reprise/internal/charset"
 )
 
-// An identity is what one request is known by. Its hashes are made once, so that a mismatch costs
-// no more than a match.
+// An identity is what one request is known by. Its hashes are made once, so that a reused key costs
+// no more than a replay.
 type identity struct {
 	fingerprinter *fingerprinter
 	r             *http.Request
@@ -29,9 +29,9 @@ func (id *identity) set(f *fingerprinter, r *http.Request, body []byte) {
 	}
 	id.text = first.request(head, r, content{text: body}, nil)
 	id.base = id.text[len(head):]
-	if f.fields != "" {
+	if f.options != "" {
 		id.own = id.ownBy(first)
-		id.text += "." + f.fields + ":" + id.own
+		id.text += "." + f.options + ":" + id.own
 	}
 }
 
@@ -45,7 +45,7 @@ func (id *identity) baseBy(h *hasher) string {
 	return h.request("", id.r, content{text: id.body}, nil)
 }
 
-// ownBy returns the hash that the fields ask for.
+// ownBy returns the hash that the options ask for.
 func (id *identity) ownBy(h *hasher) string {
 	f := id.fingerprinter
 	if h == &f.hashers[0] && id.own != "" {
@@ -64,7 +64,8 @@ func (id *identity) ownBy(h *hasher) string {
 // free lets go of the canonical content, which can be made again.
 func (id *identity) free() { id.content = nil }
 
-var errForeignFingerprint = errors.New("httpadapter: a fingerprint was made with a version or key that this machine does not have")
+var errForeignFingerprint = errors.New(
+	"httpadapter: a fingerprint was made with a version or key that this machine does not have")
 
 // same reports whether a key's fingerprint belongs to this request, whatever configuration it was
 // made with. One that no version of an adapter has made, such as a job's, does not. An error means
@@ -79,14 +80,14 @@ func (id *identity) same(known string) (bool, error) {
 	if k.version != fingerprintVersion || i < 0 {
 		return false, errForeignFingerprint
 	}
-	if k.fields != "" && k.fields == id.fingerprinter.fields {
+	if k.options != "" && k.options == id.fingerprinter.options {
 		return k.own == id.ownBy(&hashers[i]), nil
 	}
 	return k.base == id.baseBy(&hashers[i]), nil
 }
 
 // knownFingerprint is a fingerprint taken apart.
-type knownFingerprint struct{ version, key, base, fields, own string }
+type knownFingerprint struct{ version, key, base, options, own string }
 
 // parseFingerprint takes a fingerprint apart. One without a version, or with an impossible name of
 // a key, was not made by any version of this package. Of one of another version, nothing is known
@@ -99,7 +100,7 @@ func parseFingerprint(text string) (k knownFingerprint, ok bool) {
 	}
 	k.version, k.key = version, key
 	k.base, rest, _ = strings.Cut(rest, ".")
-	k.fields, k.own, _ = strings.Cut(rest, ":")
+	k.options, k.own, _ = strings.Cut(rest, ":")
 	return k, true
 }
 

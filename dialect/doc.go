@@ -31,7 +31,8 @@
 // This package owns the words: the syntax of keys, codes, statuses, bodies, markers, and which
 // statuses a dialect stores. It must not know Redis, records or locks, how a server runs its
 // handler or a client its tries, or where settings come from. It links nothing outside the standard
-// library. The headers that an error has in every dialect, and which answers are stored in the end,
-// belong to httpadapter; when to send a request again belongs to httpclient. Its behaviour is
-// tested beside the code (make test-dialect), and from outside in integration/conformance.
+// library. The headers that an error has in every dialect belong to internal/refusal, which answers
+// are stored in the end to httpadapter, and when to send a request again to httpclient. How this
+// package behaves is tested beside its code (make test-dialect), and from outside in
+// integration/conformance.
 package dialect

@@ -121,7 +121,7 @@ func UnaryClientInterceptor(cfg ClientConfig) (grpc.UnaryClientInterceptor, erro
 }
 
 // WithKey returns a context whose call carries key. It is for one operation: a second call of
-// another kind with it is refused as a mismatch. That is how a program that has kept CallError.Key
+// another kind with it is refused as REUSED. That is how a program that has kept CallError.Key
 // asks again later. Where the outgoing metadata has a key, it must be the same.
 func WithKey(ctx context.Context, key string) context.Context {
 	return context.WithValue(ctx, keyOf{}, key)

@@ -33,8 +33,9 @@ type Config struct {
 	// MethodFunc, if not nil, decides instead, from the full name.
 	MethodFunc func(fullMethod string) bool
 
-	// KeyMetadata is the metadata that carries the key. Zero means idempotency-key. Not accepted is what
-	// gRPC or HTTP/2 fill in themselves: grpc-*, te, user-agent, content-type, host and the like.
+	// KeyMetadata is the metadata that carries the key. Zero means idempotency-key. Not accepted is
+	// what gRPC or HTTP/2 fill in themselves: grpc-*, te, user-agent, content-type, host and the
+	// like.
 	KeyMetadata string
 
 	// Syntax is what keys look like. Zero means dialect.Lenient: a client that calls an API
@@ -48,7 +49,7 @@ type Config struct {
 	// REPLAY_UNAVAILABLE. The request is bounded by grpc.MaxRecvMsgSize.
 	MaxResponse int64
 
-	// RetryAfter is what a client is told to wait for a call in flight, or for Redis. Zero means
+	// RetryAfter is what a client is told to wait for a call in progress, or for Redis. Zero means
 	// 1 s; 1 ms to 30 s.
 	RetryAfter time.Duration
 
@@ -77,20 +78,20 @@ type Config struct {
 	// TTLFunc, if not nil, is asked first; 0 leaves it to the two above.
 	TTLFunc func(codes.Code) time.Duration
 
-	// AllowMetadata and DenyMetadata are header and trailer metadata that records keep or leave out, beyond the
-	// built-in list, MetadataLeftOut; "x-internal-*" stands for all that begin so. No list lets in what belongs to gRPC
-	// itself or to one connection, nor a replay's markers.
+	// AllowMetadata and DenyMetadata are header and trailer metadata that records keep or leave out,
+	// beyond the built-in list, MetadataLeftOut; "x-internal-*" stands for all that begin so. No list
+	// lets in what belongs to gRPC itself or to one connection, nor a replay's markers.
 	AllowMetadata []string
 	DenyMetadata  []string
 
-	// AttemptMetadata has every fresh answer say by the header metadata idempotency-attempt which attempt it is
-	// of. From 2 on an earlier attempt failed or died. Zero (false) says nothing.
+	// AttemptMetadata has every fresh answer say by the header metadata idempotency-attempt which
+	// attempt it is of. From 2 on an earlier attempt failed or died. Zero (false) says nothing.
 	AttemptMetadata bool
 
 	// Authorize, if not nil, says whether the one who asks may learn anything of a key that has been
-	// used: its answer, that another call has it, that it is in flight, or that its outcome is unknown.
-	// It is asked once, before all of these and before another attempt; not about a free key, whose
-	// handler decides for itself. See replay.Request.
+	// used: its answer, that another call has it, that it is in progress, or that its outcome is
+	// unknown. It is asked once, before all of these and before another attempt; not about a free
+	// key, whose handler decides for itself. See replay.Request.
 	Authorize func(ctx context.Context, req any, info *grpc.UnaryServerInfo) Authorization
 
 	// Reconcile decides for the engine's AskReconcile policy. With replay.Done, what it returns
@@ -115,7 +116,8 @@ const (
 	Hide                 // NOT_FOUND, with nothing that tells it from a handler's
 )
 
-// ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
+// A ConfigError is a setting that isn't accepted: its name, its value and what is accepted. Its
+// fields are the strings Name, Value, Want and Other, the second setting of a rule across two.
 type ConfigError = config.Error
 
 // Settings has a row for each field of c that FromEnv reads or that has a rule of its own: its

@@ -47,7 +47,7 @@
 //	UNAVAILABLE          UNAVAILABLE         the same
 //	FAILED_PRECONDITION  REUSED              the key belongs to another request
 //	FAILED_PRECONDITION  OUTCOME_UNKNOWN     an earlier attempt died: find out, never a new key
-//	FAILED_PRECONDITION  REPLAY_UNAVAILABLE  ran once, the answer was too large to keep
+//	FAILED_PRECONDITION  REPLAY_UNAVAILABLE  ran once; its answer, too large perhaps, can't be had
 //	DATA_LOSS            UNREADABLE          what is stored can't be read
 //	PERMISSION_DENIED    REPLAY_REFUSED      or NOT_FOUND without details, if Authorize hides it
 //	INTERNAL             UNKNOWN             a request that is no protobuf message

@@ -27,7 +27,8 @@ var (
 	// not run another. Find out what it did; a new key could do it twice.
 	ErrOutcomeUnknown = errors.New("grpcadapter: outcome of an earlier call unknown")
 
-	// ErrReplayUnavailable: the call was carried out, but its answer was not kept.
+	// ErrReplayUnavailable: the call was carried out, and its answer can't be replayed: it was too
+	// large to keep, for example.
 	ErrReplayUnavailable = errors.New("grpcadapter: carried out, answer not kept")
 )
 

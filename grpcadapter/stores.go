@@ -23,7 +23,7 @@ var storePolicies = []struct {
 	{StoreAll, func(codes.Code) bool { return true }},
 }
 
-// Words returns all of them.
+// Words returns every StorePolicy.
 func (StorePolicy) Words() []StorePolicy {
 	var all []StorePolicy
 	for _, row := range storePolicies {

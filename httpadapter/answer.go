@@ -53,7 +53,7 @@ func (x *exchange) give(answer *record, result replay.Result) {
 	maps.Copy(h, answer.Trailer)
 }
 
-// fail answers for an engine that did not.
+// fail answers a request for which the engine returned an error.
 func (x *exchange) fail(err error) {
 	refused := replay.OutcomeOf(err)
 	o := dialect.ParseOutcome(string(refused))

@@ -11,8 +11,8 @@
 //	if err != nil { … }
 //	mux.Handle("POST /payments", adapter.Handler(payments))
 //
-// The handler's answer is held back until it is stored. A duplicate of a request in flight gets 409
-// with Retry-After, a key that is used for another request 422, and a Redis that can't be asked
+// The handler's answer is held back until it is stored. A duplicate of a request in progress gets
+// 409 with Retry-After, a key that is used for another request 422, and a Redis that can't be asked
 // 503; see [dialect.Outcome]. The handler learns its attempt and fence from its context, by
 // [replay.AttemptFrom]; that context ends if the lease is lost, but not when the client hangs up:
 // the work goes on, and its answer waits for the retry.
@@ -47,7 +47,9 @@
 //
 // With replay.Config.Shadow every request runs as if there were no adapter. What would have been
 // answered in its place is told to the engine's Trace and in the header Idempotency-Shadow, in the
-// words of replay.Outcome: replayed, reused, in-progress and so on.
+// words of replay.Outcome: replayed, reused, in-progress and so on. What the adapter refuses before
+// it asks the engine (missing, invalid, unscoped, body-incomplete, body-too-large) only the header
+// tells.
 //
 // # Where it belongs
 //
@@ -95,9 +97,9 @@
 // # What belongs here
 //
 // This package owns the server's side of HTTP: whose key a request has, its body and [Fingerprint],
-// the handler's answer and which of its headers a record keeps, and the way of a request through
-// the engine. It must not know locks or scripts, which are replay's business, the words of errors,
-// which are package dialect's, nor the client's side, which is httpclient. Package grpcadapter is
-// its twin, and says where the two differ and why. How this package behaves in time and under
-// faults is tested in integration/httpadapter, by make test-httpadapter.
+// the handler's answer, and the way of a request through the engine. It must not know locks or
+// scripts, which are replay's business, the words of errors, which are package dialect's, nor the
+// client's side, which is httpclient. Package grpcadapter is its twin, and says where the two
+// differ and why. How this package behaves in time and under faults is tested in
+// integration/httpadapter, by make test-httpadapter.
 package httpadapter

@@ -31,7 +31,7 @@ type exchange struct {
 	fresh   record         // what was answered,
 	verdict replay.Verdict // what becomes of that,
 	stored  record         // and what is stored of it, if that is replay.Keep
-	failed  *failure
+	failed  *failure       // why the key is abandoned, though the client gets the handler's answer
 }
 
 // work runs the handler and says what becomes of its answer.
@@ -114,7 +114,7 @@ func (x *exchange) reconcile(ctx context.Context) (replay.Decision, replay.Answe
 }
 
 func (x *exchange) authorize(context.Context) error {
-	// What is none of the constants refuses.
+	// Any value other than Allow refuses, also one that is none of the constants.
 	if x.access = x.adapter.cfg.Authorize(x.r); x.access != Allow {
 		return errors.New("httpadapter: Config.Authorize refused")
 	}

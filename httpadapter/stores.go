@@ -9,7 +9,7 @@ const (
 	StoreAsDialect StorePolicy = "dialect"
 	StoreFinal     StorePolicy = "final"    // 2xx, 3xx, 4xx except 401, 403, 408, 409, 421, 423, 425 and 429
 	StoreSuccess   StorePolicy = "success"  // 2xx
-	StoreNon5xx    StorePolicy = "none-5xx" // all but 5xx
+	StoreNon5xx    StorePolicy = "none-5xx" // below 500; the word as in the settings
 	StoreAll       StorePolicy = "all"      // 5xx included
 )
 
@@ -25,7 +25,7 @@ var storePolicies = []struct {
 	{StoreAll, func(dialect.Dialect, int) bool { return true }},
 }
 
-// Words returns all of them.
+// Words returns every StorePolicy.
 func (StorePolicy) Words() []StorePolicy {
 	var all []StorePolicy
 	for _, row := range storePolicies {

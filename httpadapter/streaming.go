@@ -18,7 +18,7 @@ func (c *recorder) stream(next []byte) {
 	c.outer = maps.Clone(c.outer) // It is the map that is about to be replaced.
 	h := c.x.w.Header()
 	replace(h, c.header)
-	// So much of the result is known before the handler has returned.
+	// Of the result, only these are known before the handler has returned.
 	attempt, _ := replay.AttemptFrom(c.x.working)
 	c.x.mark(h, c.status, replay.Result{Stored: !c.overflow, Attempt: attempt.Number})
 	c.x.w.WriteHeader(c.status)

@@ -26,8 +26,8 @@ var (
 	// key, or find out by other means; never use another key.
 	ErrOutcomeUnknown = errors.New("httpclient: outcome unknown")
 
-	// ErrReplayUnavailable: the operation was carried out, and its answer was too large to store.
-	// Read the resource to see the result.
+	// ErrReplayUnavailable: the operation was carried out, and its answer can't be replayed: it was
+	// too large to store, for example. Read the resource to see the result.
 	ErrReplayUnavailable = errors.New("httpclient: carried out, but the answer was not stored")
 )
 

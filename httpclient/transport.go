@@ -156,7 +156,8 @@ var (
 	bufferRule  = config.Between[int64](1, maxBuffer)
 )
 
-// A ConfigError is a setting that isn't accepted: its name, its value and what is accepted.
+// A ConfigError is a setting that isn't accepted: its name, its value and what is accepted. Its
+// fields are the strings Name, Value, Want and Other, the second setting of a rule across two.
 type ConfigError = config.Error
 
 // Validate returns all faults of the fields, joined, each a *[ConfigError]. RoundTrip calls it too,

@@ -70,7 +70,7 @@ func beginAt(ctx context.Context, m *server, id leaseID, terms Terms) (reply, er
 		return reply{}, fmt.Errorf("%w: %w", ErrUnavailable, short)
 	}
 	if _, readable := parseClaim(r.value); !readable {
-		return reply{}, errUnreadable
+		return reply{}, errBadGrant
 	}
 	return r, nil
 }

@@ -16,12 +16,12 @@ type single struct {
 
 var (
 	errTooLate     = fmt.Errorf("%w: granted, but too late to use", ErrUnavailable)
-	errUnreadable  = fmt.Errorf("%w: granted a claim that can't be read", ErrUnavailable)
+	errBadGrant    = fmt.Errorf("%w: granted a claim that can't be read", ErrUnavailable)
 	errExpiresFast = fmt.Errorf("%w: the value expires faster than it can be read", ErrUnavailable)
 )
 
-// begin asks again for a key whose value was too long to come along, and has expired by the time
-// that it is fetched. Thrice is generous for something that takes a retention time to happen once.
+// begin asks for the key once. It asks again only if a long value expired before it was fetched:
+// three times in all, which is generous for what takes a retention time to happen once.
 func (s *single) begin(ctx context.Context, key string, terms Terms) (*grant, error) {
 	expired := false // a value was found that has expired since
 	for range 3 {
@@ -71,7 +71,8 @@ func (s *single) take(
 	}
 	claim, ok := parseClaim(r.value)
 	if !ok {
-		return nil, errUnreadable
+		s.server.handBack(ctx, id)
+		return nil, errBadGrant
 	}
 	mutex, err := s.mutexes.lock(id.key(), yesToLock)
 	if err != nil {

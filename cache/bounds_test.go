@@ -89,7 +89,7 @@ func TestManyValuesAllTheSame(t *testing.T) {
 }
 
 // WithBounds limits writing and reading, and never raises a limit.
-func TestWithin(t *testing.T) {
+func TestWithBounds(t *testing.T) {
 	codec := newCodec(t, cache.Config{MaxDecoded: 64 << 10})
 	for name, tc := range map[string]struct {
 		bounds cache.Bounds

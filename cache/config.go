@@ -43,7 +43,7 @@ type Config struct {
 }
 
 // Settings has a row for each field of c that FromEnv reads: its variable, its default, and what is
-// accepted.
+// accepted. It is for other packages' Configs and for the tests of the documentation.
 func (c *Config) Settings() config.Settings {
 	isSize := func(n int64) bool { return n > 0 }
 	isKey := func(key []byte) bool { return len(key) == 16 || len(key) == 24 || len(key) == 32 }

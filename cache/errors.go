@@ -79,9 +79,9 @@ func (e *EncodeError) Error() string {
 // Unwrap returns Err.
 func (e *EncodeError) Unwrap() error { return e.Err }
 
-// A ConfigError is a setting or an argument that isn't accepted, by a fault of the caller. Name is
-// the field, argument or environment variable, Value what was given (empty if that is secret), and
-// Want what is accepted. Other is the second setting, if a rule is about two.
+// A ConfigError is one setting that isn't accepted. Its fields are strings: Name (the variable, field
+// or argument), Value (what was given; empty for a secret), Want (what is accepted) and Other (the
+// second setting of a rule across two, or empty).
 type ConfigError = config.Error
 
 // failed wraps an error of Redis or of the network. If the context has ended, errors.Is finds the

@@ -18,10 +18,10 @@ type Config struct {
 	// that one renewal can fail.
 	Renew time.Duration
 
-	// MaxHold is how long a key can be held in all: the last renewal extends the lease no further. (The
-	// time that renewal is on its way comes on top, which is Timeout at most.) The lease's context ends
-	// with cause ErrMaxHold one Timeout before, or a fiftieth of TTL if that is more, so that what was done
-	// can still be stored. Zero means 10 min; at least TTL.
+	// MaxHold is how long a key can be held in all: the last renewal extends the lease no further.
+	// (The time that renewal is on its way comes on top, which is Timeout at most.) The lease's
+	// context ends with cause ErrMaxHold one Timeout before, or a fiftieth of TTL if that is more, so
+	// that what was done can still be stored. Zero means 10 min; at least TTL.
 	MaxHold time.Duration
 
 	// Remember is how long a claim stays readable after its lease ran out, so that the next
@@ -49,9 +49,10 @@ type Config struct {
 	// held. Zero means 10,000. Each keeps a goroutine, and what its caller keeps.
 	MaxWaiters int
 
-	// MaxWaitersPerScope is how many of them may be of one Terms.Scope, so that one tenant can't take
-	// waiting away from all. Zero means a tenth of MaxWaiters, or 1 if that is less; at most MaxWaiters,
-	// for a service with one scope. Waiters without a scope are bounded by MaxWaiters alone.
+	// MaxWaitersPerScope is how many of them may be of one Terms.Scope, so that one tenant can't
+	// take waiting away from all. Zero means a tenth of MaxWaiters, or 1 if that is less; at most
+	// MaxWaiters, for a service with one scope. Waiters without a scope are bounded by MaxWaiters
+	// alone.
 	MaxWaitersPerScope int
 
 	// MaxValue is how long in bytes a value under a key can be: a longer one is not committed, and is
@@ -79,7 +80,7 @@ type Trace struct {
 }
 
 // Settings has a row for each field of c that FromEnv reads: its variable, its default, and what is
-// accepted. Renew, MaxHold, Remember, Timeout and AckWithin are bounded by others: see Validate.
+// accepted. It is for other packages' Configs and for the tests of the documentation. Renew, MaxHold, Remember, Timeout and AckWithin are bounded by others: see Validate.
 func (c *Config) Settings() config.Settings {
 	const minTTL = 100 * time.Millisecond
 	const minValue, maxValue int64 = 1 << 10, 512 << 20 // a claim has room in the least: it is no longer than 210 bytes
@@ -113,7 +114,9 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// A ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
+// A ConfigError is one setting that isn't accepted. Its fields are strings: Name (the variable, field
+// or argument), Value (what was given), Want (what is accepted) and Other (the second setting of a
+// rule across two, or empty).
 type ConfigError = config.Error
 
 // Validate returns every fault of c at once, each a *ConfigError. A zero field stands for its

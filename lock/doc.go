@@ -77,16 +77,18 @@
 // no answer, no record's format. How it behaves in time and under faults is tested in
 // integration/lock: make test-lock.
 //
-// Its files stand in layers, each of which uses those above it here:
+// Its files, from the scripts to the user:
 //
 //	claim, script, request, reply      what is under a key, and what the scripts say of it
-//	server, route, acked, batch        scripts on their way to one deployment of Redis, and back
+//	server, semaphore, route           a script on its way to one deployment of Redis, and back
+//	acked, batch                       the same with replicas' confirmation, and for many at once
 //	transition                         what becomes of a claim there, in Go's terms
 //	settings, findings, probe          what of it is not as it should be
 //	notifier, conn                     notice when a key changes hands
 //	mutexcall                          the seam to redsync, which counts who said yes
 //	store: single, quorum, ballot      a Locker's claims, on one deployment or on several
-//	lease, renewer                     a claim in its holder's hands, renewed in time
+//	lease, renewer, log                a claim in its holder's hands, renewed in time
 //	waiters, acquire                   waiting for a key
-//	locker, check                      what users begin with
+//	locker, check, client              what users begin with
+//	config, errors                     what they set, and what they are told
 package lock

@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// The branches of a failed call, for errors.Is. Each but ErrUnavailable is an answer of Redis;
-// ErrUnavailable is the lack of one.
+// Errors of this package, for errors.Is. ErrUnavailable means that Redis did not answer or refused.
 var (
 	// ErrHeld: another holder's lease is live. The error is a *HeldError.
 	ErrHeld = errors.New("held by another")
@@ -32,8 +31,8 @@ var (
 	// ErrNoCommit: a quorum lock keeps no value. Use Release or Abandon.
 	ErrNoCommit = errors.New("a quorum lock can't keep a value")
 
-	// ErrCorrupt: the key holds something that this package did not write. It is left untouched.
-	// The error is a *TooLongError if it is the value's length that tells.
+	// ErrCorrupt: what the key holds can't be read here. This package did not write it, or the value
+	// is longer than Config.MaxValue, and the error is a *TooLongError. It is left untouched.
 	ErrCorrupt = errors.New("the key holds a value that reprise did not write")
 
 	// ErrUnavailable: Redis did not answer, or refused the command. Whether the command took

@@ -140,9 +140,9 @@ func (l *Lease) Abandon(ctx context.Context) error {
 }
 
 func (l *Lease) giveUp(op string, ctx context.Context, sc *script) error {
-	// Renewal ends first: a key that is given up must not be held by an answer that got lost.
-	lost, before := l.letGo()
-	err := l.renewer.store.end(ctx, l.grant, ending{script: sc, lost: lost, before: before})
+	// Renewal ends first: if this command's reply is lost, nothing must keep the key held.
+	lost, sentBefore := l.letGo()
+	err := l.renewer.store.end(ctx, l.grant, ending{script: sc, lost: lost, sentBefore: sentBefore})
 	switch {
 	case errors.Is(err, ErrLost):
 		l.foundForeign()
@@ -157,7 +157,7 @@ func (l *Lease) giveUp(op string, ctx context.Context, sc *script) error {
 	return nil
 }
 
-// foundForeign ends a lease whose end has found the key free or another's.
+// foundForeign ends a lease whose commit, release or abandon found the key another's.
 func (l *Lease) foundForeign() {
 	l.finish(Lost)
 	l.renewer.log.lost(foreignKey)
@@ -178,20 +178,20 @@ func (l *Lease) stop(s State) {
 }
 
 // letGo is finish for a holder who gives the lease back. A lease that was lost by then stays lost.
-// before: a command has been sent already that gives it back, and may have arrived.
-func (l *Lease) letGo() (lost, before bool) {
+// sentBefore: a command that gives it back has been sent already, and may have arrived.
+func (l *Lease) letGo() (lost, sentBefore bool) {
 	r := l.renewer
 	r.mu.Lock()
 	s := Ended
 	if is := l.State(); is == Lost || is != Ended && remaining(l.until, time.Now()) <= 0 {
 		s = Lost
 	}
-	before = l.given || l.grant.openCommits.Load() > 0
+	sentBefore = l.given || l.grant.openCommits.Load() > 0
 	r.drop(l, s)
 	l.given = true
 	r.mu.Unlock()
 	l.stop(s)
-	return s == Lost, before
+	return s == Lost, sentBefore
 }
 
 // over reports whether the holder has ended the lease, and whether it was lost before.

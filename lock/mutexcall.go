@@ -20,11 +20,11 @@ import (
 // clean up: a second round trip for each conflict and replay. Renewals are asked for many in a
 // pipeline, and go through redsync one after the other when their answers are in.
 //
-// Redsync's interface has no room for what the scripts answer, and its errors can't tell a conflict
-// from a timeout. So whoever makes a call keeps both to himself, and tells redsync a yes or a no
-// only.
+// Redsync's interface has no place for what the scripts answer, and its errors can't tell a conflict
+// from a timeout. So the caller of a mutexCall keeps the script's reply and error itself, and tells
+// redsync a yes or a no only.
 
-// An ask tells what one member of a quorum answers, or the only one.
+// An ask returns one member's answer: of a quorum, or of the only server.
 type ask func(member int) (yes bool, err error)
 
 // A mutexCall is one call of a redsync.Mutex: what redsync is told by each member, which it asks
@@ -165,7 +165,7 @@ func (c *mutexConn) Eval(*rsredis.Script, ...any) (any, error) {
 	return int64(0), err
 }
 
-// Close does nothing: the connection is none.
+// Close does nothing: there is no real connection.
 func (c *mutexConn) Close() error { return nil }
 
 // The rest of redsync's interface serves calls that this package doesn't make.

@@ -35,7 +35,7 @@ var requiredCommands = []command{
 	{name: "get", breaks: "every request for a known key is refused"},
 	{name: "strlen", breaks: "every request is refused"},
 	{name: "exists", breaks: "every new key is refused"},
-	{name: "pttl", breaks: "every request for a key in flight is refused"},
+	{name: "pttl", breaks: "every request for a held key is refused"},
 	{name: "pexpire", args: []any{60_000}, breaks: "no lease is renewed, and work that outlasts one is lost"},
 	{name: "time", keyless: true, breaks: "every new key is refused"},
 	{name: "del", breaks: "a key whose work ended without a result stays held until its lease ends"},

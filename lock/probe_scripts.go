@@ -39,7 +39,7 @@ func (p *probe) tryScripts(
 	}{
 		{"a first request", begin(one), true, statusOK},
 		{"a first request again", begin(one), false, statusOK}, // in acked mode, with its WAIT
-		{"a request for a key in flight", begin(two), false, statusHeld},
+		{"a request for a held key", begin(two), false, statusHeld},
 		{"a renewal", q.renew(one, lease), true, statusOK},
 		{"an attempt that fails", q.end(abandonScript, one), true, statusOK},
 		{"an attempt after it", begin(two), false, statusOK},

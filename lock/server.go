@@ -96,8 +96,8 @@ func (s *server) run(ctx context.Context, req request) (reply, error) {
 	})
 }
 
-// acquireSlot waits for a slot at the key's node. Only for begin there is a caller: nobody begins
-// for one who has gone. What has been begun is carried through, whoever has gone, and goes first.
+// acquireSlot waits for a slot at the key's node. Begin has a caller and stops waiting when the
+// caller leaves. All other scripts have none, and go first.
 func (s *server) acquireSlot(
 	ctx context.Context, key string, caller context.Context,
 ) (*semaphore, error) {

@@ -80,15 +80,15 @@ type renewal struct {
 type Stored uint8
 
 const (
-	StoredNow     Stored = iota + 1 // by this call
-	StoredBefore                    // by an earlier sending of it, whose reply was lost
-	StoredMissing                   // by this call, though the claim had vanished from Redis
+	StoredNow       Stored = iota + 1 // by this call
+	StoredBefore                      // by an earlier sending of it, whose reply was lost
+	StoredUnclaimed                   // by this call, though the claim had vanished from Redis
 )
 
 var storedAs = map[status]Stored{
 	statusOK:            StoredNow,
 	statusAlreadyStored: StoredBefore,
-	statusRestored:      StoredMissing,
+	statusRestored:      StoredUnclaimed,
 }
 
 // batch is a script for many grants.

@@ -19,9 +19,9 @@ func (s *server) begin(caller context.Context, id leaseID, terms Terms) (reply, 
 
 // An ending is a release or an abandon, and what its holder knows.
 type ending struct {
-	script *script
-	lost   bool // the lease was lost before
-	before bool // the holder has ended it before, by a command that may have arrived
+	script     *script
+	lost       bool // the lease was lost before
+	sentBefore bool // the holder has ended it before, by a command that may have arrived
 }
 
 // end runs release or abandon. If it finds the key another's, the lease was lost, unless the
@@ -30,7 +30,7 @@ type ending struct {
 func (s *server) end(ctx context.Context, id leaseID, how ending) (reply, error) {
 	req := s.requests.end(how.script, id)
 	r, err := s.run(ctx, req)
-	if err == nil && r.status != statusOK && !how.lost && (how.before || req.sent.several()) {
+	if err == nil && r.status != statusOK && !how.lost && (how.sentBefore || req.sent.several()) {
 		return reply{status: statusOK}, nil
 	}
 	return r, err

@@ -20,22 +20,22 @@ func (c *call) acquire(ctx context.Context) (*lock.Lease, error) {
 	if c.engine.holds(ctx, c.redisKey) {
 		return nil, errNested
 	}
-	around := fenceAround(ctx, c.redisKey)
-	onlyLook := c.req.Authorize != nil || around != 0
-	lease, err := c.ask(ctx, onlyLook)
+	enclosing := enclosingFence(ctx, c.redisKey)
+	onlyIfFree := c.req.Authorize != nil || enclosing != 0
+	lease, err := c.ask(ctx, onlyIfFree)
 	if err == nil {
 		return lease, nil
 	}
 	held, isHeld := errors.AsType[*lock.HeldError](err)
-	if isHeld && around != 0 && held.Claim.Fence == around {
+	if isHeld && enclosing != 0 && held.Claim.Fence == enclosing {
 		return nil, errNested // by work of another engine, on the same Redis
 	}
 
 	known, usable := c.usableClaim(err)
 	if !usable || c.authorize(ctx, err) != nil || c.compare(known) != nil {
-		return nil, err
+		return nil, err // answerFor finds the refusal again
 	}
-	if known == c.req.Fingerprint && !onlyLook {
+	if known == c.req.Fingerprint && !onlyIfFree {
 		return nil, err // the question was asked to the full, and asking again would change nothing
 	}
 	c.answered = true
@@ -44,17 +44,17 @@ func (c *call) acquire(ctx context.Context) (*lock.Lease, error) {
 	return c.ask(ctx, false)
 }
 
-// ask is one question to Redis: for the key as the policies say or, with onlyLook, for a free key
+// ask is one question to Redis: for the key as the policies say or, with onlyIfFree, for a free key
 // alone.
-func (c *call) ask(ctx context.Context, onlyLook bool) (*lock.Lease, error) {
+func (c *call) ask(ctx context.Context, onlyIfFree bool) (*lock.Lease, error) {
 	terms := lock.Terms{
 		Fingerprint:    c.req.Fingerprint,
 		Scope:          c.req.Scope,
-		LeaveAbandoned: c.req.OnAbandoned == RefuseUnknown || onlyLook,
+		LeaveAbandoned: c.req.OnAbandoned == RefuseUnknown || onlyIfFree,
 		Wait:           c.req.Wait,
 		Detached:       true, // when the caller hangs up, the answer must still be stored
 	}
-	if c.req.Wait <= 0 || c.engine.cfg.Shadow || onlyLook {
+	if c.req.Wait <= 0 || c.engine.cfg.Shadow || onlyIfFree {
 		return c.engine.locker.TryAcquire(ctx, c.redisKey, terms)
 	}
 	return c.engine.locker.Acquire(ctx, c.redisKey, terms)

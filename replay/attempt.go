@@ -52,7 +52,7 @@ func (e *Engine) Holds(ctx context.Context, scope, key string) bool {
 }
 
 func (e *Engine) holds(ctx context.Context, redisKey string) bool {
-	for a := range attemptsAround(ctx) {
+	for a := range enclosingAttempts(ctx) {
 		if a.engine == e && a.redisKey == redisKey {
 			state := a.attempt.State()
 			return state == lock.Live || state == lock.Suspended
@@ -61,10 +61,10 @@ func (e *Engine) holds(ctx context.Context, redisKey string) bool {
 	return false
 }
 
-// fenceAround returns the fence under which work around ctx, of any engine, was granted a key of this
-// name, or 0. Whether it is the same key, Redis has to say: the other engine may be on another Redis.
-func fenceAround(ctx context.Context, redisKey string) int64 {
-	for a := range attemptsAround(ctx) {
+// enclosingFence returns the fence under which work that encloses ctx, of any engine, was granted a
+// key of this name, or 0. Whether it is the same key, Redis has to say: the other engine may be on another Redis.
+func enclosingFence(ctx context.Context, redisKey string) int64 {
+	for a := range enclosingAttempts(ctx) {
 		if a.redisKey == redisKey {
 			return a.attempt.Fence
 		}
@@ -72,8 +72,8 @@ func fenceAround(ctx context.Context, redisKey string) int64 {
 	return 0
 }
 
-// attemptsAround returns the attempts that ctx is within, from the innermost outwards.
-func attemptsAround(ctx context.Context) iter.Seq[*attemptContext] {
+// enclosingAttempts returns the attempts that ctx is within, from the innermost outwards.
+func enclosingAttempts(ctx context.Context) iter.Seq[*attemptContext] {
 	return func(yield func(*attemptContext) bool) {
 		for {
 			a, ok := ctx.Value(attemptKey{}).(*attemptContext)

@@ -43,7 +43,7 @@ func (c *call) do(ctx context.Context) (Result, error) {
 		return c.refuse(&callerGoneError{err}) // while it waited for a holder, perhaps
 	}
 	result, err := c.answerFor(ctx, err)
-	if c.runsUnguarded(ctx, err) {
+	if c.decideUnguarded(ctx, err) {
 		return c.runUnguarded(ctx)
 	}
 	return result, err
@@ -60,9 +60,9 @@ func (c *call) refuse(err error) (Result, error) {
 	return Result{}, err
 }
 
-// runsUnguarded reports whether the work runs without a claim, in place of a refusal or, in shadow
-// mode, of a replay.
-func (c *call) runsUnguarded(ctx context.Context, err error) bool {
+// decideUnguarded decides whether the work runs without a claim, in place of a refusal or, in shadow
+// mode, of a replay. It logs the decision and, if the policy is to run, sets the outcome.
+func (c *call) decideUnguarded(ctx context.Context, err error) bool {
 	unavailable := c.event.Outcome == Unavailable
 	switch {
 	case c.engine.cfg.Shadow:

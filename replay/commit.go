@@ -107,8 +107,8 @@ const (
 // answerStored answers with what is stored. An unconfirmed answer is given, too: it is what a retry
 // gets, and withholding it would bring it no nearer to the replicas.
 func (c *call) answerStored(r encodedAnswer, reconciled bool, stored lock.Stored, unconfirmed error) (Result, error) {
-	c.event.Outcome, c.event.Vanished = Stored, stored == lock.StoredMissing
-	result := c.ran()
+	c.event.Outcome, c.event.Vanished = Stored, stored == lock.StoredUnclaimed
+	result := c.ranResult()
 	result.Stored = !r.tombstone
 	if unconfirmed != nil {
 		c.event.Outcome, result.Unconfirmed = Unconfirmed, true
@@ -134,14 +134,14 @@ func (c *call) answerUnstored(ctx context.Context, err error) (Result, error) {
 	c.event.Outcome = NotStored
 	c.engine.logFault(slog.LevelError, logNotStored, err)
 	if c.engine.cfg.OnCommitDown == WithholdUnstored {
-		return c.ran(), fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return c.ranResult(), fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return c.ran(), nil
+	return c.ranResult(), nil
 }
 
-// unstorable answers for an answer that no Redis could store: the work's mistake.
+// unstorable abandons the key of an answer that can't be stored, and returns err.
 func (c *call) unstorable(ctx context.Context, err error) (Result, error) {
 	c.event.Outcome = Failed
 	_ = c.giveUp(ctx, Abandon)
-	return c.ran(), err
+	return c.ranResult(), err
 }

@@ -26,7 +26,7 @@ type Config struct {
 	// 24 h; at least Lock.TTL.
 	Retention time.Duration
 
-	// Wait is how long a duplicate waits for the answer of the request in flight before it gets
+	// Wait is how long a duplicate waits for the answer of the request in progress before it gets
 	// ErrInProgress. Zero means not at all, as NoWait does; at most 1 h.
 	Wait time.Duration
 
@@ -50,11 +50,14 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
+// A ConfigError is one setting that isn't accepted. Its fields are strings: Name (the variable, field
+// or argument), Value (what was given; empty for a secret), Want (what is accepted) and Other (the
+// second setting of a rule across two, or empty).
 type ConfigError = config.Error
 
 // Settings has a row for each field of c that FromEnv reads, those of Lock and Cache included: its
-// variable, its default, and what is accepted.
+// variable, its default, and what is accepted. It is for other packages' Configs and for the tests of
+// the documentation.
 func (c *Config) Settings() config.Settings {
 	return slices.Concat(c.Lock.Settings().In("Lock"), c.Cache.Settings().In("Cache"), c.own())
 }

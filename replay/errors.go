@@ -7,7 +7,8 @@ import (
 	"github.com/reprise-go/reprise/lock"
 )
 
-// Why a request did not run and has no answer, for errors.Is. [OutcomeOf] returns the outcome of each.
+// Why Do gives no answer, for errors.Is. With [WithholdUnstored], or after a lost lease, the work has
+// run. [OutcomeOf] returns the outcome of each.
 var (
 	// ErrInProgress: another request holds the key. The error is an *InProgressError.
 	ErrInProgress error = &sentinel{InProgress, "replay: in progress"}
@@ -18,14 +19,14 @@ var (
 	// ErrOutcomeUnknown: an earlier attempt died or failed, and the policy is not to run again.
 	ErrOutcomeUnknown error = &sentinel{OutcomeUnknown, "replay: outcome of an earlier attempt unknown"}
 
-	// ErrReplayUnavailable: the request has run, but its answer was too large to keep.
+	// ErrReplayUnavailable: the request ran, and its answer was not stored (too large, for example).
 	ErrReplayUnavailable error = &sentinel{ReplayUnavailable, "replay: ran once, answer not kept"}
 
 	// ErrReplayRefused: Request.Authorize refused the replay. Its error is wrapped too.
 	ErrReplayRefused error = &sentinel{ReplayRefused, "replay: replay refused"}
 
-	// ErrUnavailable: Redis can't be reached or refuses writes, and the policy is not to run
-	// without it.
+	// ErrUnavailable: Redis can't be reached or refuses writes. Before the work, with [Refuse], it
+	// means that nothing ran; after the work, with [WithholdUnstored], that the answer isn't stored.
 	ErrUnavailable error = &sentinel{Unavailable, "replay: store unavailable"}
 
 	// ErrUnreadable: the value under the key is none that reprise wrote, or none that this

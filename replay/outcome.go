@@ -20,21 +20,23 @@ const (
 	WorkPanicked Outcome = "panicked"    // ran and panicked, or called runtime.Goexit
 )
 
-// The outcomes of requests that were refused. [OutcomeOf] has them from the error that Do returned.
+// The outcomes of requests that got no answer. [OutcomeOf] has them from the error that Do returned.
+// In an [Event] they mean that the work did not run or, in shadow mode, would not have run: an Event
+// of work that ran has one of those above.
 const (
 	InProgress        Outcome = "in-progress"        // ErrInProgress
 	Reused            Outcome = "reused"             // ErrReused
 	OutcomeUnknown    Outcome = "outcome-unknown"    // ErrOutcomeUnknown
 	ReplayUnavailable Outcome = "replay-unavailable" // ErrReplayUnavailable
 	ReplayRefused     Outcome = "replay-refused"     // ErrReplayRefused
-	Unavailable       Outcome = "unavailable"        // ErrUnavailable, and nothing ran
+	Unavailable       Outcome = "unavailable"        // ErrUnavailable
 	Unreadable        Outcome = "unreadable"         // ErrUnreadable
 	Unknown           Outcome = "unknown"            // any other error, such as a *lock.KeyError
 )
 
 // OutcomeOf returns the outcome that an error of Do stands for, also if the error has been wrapped:
-// one of those of refused requests, or CallerGone. An error of the work's own is Unknown. Without an
-// error there is none to return, and it is empty.
+// one of those of requests that got no answer, or CallerGone. An error of the work's own is Unknown.
+// Without an error there is none to return, and it is empty.
 func OutcomeOf(err error) Outcome {
 	if err == nil {
 		return ""

@@ -1,7 +1,7 @@
 package replay
 
-// A policy is a word, which is also what a variable has for it. Zero means the default of what the
-// policy is a field of. Whoever adds a word adds it to Words, which is all that is accepted.
+// A policy is the word that its environment variable takes; "" means the field's default. Words lists
+// every accepted word.
 
 // AbandonedPolicy is what happens when an earlier attempt failed or died, so that nobody knows what
 // it did.
@@ -13,7 +13,7 @@ const (
 	AskReconcile  AbandonedPolicy = "reconcile" // Request.Reconcile decides, holding the key
 )
 
-// Words returns all of them.
+// Words returns every AbandonedPolicy.
 func (AbandonedPolicy) Words() []AbandonedPolicy {
 	return []AbandonedPolicy{RunAgain, RefuseUnknown, AskReconcile}
 }
@@ -26,7 +26,7 @@ const (
 	ReleaseFailed FailurePolicy = "release" // the next attempt is the first
 )
 
-// Words returns all of them.
+// Words returns every FailurePolicy.
 func (FailurePolicy) Words() []FailurePolicy { return []FailurePolicy{AbandonFailed, ReleaseFailed} }
 
 // HangupPolicy is what happens when the caller's context ends while the work runs.
@@ -40,7 +40,7 @@ const (
 	StopWithCaller HangupPolicy = "stop" // the work's context ends with the caller's
 )
 
-// Words returns all of them.
+// Words returns every HangupPolicy.
 func (HangupPolicy) Words() []HangupPolicy { return []HangupPolicy{RunOn, StopWithCaller} }
 
 // StoreDownPolicy is what happens when Redis can't be asked before the work.
@@ -58,7 +58,7 @@ const (
 	RunUnguarded StoreDownPolicy = "run"    // run without a claim, and store nothing
 )
 
-// Words returns all of them.
+// Words returns every StoreDownPolicy.
 func (StoreDownPolicy) Words() []StoreDownPolicy { return []StoreDownPolicy{Refuse, RunUnguarded} }
 
 // CommitDownPolicy is what happens when the answer can't be stored before the hold ends, or when Redis
@@ -70,7 +70,7 @@ const (
 	WithholdUnstored CommitDownPolicy = "refuse" // ErrUnavailable
 )
 
-// Words returns all of them.
+// Words returns every CommitDownPolicy.
 func (CommitDownPolicy) Words() []CommitDownPolicy {
 	return []CommitDownPolicy{AnswerUnstored, WithholdUnstored}
 }

@@ -58,7 +58,7 @@ func (c *call) refusalFor(err error) error {
 		if c.req.OnAbandoned == RefuseUnknown {
 			return ErrOutcomeUnknown
 		}
-		// Only a late finisher gets here: another took over and failed in its turn, and a retry
+		// Only work that lost its lease gets here: another took over and failed in its turn, and a retry
 		// runs again.
 		return &InProgressError{Attempt: left.Claim.Attempt, Lost: true}
 	case errors.Is(err, errNested):
@@ -72,7 +72,7 @@ func (c *call) refusalFor(err error) error {
 	return err // the caller's mistake: a fingerprint that can't be used
 }
 
-// unreadable logs and returns the error for a value that reprise did not write. It names the Redis
+// unreadable logs and returns the error for a value that can't be read here. It names the Redis
 // key, a digest, so that an operator can look at the value.
 func (c *call) unreadable(err error) error {
 	err = unreadable(c.redisKey, err)

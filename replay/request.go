@@ -36,7 +36,7 @@ type Request struct {
 	// Same reports whether the stored fingerprint, though different, belongs to this same request: it
 	// may have been made in another way, by the release before a deployment, say. An error means that
 	// this can't be told here, and makes Do return ErrUnavailable, for another machine may know. Nil
-	// is never. After a yes, taking over or waiting costs one more round trip, to ask by the stored
+	// means that they never are the same. After a yes, taking over or waiting costs one more round trip, to ask by the stored
 	// fingerprint.
 	Same func(fingerprint string) (bool, error)
 
@@ -45,7 +45,7 @@ type Request struct {
 	// is not read: Result.Decode returns cache.ErrTooLarge with ErrUnreadable. Zero is no bound.
 	Bounds cache.Bounds
 
-	// These override the fields of Config. Zero doesn't, and NoWait is no time at all.
+	// These override the Config fields of the same name; zero keeps Config's. Wait takes NoWait, too.
 	Wait        time.Duration
 	OnAbandoned AbandonedPolicy
 	OnFailure   FailurePolicy

@@ -28,7 +28,7 @@ func (c *call) runUnderLease(ctx context.Context) (Result, error) {
 	c.event.Err = err
 	if c.engine.cfg.Shadow {
 		// Whatever has become of the key, the caller gets what the work returned.
-		shadowed := c.ran()
+		shadowed := c.ranResult()
 		shadowed.Stored = result.Stored && !result.Replayed
 		return shadowed, done.err
 	}
@@ -105,11 +105,11 @@ func (c *call) settle(ctx context.Context, done workResult) (Result, error) {
 	}
 	// Any other error of giving up changes nothing for the caller: if Redis was not reached, the lease
 	// runs out by itself, and a lease may have been lost to nobody, or to another who has freed the key.
-	return c.ran(), done.err
+	return c.ranResult(), done.err
 }
 
-// ran is the result of work that ran under the lease and is not stored, or not yet.
-func (c *call) ran() Result {
+// ranResult is the result of work that ran under the lease and is not stored, or not yet.
+func (c *call) ranResult() Result {
 	return Result{Guarded: true, Attempt: c.lease.Attempt(), Fence: c.lease.Fence()}
 }
 

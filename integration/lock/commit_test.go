@@ -126,7 +126,7 @@ func TestCommitIsStoredThoughTheKeyHasVanished(t *testing.T) {
 				if wait > 0 {
 					ended(t, lease, lock.ErrLost)
 				}
-				commit(t, lease, lock.StoredMissing)
+				commit(t, lease, lock.StoredUnclaimed)
 				stands(t, f, string(value(lease)))
 			})
 		})

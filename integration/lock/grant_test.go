@@ -70,7 +70,7 @@ func TestRoundTrips(t *testing.T) {
 				refused[*lock.HeldError](t, other, lock.Terms{Fingerprint: "one"})
 				b.WantTrips("begin") // a conflict
 				refused[*lock.HeldError](t, other, lock.Terms{Fingerprint: "other"})
-				b.WantTrips("begin") // a mismatch
+				b.WantTrips("begin") // another fingerprint
 				v := append(value(first), make([]byte, long)...)
 				if _, err := first.Commit(t.Context(), v, retention); err != nil {
 					t.Fatal(err)

@@ -52,7 +52,7 @@ func TestCrashIsKnown(t *testing.T) {
 		for left := leaseTime; left > 0; left -= 5 * time.Second {
 			r := d.ask(bg, request(), says("no"))
 			r.wasRefused(t, replay.ErrInProgress, replay.InProgress)
-			if e := r.inFlight(t); e.Left.Round(time.Second) != left {
+			if e := r.inProgress(t); e.Left.Round(time.Second) != left {
 				t.Errorf("%v left, want %v", e.Left, left)
 			}
 			time.Sleep(5 * time.Second)

@@ -26,7 +26,7 @@ func usedKeys() []usedKey {
 		{"not kept", func(_ *testing.T, _ *bubble.Fleet, d *desk) {
 			d.ask(bg, request(), func(context.Context) (replay.Answer, error) { return replay.Answer{Verdict: replay.Tombstone}, nil })
 		}, replay.ErrReplayUnavailable, replay.ErrReused},
-		{"in flight", func(t *testing.T, f *bubble.Fleet, _ *desk) {
+		{"in progress", func(t *testing.T, f *bubble.Fleet, _ *desk) {
 			end := newDesk(t, f).hang(request(), "done")
 			t.Cleanup(func() { end() })
 		}, replay.ErrInProgress, replay.ErrReused},

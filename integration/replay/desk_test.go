@@ -210,8 +210,8 @@ func (r reply) is(t *testing.T, targets ...error) {
 	}
 }
 
-// inFlight checks for ErrInProgress and returns what it says.
-func (r reply) inFlight(t *testing.T) replay.InProgressError {
+// inProgress checks for ErrInProgress and returns what it says.
+func (r reply) inProgress(t *testing.T) replay.InProgressError {
 	t.Helper()
 	e, ok := errors.AsType[*replay.InProgressError](r.err)
 	if !ok || !errors.Is(r.err, replay.ErrInProgress) {

@@ -64,7 +64,7 @@ func TestOneOfManyDuplicatesRuns(t *testing.T) {
 				continue
 			}
 			r.wasRefused(t, replay.ErrInProgress, replay.InProgress)
-			if e := r.inFlight(t); e.Left <= leaseTime-time.Second || e.Left > leaseTime || e.Attempt != 1 || e.Lost {
+			if e := r.inProgress(t); e.Left <= leaseTime-time.Second || e.Left > leaseTime || e.Attempt != 1 || e.Lost {
 				t.Errorf("got %+v, want attempt 1, nearly %v left", e, leaseTime)
 			}
 		}
@@ -74,11 +74,11 @@ func TestOneOfManyDuplicatesRuns(t *testing.T) {
 	})
 }
 
-func TestInFlightSaysHowLong(t *testing.T) {
+func TestInProgressSaysHowLong(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		end := newDesk(t, f).hang(request(), "done")
 		time.Sleep(4 * time.Second) // the lease is renewed each 5 s
-		if e := newDesk(t, f).ask(bg, request(), says("no")).inFlight(t); e.Left.Round(time.Second) != 11*time.Second {
+		if e := newDesk(t, f).ask(bg, request(), says("no")).inProgress(t); e.Left.Round(time.Second) != 11*time.Second {
 			t.Errorf("%v left, want 11s", e.Left)
 		}
 		end().wasRun(t, "done", 1)
@@ -175,7 +175,7 @@ func TestNothingIsKeptInTheClear(t *testing.T) {
 	})
 }
 
-func TestMismatchWhenDone(t *testing.T) {
+func TestReusedWhenDone(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		d := newDesk(t, f)
 		d.ask(bg, request(), says("done"))
@@ -185,7 +185,7 @@ func TestMismatchWhenDone(t *testing.T) {
 }
 
 // Another request never succeeds by waiting, so it isn't told to.
-func TestMismatchComesBeforeInFlight(t *testing.T) {
+func TestReusedComesBeforeInProgress(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		end := newDesk(t, f).hang(request(), "done")
 		r := newDesk(t, f).ask(bg, another(), says("no"))
@@ -194,7 +194,7 @@ func TestMismatchComesBeforeInFlight(t *testing.T) {
 	})
 }
 
-func TestMismatchAfterAFailedAttempt(t *testing.T) {
+func TestReusedAfterAFailedAttempt(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		for _, policy := range []replay.AbandonedPolicy{replay.RunAgain, replay.RefuseUnknown} {
 			d := newDesk(t, f, func(c *replay.Config) { c.OnAbandoned = policy })

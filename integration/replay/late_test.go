@@ -94,7 +94,7 @@ func TestLateFinisherWhileAnotherHolds(t *testing.T) {
 				r := finish()
 				r.wasLate(t)
 				r.is(t, lock.ErrLost)
-				if e := r.inFlight(t); !e.Lost || e.Attempt != 2 || e.Left != leaseTime {
+				if e := r.inProgress(t); !e.Lost || e.Attempt != 2 || e.Left != leaseTime {
 					t.Errorf("got %+v", e)
 				}
 				if name == "with an error" {
@@ -126,7 +126,7 @@ func TestLateFinisherWhenTheNextFailedToo(t *testing.T) {
 			r.wasLate(t)
 			r.is(t, want)
 			if policy == replay.RunAgain {
-				if e := r.inFlight(t); !e.Lost || e.Attempt != 2 || e.Left != 0 {
+				if e := r.inProgress(t); !e.Lost || e.Attempt != 2 || e.Left != 0 {
 					t.Errorf("got %+v", e)
 				}
 			}
@@ -135,14 +135,14 @@ func TestLateFinisherWhenTheNextFailedToo(t *testing.T) {
 	}
 }
 
-// The key was freed and another request has it: to say "mismatch" would be to say that nothing ran.
+// The key was freed and another request has it: to say "reused" would be to say that nothing ran.
 func TestLateFinisherOfAKeyThatIsAnothers(t *testing.T) {
 	for name, take := range map[string]func(*desk) func() reply{
 		"done": func(d *desk) func() reply {
 			r := d.ask(bg, another(), says("another"))
 			return func() reply { return r }
 		},
-		"in flight": func(d *desk) func() reply { return d.hang(another(), "another") },
+		"in progress": func(d *desk) func() reply { return d.hang(another(), "another") },
 		"abandoned": func(d *desk) func() reply {
 			r := d.ask(bg, another(), fails(errDown))
 			return func() reply { return r }

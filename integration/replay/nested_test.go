@@ -21,7 +21,7 @@ func TestWorkAsksForItsOwnKey(t *testing.T) {
 			d.Trips()
 			r := d.ask(ctx, request(), says("no"))
 			r.wasRefused(t, replay.ErrInProgress, replay.InProgress)
-			if e := r.inFlight(t); !e.Nested || e.Lost || r.took > 0 || !strings.Contains(r.err.Error(), "held by the work that asks") {
+			if e := r.inProgress(t); !e.Nested || e.Lost || r.took > 0 || !strings.Contains(r.err.Error(), "held by the work that asks") {
 				t.Errorf("got %+v: %v", r, r.err)
 			}
 			d.WantTrips()

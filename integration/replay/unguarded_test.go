@@ -138,7 +138,7 @@ func TestUnguardedInsideGuardedKnowsWhatIsHeld(t *testing.T) {
 					_, err := inner.engine.Do(context.WithValue(ctx, eventsKey{}, new([]replay.Event)), another(), func(ctx context.Context) (replay.Answer, error) {
 						r := outer.ask(ctx, request(), says("no"))
 						r.wasRefused(t, replay.ErrInProgress, replay.InProgress)
-						if !r.inFlight(t).Nested {
+						if !r.inProgress(t).Nested {
 							t.Errorf("got %+v, want it to know that it is nested", r)
 						}
 						return says("inner")(ctx)

@@ -149,7 +149,7 @@ func TestAllWhoWaitGetTheSameAnswer(t *testing.T) {
 }
 
 // One tenant can't take waiting away from all: its requests beyond Config.Lock.MaxWaitersPerScope are
-// told at once that the key is in flight, and another tenant's wait.
+// told at once that the key is in progress, and another tenant's wait.
 func TestScopesWaitApart(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		greedy, another, modest := request(), request(), request()

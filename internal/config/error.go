@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// Error is one setting that isn't accepted. The rooms make it known under a
-// name of their own, by an alias, and use it for arguments and fields as well.
+// Error is one setting that isn't accepted. Packages make it known under a name of
+// their own, by an alias, and use it for arguments and fields as well.
 type Error struct {
 	Name  string // the variable, field or argument
 	Value string // what was given; empty for a secret, which is never repeated

@@ -11,10 +11,11 @@ import (
 // numbers are float64, a sum of such times in milliseconds stays exact.
 const TenYears = 10 * 365 * 24 * time.Hour
 
-// MaxWait is the longest time that a duplicate waits for the answer in flight.
+// MaxWait is the longest time that a duplicate waits for the answer of a request in progress.
 const MaxWait = time.Hour
 
-// Off is what "off" in a variable sets. The rooms' constants for it, such as cache.Never, have this value.
+// Off is what "off" in a variable sets. The packages' constants for it, such as cache.Never, have this
+// value.
 const Off = -1
 
 // A Rule says what a field can hold beside zero.

@@ -15,12 +15,13 @@ import (
 
 const module = "github.com/reprise-go/reprise"
 
-// A room is a package that people import by itself, or an internal package that several rooms
-// share. It may import the rooms behind it, packages under internal/, and the modules in direct. A
-// program that imports it may also link the modules in indirect, and nothing else.
-type room struct {
+// A rule is of one package: one that people import by itself, or an internal one that several share.
+// It may import the packages in imports, others under internal/, and the modules in direct. A program
+// that imports it may also link what those packages may, and the modules in indirect; and nothing
+// else.
+type rule struct {
 	name     string
-	behind   []string
+	imports  []string
 	direct   []string
 	indirect []string
 }
@@ -38,85 +39,93 @@ var (
 	ofMsgpack = []string{"github.com/vmihailenco/tagparser/v2"}
 )
 
-var rooms = []room{
+var rules = []rule{
 	{name: "lock", direct: []string{goRedis, redsync}, indirect: ofGoRedis},
 	{name: "cache", direct: []string{goRedis, msgpack, compress}, indirect: slices.Concat(ofGoRedis, ofMsgpack)},
-	{name: "replay", behind: []string{"lock", "cache"}, direct: []string{goRedis}},
+	{name: "replay", imports: []string{"lock", "cache"}, direct: []string{goRedis}},
 	{name: "dialect"},
-	{name: "httpadapter", behind: []string{"lock", "cache", "replay", "dialect"}, direct: []string{jsonText}},
-	{name: "httpclient", behind: []string{"dialect"}},
+	{name: "httpadapter", imports: []string{"cache", "replay", "dialect"}, direct: []string{jsonText}},
+	{name: "httpclient", imports: []string{"dialect"}},
 	{name: "internal/charset"},
 	{name: "internal/config"},
 	{name: "internal/fault", direct: []string{goRedis}, indirect: ofGoRedis},
 	{name: "internal/field"},
-	{name: "internal/forged", behind: []string{"cache"}},
+	{name: "internal/forged", imports: []string{"cache"}},
 	{name: "internal/header"},
 	{name: "internal/intake"},
 	{name: "internal/jitter"},
 	{name: "internal/method"},
 	{name: "internal/ratelog"},
 	{name: "internal/redisurl", direct: []string{goRedis}, indirect: ofGoRedis},
-	{name: "internal/refusal", behind: []string{"dialect"}},
+	{name: "internal/refusal", imports: []string{"dialect"}},
 }
 
-// never lists what no room may link and no test of the root module may need. Google's modules
+// never lists what no package may link and no test of the root module may need. Google's modules
 // belong to grpcadapter, which is a module of its own for this reason.
 var never = []string{"github.com/testcontainers/", "github.com/alicebob/miniredis/", "github.com/moby/", "github.com/docker/", "google.golang.org/"}
 
-func TestRoomsImportOneWay(t *testing.T) {
-	for _, r := range rooms {
+func TestPackagesImportOneWay(t *testing.T) {
+	for _, r := range rules {
 		t.Run(r.name, func(t *testing.T) {
 			own := list(t, ".", "./"+r.name)
 			if len(own) == 0 {
-				t.Fatal("no such room")
+				t.Fatal("no such package")
 			}
 			for _, path := range own[0].Imports {
 				ours, isOurs := strings.CutPrefix(path, module+"/")
 				switch {
-				case isOurs && !strings.HasPrefix(ours, "internal/") && !slices.Contains(r.behind, ours):
-					t.Errorf("it imports %s, which is not behind it", ours)
+				case isOurs && !strings.HasPrefix(ours, "internal/") && !slices.Contains(r.imports, ours):
+					t.Errorf("it imports %s, which it may not", ours)
 				case thirdParty(path) && !allowed(r.direct, path):
-					t.Errorf("it imports %s, which doesn't belong there", path)
+					t.Errorf("it imports %s, which it may not", path)
 				}
 			}
 		})
 	}
 }
 
-// A program that imports one room links nothing that the room doesn't need: with httpclient it
+// A program that imports one package links nothing that the package doesn't need: with httpclient it
 // links no Redis, no redsync and no msgpack, with dialect nothing outside the standard library.
-func TestRoomsLinkNothingElse(t *testing.T) {
-	for _, r := range rooms {
+func TestPackagesLinkNothingElse(t *testing.T) {
+	for _, r := range rules {
 		t.Run(r.name, func(t *testing.T) {
-			var may []string
-			for _, other := range rooms {
-				if other.name == r.name || slices.Contains(r.behind, other.name) {
-					may = slices.Concat(may, other.direct, other.indirect)
-				}
-			}
+			packages, modules := r.links()
 			for _, p := range list(t, ".", "-deps", "./"+r.name) {
 				ours, isOurs := strings.CutPrefix(p.ImportPath, module+"/")
 				switch {
-				case isOurs && !strings.HasPrefix(ours, "internal/") && ours != r.name && !slices.Contains(r.behind, ours):
-					t.Errorf("it links %s, which is not behind it", ours)
-				case thirdParty(p.ImportPath) && !allowed(may, p.ImportPath):
-					t.Errorf("it links %s", p.ImportPath)
+				case isOurs && !strings.HasPrefix(ours, "internal/") && !slices.Contains(packages, ours):
+					t.Errorf("it links %s, which it may not", ours)
+				case thirdParty(p.ImportPath) && !allowed(modules, p.ImportPath):
+					t.Errorf("it links %s, which it may not", p.ImportPath)
 				}
 			}
 		})
 	}
+}
+
+// links returns what a program that imports the package may link: our packages, and modules.
+func (r rule) links() (packages, modules []string) {
+	packages = []string{r.name}
+	modules = slices.Concat(r.direct, r.indirect)
+	for _, other := range rules {
+		if slices.Contains(r.imports, other.name) {
+			p, m := other.links()
+			packages, modules = append(packages, p...), append(modules, m...)
+		}
+	}
+	return packages, modules
 }
 
 // grpcadapter is a module of its own. It doesn't know httpadapter, nor httpadapter it.
 func TestGRPCAdapterStandsBesideHTTP(t *testing.T) {
 	own := list(t, "grpcadapter", ".")
 	if len(own) == 0 {
-		t.Fatal("no such room")
+		t.Fatal("no such package")
 	}
 	for _, path := range own[0].Imports {
 		ours, isOurs := strings.CutPrefix(path, module+"/")
 		if isOurs && !strings.HasPrefix(ours, "internal/") && !slices.Contains([]string{"cache", "replay", "dialect"}, ours) {
-			t.Errorf("it imports %s, which is not behind it", ours)
+			t.Errorf("it imports %s, which it may not", ours)
 		}
 	}
 	for _, p := range list(t, "grpcadapter", "-deps", ".") {

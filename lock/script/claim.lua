@@ -14,9 +14,9 @@ local function ours(value, token)
   return value and value:sub(1, 3) == 'L1 ' and value:sub(-#token - 1) == ' ' .. token
 end
 
--- parse takes a claim apart. It knows nothing else for one, not even by its size: what it takes
--- for a claim may be granted over. parseClaim in Go knows the same: a fence as far as numbers count
--- exactly here, ten years of remember.
+-- parse returns a claim's fields, or nothing for any other value. It is strict, sizes included,
+-- because begin may overwrite what it accepts: a fence as far as numbers are exact in Lua, ten years
+-- of remember. parseClaim in Go accepts exactly the same.
 local function parse(value)
   local attempt, fence, remember, fingerprint, owner =
     value:match('^L1 ([1-9]%d*) (%d+) (%d+) ([!-~]+) ([0-9a-f]+)$')
@@ -47,8 +47,8 @@ local function lapse(remember)
   end
 end
 
--- touch writes the key's time to live as it is: a WAIT behind the script then speaks of what
--- an earlier sending wrote, on whatever connection that was.
+-- touch rewrites the time to live unchanged: because of that write, a WAIT after the script also
+-- covers an earlier sending's write, on whatever connection.
 local function touch()
   redis.call('PEXPIRE', KEYS[1], redis.call('PTTL', KEYS[1]))
 end

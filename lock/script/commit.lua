@@ -1,4 +1,4 @@
--- commit: CLAIMED or ABANDONED by us -> DONE.
+-- commit: CLAIMED or ABANDONED by us, or FREE -> DONE.
 --
 -- KEYS[1] the key
 -- ARGV[1] owner token   ARGV[2] value   ARGV[3] retention, ms   ARGV[4] inline limit, bytes

@@ -1,4 +1,5 @@
--- release: ours -> FREE. The work ended cleanly and left nothing behind.
+-- release: ours -> FREE, because the work ended cleanly and left nothing behind; or ours -> ABANDONED,
+-- if ARGV[4] says that there was no work, and the claim took over from another.
 --
 -- KEYS[1] the key
 -- ARGV[1] owner token   ARGV[2] inline limit, bytes   ARGV[3] remember, ms

@@ -61,7 +61,7 @@ var mutants = []mutant{
 	{"an answer that can't be stored is given in spite of the policy", "replay/commit.go",
 		"if c.engine.cfg.OnCommitDown == WithholdUnstored {", "if false {"},
 	{"a late finisher answers with its own", "replay/commit.go",
-		"case errors.Is(err, lock.ErrLost):\n\t\treturn c.answerLate(ctx, err)", "case errors.Is(err, lock.ErrLost):\n\t\treturn c.ran(), nil"},
+		"case errors.Is(err, lock.ErrLost):\n\t\treturn c.answerLate(ctx, err)", "case errors.Is(err, lock.ErrLost):\n\t\treturn c.ranResult(), nil"},
 	{"a clean failure forgets the attempt before it", "replay/run.go",
 		"if v == Release && c.lease.Attempt() == 1 {", "if v == Release {"},
 	{"a later attempt runs without asking Reconcile", "replay/run.go",

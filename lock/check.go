@@ -2,6 +2,7 @@ package lock
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 )
@@ -18,9 +19,11 @@ import (
 // minute, or twice Config.TTL if that is longer.
 //
 // It is for a program's start, and takes Config.Timeout at most. What is amiss is logged as a
-// warning, one for each setting and node; with Config.Strict it is returned instead, each a
-// *SettingError, which names the cure. What can't be asked is amiss, too. As every script is loaded
-// on the way, the first requests don't have to bring them along.
+// warning, one for each setting and node, and so discarded without Config.Logger; with
+// Config.Strict it is returned instead, each a *SettingError, which names the cure. What can't be
+// asked is amiss, too. If no server answers at all, that is returned in any case: ErrUnavailable,
+// which wraps the findings. As every script is loaded on the way, the first requests don't have to
+// bring them along.
 func (l *Locker) Check(ctx context.Context, prefix string) error {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
@@ -34,5 +37,9 @@ func (l *Locker) Check(ctx context.Context, prefix string) error {
 		})
 	}
 	wg.Wait()
-	return verdict(l.cfg, slices.Concat(found...))
+	all := slices.Concat(found...)
+	if !slices.ContainsFunc(probes, func(p *probe) bool { return p.answered.Load() }) {
+		return failed("check", fmt.Errorf("%w: %w", ErrUnavailable, joined(all)))
+	}
+	return verdict(l.cfg, all)
 }

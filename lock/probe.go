@@ -2,8 +2,10 @@ package lock
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -14,6 +16,7 @@ type probe struct {
 	cfg      Config
 	prefix   string
 	channels bool // waiters will listen
+	answered atomic.Bool // a node has answered, if only by an error
 	findings findings
 }
 
@@ -50,6 +53,7 @@ func (p *probe) tryNodes(ctx context.Context) {
 	if err == nil {
 		return
 	}
+	p.noteReply(err)
 	const slots = "cluster|slots"
 	name, cure := forbiddenCommand(err, slots), "its settings could not be checked; see that it is up"
 	switch {
@@ -64,6 +68,13 @@ func (p *probe) tryNodes(ctx context.Context) {
 	p.report("CLUSTER SLOTS", "cluster", err.Error(), "an answer", cure)
 }
 
+// noteReply notes whether a command with this error was answered.
+func (p *probe) noteReply(err error) {
+	if _, isReply := errors.AsType[redis.Error](err); isReply || err == nil {
+		p.answered.Store(true)
+	}
+}
+
 // reportNoConnection reports that a command is refused without which no connection opens.
 func (p *probe) reportNoConnection(name, where string, err error) {
 	p.report(strings.ToUpper(name), where, err.Error(), "it allowed", "no connection can be made; "+allowCommand(name))
@@ -72,6 +83,7 @@ func (p *probe) reportNoConnection(name, where string, err error) {
 // tryNode probes one primary.
 func (p *probe) tryNode(ctx context.Context, c redis.UniversalClient, where string) {
 	text, err := c.Info(ctx).Result()
+	p.noteReply(err)
 	fit, channels := true, p.channels
 	switch {
 	case err == nil:

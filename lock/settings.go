@@ -27,15 +27,21 @@ func (e *SettingError) Error() string {
 
 // verdict is an error in strict mode and a warning otherwise.
 func verdict(cfg Config, findings []*SettingError) error {
-	var errs []error
+	if cfg.Strict {
+		return joined(findings)
+	}
 	for _, f := range findings {
-		if cfg.Strict {
-			errs = append(errs, f)
-			continue
-		}
 		cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "lock: a setting weakens the promise",
 			slog.String("setting", f.Setting), slog.String("where", f.Where),
 			slog.String("got", f.Got), slog.String("want", f.Want), slog.String("cure", f.Cure))
+	}
+	return nil
+}
+
+func joined(findings []*SettingError) error {
+	var errs []error
+	for _, f := range findings {
+		errs = append(errs, f)
 	}
 	return errors.Join(errs...)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -49,7 +50,17 @@ func New(client redis.UniversalClient, cfg Config) (*Engine, error) {
 // Check asks Redis for the settings on which the promises rest, and does on every primary what a
 // request does: see lock.Locker.Check. It is meant for a program's start. Its keys begin with
 // Config.Prefix.
-func (e *Engine) Check(ctx context.Context) error { return e.locker.Check(ctx, e.cfg.Prefix+":") }
+//
+// What is amiss is logged as a warning, and so discarded without Config.Logger; with
+// Config.Lock.Strict it is returned instead. If no server answers at all, it returns ErrUnavailable
+// in any case. A program that may start without Redis goes on after that.
+func (e *Engine) Check(ctx context.Context) error {
+	err := e.locker.Check(ctx, e.cfg.Prefix+":")
+	if errors.Is(err, lock.ErrUnavailable) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}
 
 // StopWaiting makes every duplicate that waits get ErrInProgress, now and from now on. It is meant for
 // a server that shuts down, as a function for http.Server.RegisterOnShutdown. Work goes on.

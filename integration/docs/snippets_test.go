@@ -19,7 +19,7 @@ import (
 // importPaths are those of the packages that snippets use. A reader's editor adds them as well.
 var importPaths = map[string]string{
 	"context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http", "httputil": "net/http/httputil",
-	"os": "os", "strconv": "strconv", "time": "time",
+	"os": "os", "slog": "log/slog", "strconv": "strconv", "time": "time",
 	"cache":       "github.com/reprise-go/reprise/cache",
 	"dialect":     "github.com/reprise-go/reprise/dialect",
 	"grpcadapter": "github.com/reprise-go/reprise/grpcadapter",

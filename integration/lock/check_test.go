@@ -186,6 +186,27 @@ func TestCheckIsBounded(t *testing.T) {
 	}
 }
 
+// That nobody answers is returned even where findings go nowhere; a refusal is an answer.
+func TestCheckWithoutAnswer(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		plain, clustered := f.Machine(), f.ClusterMachine(func(o *redis.ClusterOptions) { o.DisableRoutingPolicies = true })
+		f.Before(func(p *server.Peer, _ string, _ ...string) bool {
+			p.WriteError("NOPERM this user has no permissions to run the 'info' command")
+			return true
+		})
+		if err := plain.Locker(lock.Config{}).Check(t.Context(), "app:"); err != nil {
+			t.Errorf("of a refusal: %v", err)
+		}
+		f.Down()
+		for _, m := range []*bubble.Machine{plain, clustered} {
+			err := m.Locker(lock.Config{}).Check(t.Context(), "app:")
+			if _, found := errors.AsType[*lock.SettingError](err); !found || !errors.Is(err, lock.ErrUnavailable) {
+				t.Errorf("without Redis: %v, want ErrUnavailable and the finding", err)
+			}
+		}
+	})
+}
+
 // A key whose slot is on its way to another node says nothing of this one: another is taken.
 func TestCheckTakesAKeyThatStays(t *testing.T) {
 	for _, redirect := range []string{"ASK 1 redis:6379", "MOVED 1 redis:6379", "TRYAGAIN Multiple keys request during rehashing of slot"} {

@@ -95,7 +95,8 @@ func (s *Store[T]) fetch(ctx context.Context, key string) (value string, found b
 	return "", true, nil
 }
 
-// Put stores v under key for ttl, which is rounded down to whole milliseconds and is at least one.
+// Put stores v under key for ttl, which is rounded down to whole milliseconds and is at least one;
+// [Never] is not accepted.
 // It replaces whatever the key held, foreign values included.
 func (s *Store[T]) Put(ctx context.Context, key string, v T, ttl time.Duration) error {
 	if ttl < time.Millisecond {

@@ -15,7 +15,7 @@ type probe struct {
 	server   *server
 	cfg      Config
 	prefix   string
-	channels bool // waiters will listen
+	channels bool        // waiters will listen
 	answered atomic.Bool // a node has answered, if only by an error
 	findings findings
 }

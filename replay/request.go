@@ -16,7 +16,7 @@ type Request struct {
 	Key string
 
 	// Fingerprint tells requests apart that share a key: at most 128 bytes of printable ASCII without
-	// spaces, such as a digest of the request in hex. Empty is for requests that have nothing to tell
+	// spaces, other than "-", such as a digest of the request in hex. Empty is for requests that have nothing to tell
 	// apart; such a request is never the same as one with a fingerprint.
 	Fingerprint string
 

@@ -13,8 +13,10 @@ type Result struct {
 	Reconciled bool // the answer is what Reconcile found out in this very request, to be had by Decode
 	Stored     bool // later requests get this answer too
 	Guarded    bool // the work ran, or had run, under a claim: false if Redis was down, or in shadow
-	Attempt    int  // of the work that ran, or that Reconcile decided about, or 0
-	Fence      int64
+	Attempt    int  // of the work that ran, or that Reconcile decided about; 0 on a replay
+
+	// Fence is the number of that attempt's lease, which grows with each: 0 on a replay.
+	Fence int64
 
 	// Unconfirmed means that the answer is stored, but that fewer replicas than Config.Lock.Acks have
 	// confirmed it, so that a failover may forget it. Always false without Acks.

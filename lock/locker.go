@@ -27,10 +27,10 @@ type Locker struct {
 // which moves keys to other servers as servers come and go. Options of the client that weaken the
 // promise are logged as warnings, or with Config.Strict returned, each a *SettingError.
 func New(client redis.UniversalClient, cfg Config) (*Locker, error) {
-	cfg = cfg.WithDefaults()
 	if err := cfg.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("lock: %w", err)
 	}
+	cfg = cfg.WithDefaults()
 	srv, err := newServer(client, cfg)
 	if err != nil {
 		return nil, err
@@ -49,10 +49,10 @@ func New(client redis.UniversalClient, cfg Config) (*Locker, error) {
 // below it), and a client that is given twice. That different clients lead to different
 // deployments, which share neither machines nor power, is for the caller to see to.
 func NewQuorum(clients []redis.UniversalClient, cfg Config) (*Locker, error) {
-	cfg = cfg.WithDefaults()
 	if err := cfg.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("lock: %w", err)
 	}
+	cfg = cfg.WithDefaults()
 	var faults []error
 	if n := len(clients); n < 3 || n%2 == 0 {
 		faults = append(faults, &ConfigError{
@@ -110,7 +110,10 @@ func (l *Locker) TryAcquire(ctx context.Context, key string, terms Terms) (*Leas
 	return newLease(ctx, &l.renewer, g, terms.Detached), nil
 }
 
-// Do waits for key, runs fn while holding it, and releases it unless fn has ended the lease itself.
+// Do waits for key, runs fn while holding it, and releases it, also if fn returns an error, unless fn
+// has ended the lease itself (by lease.Abandon, say, which tells the next holder). Before fn runs, its
+// errors are those of Acquire.
+//
 // fn's context ends when the lease is lost, with cause ErrLost; Do then returns ErrLost beside fn's
 // own error, for another may have run at the same time. If fn panics, the key is abandoned: the
 // next holder is told.

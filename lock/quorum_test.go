@@ -37,7 +37,7 @@ func TestNewQuorumRefusesWhatIsNoQuorum(t *testing.T) {
 			`clients[1]: lock: client: got nil, want a`, `clients[2]: lock: client: got a *redis.Ring, want a`,
 			`clients[3]: lock: client: got nil, want a`, `clients[5]: got "clients[4]", want a client of another deployment`}},
 		{name: "settings", clients: []redis.UniversalClient{a, b, c}, cfg: Config{Remember: time.Second},
-			faults: []string{`Remember: got "1s", want TTL to 87600h (see TTL)`}},
+			faults: []string{`lock: Remember: got "1s", want TTL to 87600h (see TTL)`}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			l, err := NewQuorum(tc.clients, tc.cfg)

@@ -88,7 +88,7 @@ func TestValidate(t *testing.T) {
 		{"policies that there are not", Config{OnAbandoned: "4", OnFailure: "run", OnHangup: "on", OnStoreDown: "Run", OnCommitDown: "answers"},
 			[]string{`OnAbandoned: got "4", want one of run, refuse, reconcile`, "OnFailure", "OnHangup", "OnStoreDown", "OnCommitDown"}},
 		{"a longest value that is no record's", Config{Lock: lock.Config{MaxValue: 16 << 20}},
-			[]string{`Lock.MaxValue: got "16777216", want Cache.MaxDecoded and 364 bytes, or zero (see Cache.MaxDecoded)`}},
+			[]string{`Lock.MaxValue: got "16777216", want at least Cache.MaxDecoded plus 364 bytes (see Cache.MaxDecoded)`}},
 		{"one that is, just so", Config{Lock: lock.Config{MaxValue: 1<<20 + 364}, Cache: cache.Config{MaxDecoded: 1 << 20}}, nil},
 		{"the longest that Redis takes", Config{Lock: lock.Config{MaxValue: 512 << 20}, Cache: cache.Config{MaxDecoded: 512 << 20}}, nil},
 		{"faults of the others' configurations", Config{Lock: lock.Config{TTL: time.Millisecond, Renew: -1}, Cache: cache.Config{MaxDecoded: 1}},

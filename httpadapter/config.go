@@ -53,7 +53,7 @@ type Config struct {
 	MaxBody     int64
 	MaxResponse int64
 
-	// RetryAfter is what a client is told to wait for a request in flight, or for Redis. Zero
+	// RetryAfter is what a client is told to wait for a request in progress, or for Redis. Zero
 	// means 1 s; 1 s to 30 s, in whole seconds on the wire.
 	RetryAfter time.Duration
 
@@ -92,7 +92,7 @@ type Config struct {
 	TTLFunc func(status int, header http.Header) time.Duration
 
 	// Authorize, if not nil, says whether the one who asks may learn anything of a key that has been
-	// used: its answer, that another request has it, that it is in flight, or that its outcome is
+	// used: its answer, that another request has it, that it is in progress, or that its outcome is
 	// unknown. It is asked once, before all of these and before another attempt; not about a free key,
 	// whose handler decides for itself. The request's body has been read. See replay.Request.
 	Authorize func(*http.Request) Authorization
@@ -137,7 +137,8 @@ const (
 	Hide                 // 404, with nothing that tells it from any other: see dialect.Dialect
 )
 
-// ConfigError is one setting that isn't accepted: its name, the value and what is accepted.
+// A ConfigError is a setting that isn't accepted: its name, its value and what is accepted. Its
+// fields are the strings Name, Value, Want and Other, the second setting of a rule across two.
 type ConfigError = config.Error
 
 // Settings has a row for each field of c that FromEnv reads or that has a rule of its own: its

@@ -19,8 +19,8 @@ const (
 var ownHeaders = []string{storedHeader, shadowHeader, attemptHeader}
 
 // mark sets our own fields and the dialect's marker. It is the one place for them, and it is called
-// with the header that is about to be sent, when nothing else will be added. A field that were set
-// any earlier would be seen by the handler, could get into the record, or would stay when another
+// with the header that is about to be sent, when nothing else will be added. A field set any
+// earlier would be seen by the handler, could get into the record, or would stay when another
 // request's record is given in place of this answer.
 func (x *exchange) mark(h http.Header, status int, result replay.Result) {
 	if result.Replayed {

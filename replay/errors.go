@@ -55,10 +55,16 @@ func (e *InProgressError) Error() string {
 // Unwrap returns ErrInProgress and, of a lost lease, lock.ErrLost.
 func (e *InProgressError) Unwrap() []error {
 	if e.Lost {
-		return []error{ErrInProgress, lock.ErrLost}
+		return inProgressLost
 	}
-	return []error{ErrInProgress}
+	return inProgress
 }
+
+// Made once: every conflict is unwrapped, to find its outcome.
+var (
+	inProgress     = []error{ErrInProgress}
+	inProgressLost = []error{ErrInProgress, lock.ErrLost}
+)
 
 // Clean marks an error of the work as one that came before any effect: the key is released, and a
 // retry runs as if for the first time.

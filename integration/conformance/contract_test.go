@@ -21,7 +21,7 @@ var (
 	keyTooLong        = outcome{"key-too-long", 400, false}
 	keyRepeated       = outcome{"key-repeated", 400, false}
 	bodyTooLarge      = outcome{"body-too-large", 413, false}
-	mismatch          = outcome{"mismatch", 422, false}
+	reused            = outcome{"reused", 422, false}
 	inProgress        = outcome{"in-progress", 409, true}
 	outcomeUnknown    = outcome{"outcome-unknown", 409, false}
 	replayUnavailable = outcome{"replay-unavailable", 409, false}

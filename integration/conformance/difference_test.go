@@ -44,7 +44,7 @@ func right(t *testing.T, c *contract, o outcome, key, page string) answer {
 	return answer{status: status, header: h, body: body}
 }
 
-var outcomes = []outcome{keyMissing, keyMalformed, keyTooLong, keyRepeated, bodyTooLarge, mismatch, inProgress,
+var outcomes = []outcome{keyMissing, keyMalformed, keyTooLong, keyRepeated, bodyTooLarge, reused, inProgress,
 	outcomeUnknown, replayUnavailable, unavailable}
 
 // An error passes as the contract has it, and with any change to it differs.

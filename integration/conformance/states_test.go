@@ -28,14 +28,14 @@ func askTenants(v *visit) {
 	v.replays("the other again", v.ask(request{key: wire, tenant: otherTenant}), second, key)
 }
 
-func askMismatch(v *visit) {
+func askReused(v *visit) {
 	key := newKey()
 	wire := []string{v.key(key)}
 	first := v.pay(key)
 	v.fresh("first", first)
-	v.refused("another body", v.other(key), mismatch, key)
-	v.refused("another media type", v.pay(key, "Content-Type", "text/plain"), mismatch, key)
-	v.refused("another query", v.ask(request{key: wire, query: "?q=1"}), mismatch, key)
+	v.refused("another body", v.other(key), reused, key)
+	v.refused("another media type", v.pay(key, "Content-Type", "text/plain"), reused, key)
+	v.refused("another query", v.ask(request{key: wire, query: "?q=1"}), reused, key)
 	v.replays("the first again", v.pay(key), first, key)
 }
 
@@ -55,15 +55,15 @@ func askSame(v *visit) {
 	}
 }
 
-// askMismatchInFlight: it comes before in progress, since to wait would never help.
-func askMismatchInFlight(v *visit) {
+// askReusedInProgress: it comes before in progress, since to wait would never help.
+func askReusedInProgress(v *visit) {
 	v.meet(firstDelay, func(delay time.Duration) bool {
 		key := newKey()
 		answers := v.twice(key, "X-Demo-Delay", delay.String())
 		<-answers // that which is refused, so that the other is in flight
 		got := v.other(key)
 		met := len(answers) == 0
-		v.refused("another body", got, mismatch, key)
+		v.refused("another body", got, reused, key)
 		v.fresh("the first", <-answers)
 		return met
 	})
@@ -102,7 +102,7 @@ func askUnknown(v *visit) {
 	if died := v.pay(key, "X-Demo-Panic", "1"); died.err == nil {
 		v.differ("the attempt that dies", "answer", "none", strconv.Itoa(died.status))
 	}
-	v.refused("another body", v.other(key), mismatch, key)
+	v.refused("another body", v.other(key), reused, key)
 	v.refused("a retry", v.pay(key), outcomeUnknown, key)
 	v.refused("and again", v.pay(key), outcomeUnknown, key)
 }
@@ -117,7 +117,7 @@ func askNotKept(v *visit) {
 	v.unmarked("the first", first)
 	v.one("the first", first.header, "Idempotency-Stored", "false")
 	v.refused("a retry", v.pay(key, size...), replayUnavailable, key)
-	v.refused("another body", v.other(key), mismatch, key)
+	v.refused("another body", v.other(key), reused, key)
 
 	key = newKey()
 	size[1] = strconv.Itoa(limit)

@@ -11,7 +11,7 @@ var problemWords = map[outcome]words{
 	keyTooLong:        problemSays("invalid", 400, false),
 	keyRepeated:       problemSays("invalid", 400, false),
 	bodyTooLarge:      problemSays("body-too-large", 413, false),
-	mismatch:          problemSays("reused", 422, false),
+	reused:            problemSays("reused", 422, false),
 	inProgress:        problemSays("in-progress", 409, true),
 	outcomeUnknown:    problemSays("outcome-unknown", 409, false),
 	replayUnavailable: problemSays("replay-unavailable", 409, false),
@@ -25,7 +25,7 @@ var ietfWords = map[outcome]words{
 	keyTooLong:        ietfSays("", "invalid", 400, false),
 	keyRepeated:       ietfSays("", "invalid", 400, false),
 	bodyTooLarge:      ietfSays("", "body-too-large", 413, false),
-	mismatch:          ietfSays("Idempotency-Key is already used", "reused", 422, false),
+	reused:            ietfSays("Idempotency-Key is already used", "reused", 422, false),
 	inProgress:        ietfSays("A request is outstanding for this Idempotency-Key", "in-progress", 409, true),
 	outcomeUnknown:    ietfSays("", "outcome-unknown", 409, false),
 	replayUnavailable: ietfSays("", "replay-unavailable", 409, false),
@@ -37,7 +37,7 @@ var credicorpWords = map[outcome]words{
 	keyMalformed: {says: []string{"{\n  \"error\": {\n    \"type\": \"invalid_request_error\",\n    \"code\": \"invalid_request\",\n"}},
 	keyTooLong:   {says: []string{"{\n  \"error\": {\n    \"type\": \"invalid_request_error\",\n    \"code\": \"invalid_request\",\n"}},
 	keyRepeated:  {says: []string{"{\n  \"error\": {\n    \"type\": \"invalid_request_error\",\n    \"code\": \"invalid_request\",\n"}},
-	mismatch: {status: 409, body: `{
+	reused: {status: 409, body: `{
   "error": {
     "type": "invalid_request_error",
     "code": "idempotency_key_reused",
@@ -71,7 +71,7 @@ const (
 )
 
 var bluesnapWords = map[outcome]words{
-	mismatch:     bluesnapJSON("SAME_IDEMPOTENCY_KEY_WAS_ALREADY_IN_USE_WITH_PREVIOUS_DIFFERENT_REQUEST", "60101", bluesnapMismatch),
+	reused:       bluesnapJSON("SAME_IDEMPOTENCY_KEY_WAS_ALREADY_IN_USE_WITH_PREVIOUS_DIFFERENT_REQUEST", "60101", bluesnapMismatch),
 	inProgress:   bluesnapJSON("REQUEST_WITH_SAME_IDEMPOTENCY_KEY_ALREADY_IN_PROGRESS", "60102", bluesnapInProgress),
 	keyTooLong:   bluesnapJSON("IDEMPOTENCY_KEY_MAX_LENGTH_LIMIT_EXCEEDED", "60103", bluesnapTooLong),
 	keyMalformed: bluesnapJSON("INVALID_IDEMPOTENCY_KEY", "60104", bluesnapInvalid),
@@ -79,7 +79,7 @@ var bluesnapWords = map[outcome]words{
 }
 
 var bluesnapXMLWords = map[outcome]words{
-	mismatch:     bluesnapXML("SAME_IDEMPOTENCY_KEY_WAS_ALREADY_IN_USE_WITH_PREVIOUS_DIFFERENT_REQUEST", "60101", bluesnapMismatch),
+	reused:       bluesnapXML("SAME_IDEMPOTENCY_KEY_WAS_ALREADY_IN_USE_WITH_PREVIOUS_DIFFERENT_REQUEST", "60101", bluesnapMismatch),
 	inProgress:   bluesnapXML("REQUEST_WITH_SAME_IDEMPOTENCY_KEY_ALREADY_IN_PROGRESS", "60102", bluesnapInProgress),
 	keyTooLong:   bluesnapXML("IDEMPOTENCY_KEY_MAX_LENGTH_LIMIT_EXCEEDED", "60103", bluesnapTooLong),
 	keyMalformed: bluesnapXML("INVALID_IDEMPOTENCY_KEY", "60104", bluesnapInvalid),
@@ -90,7 +90,7 @@ var stripeWords = map[outcome]words{
 	inProgress: {body: `{"error":{"code":"idempotency_key_in_use","doc_url":"https://stripe.com/docs/error-codes/idempotency-key-in-use",` +
 		`"message":"There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the other request is still going through): {KEY}. Please try again later.",` +
 		`"type":"invalid_request_error"}}`},
-	mismatch: {status: 400, body: `{"error":{"message":"Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than '{KEY}' if you meant to execute a different request.",` +
+	reused: {status: 400, body: `{"error":{"message":"Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than '{KEY}' if you meant to execute a different request.",` +
 		`"type":"idempotency_error"}}`},
 }
 

@@ -24,7 +24,7 @@ var after = map[point]struct {
 	beforeTheAnswer:  {attempts: []int{1}, replayed: true},
 }
 
-// A victim is a machine that is killed at a point of the one request that it gets.
+// A victim is a machine that is killed at a point of its second request.
 type victim struct {
 	*machine
 	at      point
@@ -66,8 +66,17 @@ func TestMachineKilled(t *testing.T) {
 	}
 }
 
-// die sends the request, kills the machine when it is at its point, and then goes to the others.
+// die sends the request, kills the machine when it is at its point, and then goes to the others. Before,
+// it asks for another key until that is answered: a machine that has just been started answers 503
+// while it connects, where others take the processors.
 func (v *victim) die(ctx context.Context) {
+	for ctx.Err() == nil {
+		x := v.load.fleet.askAt(ctx, v.url, v.load.mode, "first-of-"+v.history.key, 0)
+		if !x.failed() && !x.held() {
+			break
+		}
+		lasts(ctx, x.retryAfter)
+	}
 	lost := make(chan exchange)
 	go func() { lost <- v.load.fleet.askAt(ctx, v.url, v.load.mode, v.history.key, 0) }()
 	select {

@@ -34,14 +34,16 @@ var points = []point{
 }
 
 // A stopper stops a machine's first request that comes to its point: says so on standard output, and
-// lets nothing go on. What then ends the process is for the parent.
+// lets nothing go on. What then ends the process is for the parent. It lets all pass until the machine
+// has answered once, and so is connected.
 type stopper struct {
 	at      point
+	armed   atomic.Bool
 	reached atomic.Bool
 }
 
 func (s *stopper) reach(p point) {
-	if s.at == p && s.reached.CompareAndSwap(false, true) {
+	if s.at == p && s.armed.Load() && s.reached.CompareAndSwap(false, true) {
 		fmt.Println(p)
 		select {}
 	}
@@ -50,17 +52,22 @@ func (s *stopper) reach(p point) {
 // beforeAnswer stops at an answer's first byte.
 func (s *stopper) beforeAnswer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(&stoppedAnswer{w, s}, r)
+		answer := &stoppedAnswer{ResponseWriter: w, stop: s}
+		next.ServeHTTP(answer, r)
+		if answer.created {
+			s.armed.Store(true)
+		}
 	})
 }
 
 type stoppedAnswer struct {
 	http.ResponseWriter
-	stop *stopper
+	stop    *stopper
+	created bool
 }
 
 func (a *stoppedAnswer) WriteHeader(status int) {
-	if status == http.StatusCreated {
+	if a.created = status == http.StatusCreated; a.created {
 		a.stop.reach(beforeTheAnswer)
 	}
 	a.ResponseWriter.WriteHeader(status)

@@ -10,7 +10,7 @@ import (
 
 // The header metadata of our own, by which an answer says how it came about. No record keeps it.
 const (
-	replayedKey = "idempotency-replayed" // true: the answer was stored before
+	replayedKey = "idempotency-replayed" // true: it was stored before, or comes of an earlier attempt's effect
 	storedKey   = "idempotency-stored"   // false: no retry gets it; unconfirmed: a failover may forget it
 	shadowKey   = "idempotency-shadow"   // in shadow mode, the outcome that there would have been
 	attemptKey  = "idempotency-attempt"  // of a fresh answer, if Config.AttemptMetadata is set
@@ -18,8 +18,8 @@ const (
 
 var ownMetadata = []string{replayedKey, storedKey, shadowKey, attemptKey}
 
-// Replayed tells from a call's header metadata (grpc.Header) whether its answer was stored before,
-// or is fresh.
+// Replayed tells from a call's header metadata (grpc.Header) whether its answer was stored before or
+// comes of an earlier attempt's effect, or is fresh.
 func Replayed(header metadata.MD) bool {
 	values := header.Get(replayedKey)
 	return len(values) == 1 && values[0] == "true"
@@ -29,11 +29,13 @@ func Replayed(header metadata.MD) bool {
 // the answer is about to be sent: metadata that were set any earlier would stay when another call's
 // record is given in place of this answer.
 func (x *exchange) marks(result replay.Result) metadata.MD {
-	if result.Replayed {
-		return metadata.Pairs(replayedKey, "true")
-	}
 	var marks metadata.MD
-	if x.adapter.cfg.AttemptMetadata && result.Attempt > 0 {
+	switch {
+	case result.Replayed:
+		return metadata.Pairs(replayedKey, "true")
+	case result.Repeated:
+		marks = metadata.Pairs(replayedKey, "true")
+	case x.adapter.cfg.AttemptMetadata && result.Attempt > 0:
 		marks = metadata.Pairs(attemptKey, strconv.Itoa(result.Attempt))
 	}
 	if o, ok := replay.ShadowFrom(x.working); ok && x.access != Hide {

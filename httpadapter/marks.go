@@ -23,15 +23,17 @@ var ownHeaders = []string{storedHeader, shadowHeader, attemptHeader}
 // earlier would be seen by the handler, could get into the record, or would stay when another
 // request's record is given in place of this answer.
 func (x *exchange) mark(h http.Header, status int, result replay.Result) {
-	if result.Replayed {
+	if result.Replayed || result.Repeated {
 		name, value := x.adapter.cfg.Dialect.Marker(x.key)
 		h[http.CanonicalHeaderKey(name)] = []string{value}
 		if d, ok := x.adapter.cfg.Dialect.(dialect.ReplayDialect); ok {
 			d.MarkReplay(status, h)
 		}
+	}
+	if result.Replayed {
 		return
 	}
-	if x.adapter.cfg.AttemptHeader && result.Attempt > 0 {
+	if x.adapter.cfg.AttemptHeader && result.Attempt > 0 && !result.Repeated {
 		h[attemptHeader] = []string{strconv.Itoa(result.Attempt)}
 	}
 	if o, ok := replay.ShadowFrom(x.working); ok && x.access != Hide {

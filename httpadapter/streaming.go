@@ -20,7 +20,11 @@ func (c *recorder) stream(next []byte) {
 	replace(h, c.header)
 	// Of the result, only these are known before the handler has returned.
 	attempt, _ := replay.AttemptFrom(c.x.working)
-	c.x.mark(h, c.status, replay.Result{Stored: !c.overflow, Attempt: attempt.Number})
+	c.x.mark(h, c.status, replay.Result{
+		Stored:   !c.overflow,
+		Repeated: replay.RepeatedFrom(c.x.working),
+		Attempt:  attempt.Number,
+	})
 	c.x.w.WriteHeader(c.status)
 	if len(c.body) > 0 {
 		c.x.w.Write(c.body)

@@ -3,45 +3,59 @@ package httpclient
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/reprise-go/reprise/dialect"
 	"github.com/reprise-go/reprise/internal/charset"
+	"github.com/reprise-go/reprise/internal/derive"
 	"github.com/reprise-go/reprise/internal/field"
 )
 
 // NewKey returns a new key: a random UUID (version 4, RFC 9562 §5.4) from crypto/rand. A program
 // whose calls must survive its own restart makes the key first, stores it in the row of the
 // operation, and then calls, with [WithKey]. After a restart, the same row has the same key.
-func NewKey() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails: crypto/rand ends the program instead
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	var s [36]byte
-	hex.Encode(s[:8], b[:4])
-	hex.Encode(s[9:13], b[4:6])
-	hex.Encode(s[14:18], b[6:8])
-	hex.Encode(s[19:23], b[8:10])
-	hex.Encode(s[24:], b[10:])
-	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
-	return string(s[:])
+func NewKey() string { return derive.Random() }
+
+// A given is what WithKey or WithDerivedKey leaves in a context.
+type given struct {
+	key string
+	err error // why no key could be derived
 }
 
-type callKey struct{}
+type givenKey struct{}
 
 // WithKey returns a context that gives a request its key, if the request's header has none. A key
 // is for one operation: a second request with another body is refused ([ErrReused]). An empty key
 // counts as none.
 func WithKey(ctx context.Context, key string) context.Context {
-	return context.WithValue(ctx, callKey{}, key)
+	return context.WithValue(ctx, givenKey{}, given{key: key})
 }
 
+// WithDerivedKey is WithKey for a call from within work under a key, such as the handler of an
+// httpadapter: the key is replay.DeriveKey's for this name, the same in every attempt of the
+// request that is at work. So a service that heeds keys does once what several attempts ask of it.
+//
+// Outside of such work, and with an empty name, a call fails with ErrNoDerivedKey before anything
+// is sent: a random key in its place would have the service do it again for each attempt.
+func WithDerivedKey(ctx context.Context, name string) context.Context {
+	var derived given
+	if name == "" {
+		derived.err = fmt.Errorf("%w: the name is empty", ErrNoDerivedKey)
+	} else if derived.key, derived.err = derive.Key(ctx, name); derived.err != nil {
+		derived.err = fmt.Errorf("%w: %w", ErrNoDerivedKey, derived.err)
+	}
+	return context.WithValue(ctx, givenKey{}, derived)
+}
+
+// ErrNoDerivedKey: there is no key to derive one from. See WithDerivedKey.
+var ErrNoDerivedKey = errors.New("httpclient: no derived key")
+
 // chooseKey sets the key of all tries: the one in the header, that of WithKey, that of the redirect
-// which led here, or a new one. Its error is a *dialect.KeyError, which doesn't hold the key.
+// which led here, or a new one. Its error is a *dialect.KeyError, which doesn't hold the key, or
+// ErrNoDerivedKey.
 func (c *call) chooseKey() (err error) {
 	name := http.CanonicalHeaderKey(c.Header)
 	if c.headerValue, err = keyLine(c.r.Header, name); err != nil {
@@ -51,10 +65,13 @@ func (c *call) chooseKey() (err error) {
 		c.reply.Key = keyOf(c.headerValue)
 		return nil
 	}
-	given, _ := c.r.Context().Value(callKey{}).(string)
+	given, _ := c.r.Context().Value(givenKey{}).(given)
+	if given.err != nil {
+		return given.err
+	}
 	// A client that follows a 307 or 308 is still making the same call: with another key, both
 	// servers could do the work.
-	key := cmp.Or(given, ReplyOf(c.r.Response).Key)
+	key := cmp.Or(given.key, ReplyOf(c.r.Response).Key)
 	if key == "" {
 		key = NewKey()
 	}

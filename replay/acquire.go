@@ -78,8 +78,15 @@ func (c *call) authorize(ctx context.Context, err error) error {
 	if c.req.Authorize == nil || c.authorized || !toldState(err) {
 		return c.refused
 	}
-	c.authorized = true
 	c.event.Outcome = ReplayRefused // also if Authorize panics
+	return c.askAuthorize(ctx)
+}
+
+func (c *call) askAuthorize(ctx context.Context) error {
+	if c.req.Authorize == nil || c.authorized {
+		return c.refused
+	}
+	c.authorized = true
 	if err := c.req.Authorize(ctx); err != nil {
 		c.refused = fmt.Errorf("%w: %w", ErrReplayRefused, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 
+	"github.com/reprise-go/reprise/internal/derive"
 	"github.com/reprise-go/reprise/lock"
 )
 
@@ -27,7 +28,7 @@ func (a Attempt) State() lock.State { return a.lease.State() }
 // that runs without a claim.
 func AttemptFrom(ctx context.Context) (Attempt, bool) {
 	a, ok := ctx.Value(attemptKey{}).(*attemptContext)
-	if !ok || a.engine == nil {
+	if !ok || !a.guarded() {
 		return Attempt{}, false
 	}
 	return a.attempt, true
@@ -53,7 +54,7 @@ func (e *Engine) Holds(ctx context.Context, scope, key string) bool {
 
 func (e *Engine) holds(ctx context.Context, redisKey string) bool {
 	for a := range enclosingAttempts(ctx) {
-		if a.engine == e && a.redisKey == redisKey {
+		if a.call.engine == e && a.call.redisKey == redisKey && a.guarded() {
 			state := a.attempt.State()
 			return state == lock.Live || state == lock.Suspended
 		}
@@ -65,7 +66,7 @@ func (e *Engine) holds(ctx context.Context, redisKey string) bool {
 // key of this name, or 0. Whether it is the same key, Redis has to say: the other engine may be on another Redis.
 func enclosingFence(ctx context.Context, redisKey string) int64 {
 	for a := range enclosingAttempts(ctx) {
-		if a.redisKey == redisKey {
+		if a.call.redisKey == redisKey && a.guarded() {
 			return a.attempt.Fence
 		}
 	}
@@ -85,23 +86,27 @@ func enclosingAttempts(ctx context.Context) iter.Seq[*attemptContext] {
 	}
 }
 
-// An attemptContext is a lease's context that carries its attempt. Without an engine it is the context
-// of work that runs without a claim, and hides the attempt of work around it.
+// An attemptContext is the context of work. Under a claim it is the lease's, and carries the attempt;
+// without one the attempt is zero, and hides that of work around it.
 type attemptContext struct {
 	context.Context
-	attempt  Attempt
-	engine   *Engine
-	redisKey string
+	attempt Attempt
+	call    *call
 }
 
+func (a *attemptContext) guarded() bool { return a.attempt.lease != nil }
+
 func (a *attemptContext) Value(key any) any {
-	if key == (attemptKey{}) {
+	switch key {
+	case attemptKey{}:
 		return a
+	case derive.SourceKey{}:
+		return derive.Source{RedisKey: a.call.redisKey, Shadow: a.call.engine.cfg.Shadow}
 	}
 	return a.Context.Value(key)
 }
 
 func (c *call) attemptContext() attemptContext {
 	attempt := Attempt{Number: c.lease.Attempt(), Fence: c.lease.Fence(), lease: c.lease}
-	return attemptContext{c.lease.Context(), attempt, c.engine, c.redisKey}
+	return attemptContext{c.lease.Context(), attempt, c}
 }

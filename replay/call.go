@@ -26,6 +26,7 @@ type call struct {
 
 	lease   *lock.Lease    // once the key is granted
 	working attemptContext // the work's, under the lease
+	found   findings       // what the work has told us through its Work
 }
 
 // do follows the state table: it asks for the key, and then runs the work, replays or refuses. It
@@ -102,7 +103,7 @@ func (c *call) neverAnswered(ctx context.Context, err error) bool {
 // runUnguarded runs the work without a claim.
 func (c *call) runUnguarded(ctx context.Context) (Result, error) {
 	// The work has no attempt, even where work around it has one.
-	free := context.Context(&attemptContext{Context: ctx})
+	free := context.Context(&attemptContext{Context: ctx, call: c})
 	if c.engine.cfg.Shadow {
 		free = context.WithValue(free, shadowKey{}, c.event.Outcome)
 	}
@@ -114,5 +115,9 @@ func (c *call) runUnguarded(ctx context.Context) (Result, error) {
 	begun := time.Now()
 	defer func() { c.event.Work = time.Since(begun) }()
 	_, err := c.work(free)
-	return Result{}, err
+	done := c.conclude(workResult{err: err})
+	if done.refused {
+		return c.refuse(done.err)
+	}
+	return Result{Repeated: c.event.Repeated}, done.err
 }

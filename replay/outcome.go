@@ -20,9 +20,10 @@ const (
 	WorkPanicked Outcome = "panicked"    // ran and panicked, or called runtime.Goexit
 )
 
-// The outcomes of requests that got no answer. [OutcomeOf] has them from the error that Do returned.
-// In an [Event] they mean that the work did not run or, in shadow mode, would not have run: an Event
-// of work that ran has one of those above.
+// The outcomes of requests that got no answer. [OutcomeOf] has them from the error that Do
+// returned. In an [Event] they mean that the work did not run or, in shadow mode, would not have
+// run: an Event of work that ran has one of those above, unless the work itself found by
+// [Work.Match] that the request is to be refused.
 const (
 	InProgress        Outcome = "in-progress"        // ErrInProgress
 	Reused            Outcome = "reused"             // ErrReused
@@ -35,8 +36,8 @@ const (
 )
 
 // OutcomeOf returns the outcome that an error of Do stands for, also if the error has been wrapped:
-// one of those of requests that got no answer, or CallerGone. An error of the work's own is Unknown.
-// Without an error there is none to return, and it is empty.
+// one of those of requests that got no answer, or CallerGone. An error of the work's own is
+// Unknown. Without an error there is none to return, and it is empty.
 func OutcomeOf(err error) Outcome {
 	if err == nil {
 		return ""

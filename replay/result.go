@@ -11,6 +11,7 @@ import (
 type Result struct {
 	Replayed   bool // the answer is that of an earlier request, to be had by Decode
 	Reconciled bool // the answer is what Reconcile found out in this very request, to be had by Decode
+	Repeated   bool // the work ran, and its answer comes of an effect of an earlier attempt (see Work)
 	Stored     bool // later requests get this answer too
 	Guarded    bool // the work ran, or had run, under a claim: false if Redis was down, or in shadow
 	Attempt    int  // of the work that ran, or that Reconcile decided about; 0 on a replay

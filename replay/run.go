@@ -22,7 +22,7 @@ func (c *call) runUnderLease(ctx context.Context) (Result, error) {
 			_ = c.giveUp(ctx, c.verdictOf(nil))
 		}
 	}()
-	done := c.perform(ctx)
+	done := c.conclude(c.perform(ctx))
 	result, err := c.settle(ctx, done)
 	settled = true
 	c.event.Err = err
@@ -40,6 +40,7 @@ type workResult struct {
 	answer     Answer
 	err        error
 	reconciled bool
+	refused    bool // err is a refusal of the request, though the work has run or Reconcile been asked
 }
 
 // perform runs the work, unless Reconcile decides otherwise.
@@ -63,19 +64,30 @@ func (c *call) perform(ctx context.Context) workResult {
 	return workResult{answer: answer, err: err}
 }
 
+// conclude heeds what the work has told through its Work. A refusal holds whatever the work
+// returned: the key is given up, so that the request whose effect was found can have it again.
+func (c *call) conclude(done workResult) workResult {
+	repeated, refused := c.found.close()
+	c.event.Repeated = repeated
+	if refused != nil && !c.engine.cfg.Shadow {
+		return workResult{err: Clean(refused), refused: true}
+	}
+	return done
+}
+
 // reconcile asks Request.Reconcile what an earlier attempt did, and whether to run the work.
 func (c *call) reconcile(working context.Context) (found workResult, run bool) {
 	decision, answer, err := c.req.Reconcile(working)
 	found.reconciled = true
 	switch {
 	case err != nil:
-		found.err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
+		found.err, found.refused = fmt.Errorf("%w: %w", ErrOutcomeUnknown, err), true
 	case decision == NotDone:
 		return workResult{}, true
 	case decision == Done:
 		found.answer = answer
 	default:
-		found.err = ErrOutcomeUnknown
+		found.err, found.refused = ErrOutcomeUnknown, true
 	}
 	return found, false
 }
@@ -93,8 +105,8 @@ func (c *call) settle(ctx context.Context, done workResult) (Result, error) {
 	}
 
 	c.event.Outcome = Failed
-	if done.reconciled && done.err != nil {
-		c.event.Outcome = OutcomeUnknown
+	if done.refused {
+		c.event.Outcome = OutcomeOf(done.err)
 	}
 	if err := c.giveUp(ctx, verdict); taken(err) {
 		result, err := c.answerLate(ctx, err)
@@ -103,14 +115,16 @@ func (c *call) settle(ctx context.Context, done workResult) (Result, error) {
 		}
 		return result, err
 	}
-	// Any other error of giving up changes nothing for the caller: if Redis was not reached, the lease
-	// runs out by itself, and a lease may have been lost to nobody, or to another who has freed the key.
+	// Any other error of giving up changes nothing for the caller: if Redis was not reached, the
+	// lease runs out by itself, and a lease may have been lost to nobody, or to another who has
+	// freed the key.
 	return c.ranResult(), done.err
 }
 
 // ranResult is the result of work that ran under the lease and is not stored, or not yet.
 func (c *call) ranResult() Result {
-	return Result{Guarded: true, Attempt: c.lease.Attempt(), Fence: c.lease.Fence()}
+	return Result{Guarded: true, Repeated: c.event.Repeated,
+		Attempt: c.lease.Attempt(), Fence: c.lease.Fence()}
 }
 
 // verdictOf says what becomes of the key when the work fails with err, or panics (nil).
@@ -141,8 +155,8 @@ func (c *call) answerLate(ctx context.Context, lost error) (Result, error) {
 	result, err := c.answerFor(ctx, lost)
 	c.event.Outcome = LostLease
 	if errors.Is(err, ErrReused) {
-		// The key was freed meanwhile, and another request has it. ErrReused would say that this one
-		// did nothing, which is wrong: nothing tells any more what it did.
+		// The key was freed meanwhile, and another request has it. ErrReused would say that this
+		// one did nothing, which is wrong: nothing tells any more what it did.
 		err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, lost)
 	}
 	return result, err

@@ -24,9 +24,13 @@ type Event struct {
 	Work    time.Duration // the work itself; 0 if it did not run
 	Commit  time.Duration // storing the answer, or giving the key up
 
-	// Vanished means that the claim had gone from Redis by the time of the commit, through eviction or
-	// a failover. The answer is stored, but another may have run meanwhile.
+	// Vanished means that the claim had gone from Redis by the time of the commit, through eviction
+	// or a failover. The answer is stored, but another may have run meanwhile.
 	Vanished bool
+
+	// Repeated means that the work ran, and that its answer comes of an effect of an earlier
+	// attempt: see Work.Repeated.
+	Repeated bool
 
 	// Shadow means that the outcome is what would have been. The work ran all the same, unless the
 	// outcome is CallerGone.

@@ -43,11 +43,13 @@ var rules = []rule{
 	{name: "lock", direct: []string{goRedis, redsync}, indirect: ofGoRedis},
 	{name: "cache", direct: []string{goRedis, msgpack, compress}, indirect: slices.Concat(ofGoRedis, ofMsgpack)},
 	{name: "replay", imports: []string{"lock", "cache"}, direct: []string{goRedis}},
+	{name: "effect", imports: []string{"cache", "lock", "replay"}},
 	{name: "dialect"},
 	{name: "httpadapter", imports: []string{"cache", "replay", "dialect"}, direct: []string{jsonText}},
 	{name: "httpclient", imports: []string{"dialect"}},
 	{name: "internal/charset"},
 	{name: "internal/config"},
+	{name: "internal/derive"},
 	{name: "internal/fault", direct: []string{goRedis}, indirect: ofGoRedis},
 	{name: "internal/field"},
 	{name: "internal/forged", imports: []string{"cache"}},
@@ -58,6 +60,7 @@ var rules = []rule{
 	{name: "internal/ratelog"},
 	{name: "internal/redisurl", direct: []string{goRedis}, indirect: ofGoRedis},
 	{name: "internal/refusal", imports: []string{"dialect"}},
+	{name: "internal/uuid"},
 }
 
 // never lists what no package may link and no test of the root module may need. Google's modules

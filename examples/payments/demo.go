@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"strconv"
@@ -13,6 +14,7 @@ const (
 	deafHeader   = "X-Demo-Deaf"
 	panicHeader  = "X-Demo-Panic"
 	statusHeader = "X-Demo-Status"
+	lateHeader   = "X-Demo-Late-Status"
 	sizeHeader   = "X-Demo-Body-Size"
 )
 
@@ -21,9 +23,10 @@ const (
 const demoHelp = `A POST to /payments can ask for trouble with these headers:
 
 X-Demo-Delay: 2s           charge after so long, 0s to 60s
-X-Demo-Deaf: 1             and wait so long even if the lease is lost meanwhile
+X-Demo-Deaf: 1             and do so even if the lease is lost meanwhile
 X-Demo-Panic: 1            panic before charging
-X-Demo-Status: 503         charge, then answer that instead of 201
+X-Demo-Status: 503         answer that, and charge nothing
+X-Demo-Late-Status: 503    charge, then answer that instead of 201
 X-Demo-Body-Size: 2000000  charge, then answer so many bytes, 0 to 16777216
 `
 
@@ -47,6 +50,7 @@ func demo(next http.Handler) http.Handler {
 			lost := r.Context().Done() // the lease is lost, or was held too long
 			if r.Header.Get(deafHeader) != "" {
 				lost = nil // like a handler that ignores its context
+				r = r.WithContext(context.WithoutCancel(r.Context()))
 			}
 			select {
 			case <-time.After(delay):
@@ -55,15 +59,23 @@ func demo(next http.Handler) http.Handler {
 				return
 			}
 		}
-		if s := r.Header.Get(statusHeader); s != "" {
+		for _, header := range []string{statusHeader, lateHeader} {
+			s := r.Header.Get(header)
+			if s == "" {
+				continue
+			}
 			status, err := strconv.Atoi(s)
 			if err != nil || status < 200 || status > 599 {
-				problem(w, http.StatusBadRequest, statusHeader+" must be from 200 to 599.")
+				problem(w, http.StatusBadRequest, header+" must be from 200 to 599.")
+				return
+			}
+			if header == statusHeader {
+				problem(w, status, "Nothing was charged, as "+statusHeader+" asks.")
 				return
 			}
 			w = &faulty{ResponseWriter: w, answer: func(w http.ResponseWriter) {
 				w.Header().Del("Location")
-				problem(w, status, "The payment was charged, and then "+statusHeader+" had its way.")
+				problem(w, status, "The payment was charged, and then "+lateHeader+" had its way.")
 			}}
 		}
 		if s := r.Header.Get(sizeHeader); s != "" {

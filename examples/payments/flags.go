@@ -8,25 +8,33 @@ import (
 	"strconv"
 )
 
-// addresses returns the address of each replica. Of what is wrong it tells stderr itself.
-func addresses(args []string, stderr io.Writer) ([]string, error) {
-	flags := flag.NewFlagSet("payments", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	addr := flags.String("addr", "127.0.0.1:8080", "serve on `HOST:PORT`; port 0 is any free one")
-	replicas := flags.Int("replicas", 1, "serve as a fleet of `N`, on N consecutive ports")
-	if err := flags.Parse(args); err != nil {
-		return nil, err
+// flags are what the command line says.
+type flags struct {
+	addrs []string // of each replica
+	db    string
+}
+
+// parse reads the flags. Of what is wrong it tells stderr itself.
+func parse(args []string, stderr io.Writer) (flags, error) {
+	set := flag.NewFlagSet("payments", flag.ContinueOnError)
+	set.SetOutput(stderr)
+	addr := set.String("addr", "127.0.0.1:8080", "serve on `HOST:PORT`; port 0 is any free one")
+	replicas := set.Int("replicas", 1, "serve as a fleet of `N`, on N consecutive ports")
+	db := set.String("db", "", "keep the ledger in the SQLite `FILE`, or at a URL postgres://…; "+
+		"without it, it ends with the program")
+	if err := set.Parse(args); err != nil {
+		return flags{}, err
 	}
-	fault := func(format string, args ...any) ([]string, error) {
+	fault := func(format string, args ...any) (flags, error) {
 		err := fmt.Errorf(format, args...)
 		fmt.Fprintln(stderr, "payments:", err)
-		return nil, err
+		return flags{}, err
 	}
 	host, p, err := net.SplitHostPort(*addr)
 	port, bad := strconv.ParseUint(p, 10, 16)
 	switch {
-	case flags.NArg() > 0:
-		return fault("got %q, want flags only", flags.Arg(0))
+	case set.NArg() > 0:
+		return fault("got %q, want flags only", set.Arg(0))
 	case err != nil || bad != nil:
 		return fault("-addr: got %q, want HOST:PORT, the port being a number", *addr)
 	case *replicas < 1 || *replicas > 100:
@@ -41,5 +49,5 @@ func addresses(args []string, stderr io.Writer) ([]string, error) {
 			port++
 		}
 	}
-	return addrs, nil
+	return flags{addrs, *db}, nil
 }

@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/reprise-go/reprise/effect"
 	"github.com/reprise-go/reprise/examples/internal/embedded"
 	"github.com/reprise-go/reprise/httpadapter"
 	"github.com/reprise-go/reprise/lock"
@@ -24,6 +26,7 @@ const prefix = "REPRISE_"
 // settings are what the environment says.
 type settings struct {
 	engine   replay.Config
+	effects  effect.Config
 	adapter  httpadapter.Config
 	connect  func() redis.UniversalClient // nil for the embedded Redis
 	embedded bool
@@ -34,7 +37,9 @@ func settingsFrom(environ []string) (settings, error) {
 	engine, errEngine := replay.FromEnv(prefix, environ)
 	adapter, errAdapter := httpadapter.FromEnv(prefix, environ)
 	client, errClient := lock.ClientFromEnv(prefix, environ)
-	s := settings{engine: engine, adapter: adapter}
+	// The last one of a name counts, and -db decides about the dialect.
+	effects, errEffects := effect.FromEnv(prefix, append(slices.Clip(environ), prefix+"EFFECT_DIALECT=sqlite"))
+	s := settings{engine: engine, effects: effects, adapter: adapter}
 	if client != nil {
 		client.Close() // it was made to validate the settings: each replica makes its own
 		s.connect = func() redis.UniversalClient {
@@ -42,13 +47,14 @@ func settingsFrom(environ []string) (settings, error) {
 			return client
 		}
 	}
-	return s, errors.Join(errClient, errEngine, errAdapter)
+	return s, errors.Join(errClient, errEngine, errEffects, errAdapter)
 }
 
 // A fleet is a number of replicas, which share nothing but Redis and the ledger.
 type fleet struct {
 	replicas []*replica
 	redis    *embedded.Redis // nil if REPRISE_REDIS_URL names another
+	ledger   *ledger
 }
 
 // A replica is one machine: its own Redis client, engine, adapter and listener.
@@ -58,15 +64,19 @@ type replica struct {
 	listener net.Listener
 }
 
-func start(ctx context.Context, s settings, addrs []string, log *slog.Logger) (*fleet, error) {
-	f := &fleet{}
+func start(ctx context.Context, s settings, flags flags, log *slog.Logger) (*fleet, error) {
+	ledger, err := openLedger(ctx, flags.db, s.effects)
+	if err != nil {
+		return nil, fmt.Errorf("-db: %s: %w", describe(flags.db), err)
+	}
+	go ledger.purge(ctx, log)
+	f := &fleet{ledger: ledger}
 	if s.connect == nil {
 		f.redis = embedded.Start()
 		s.embedded = true
 		s.connect = func() redis.UniversalClient { return f.redis.Client() }
 	}
-	ledger := newLedger()
-	for _, addr := range addrs {
+	for _, addr := range flags.addrs {
 		r, err := newReplica(ctx, s, addr, ledger, log)
 		if err != nil {
 			return nil, errors.Join(err, f.stop(0))
@@ -114,11 +124,15 @@ func newServer(ctx context.Context, client redis.UniversalClient, s settings, le
 			return nil, err
 		}
 	}
+	if err := ledger.effects.Check(ctx, engine); err != nil {
+		return nil, err
+	}
 
-	api := &api{ledger: ledger, adapter: s.adapter.WithDefaults()}
+	api := &api{ledger, log}
 	s.adapter.RequireKey = true
 	s.adapter.Scope = httpadapter.ScopeFunc(func(r *http.Request) (string, error) { return account(r), nil })
-	s.adapter.Reconcile = api.reconcile
+	// Whether an earlier attempt has charged, the ledger knows: to run again is to ask it.
+	s.adapter.Reconcile = func(http.ResponseWriter, *http.Request) replay.Decision { return replay.NotDone }
 	s.adapter.Logger = log
 	adapter, err := httpadapter.New(engine, s.adapter)
 	if err != nil {
@@ -184,5 +198,5 @@ func (f *fleet) stop(grace time.Duration) error {
 	if f.redis != nil {
 		f.redis.Close()
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, f.ledger.close())...)
 }

@@ -4,16 +4,17 @@ import (
 	"cmp"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 
-	"github.com/reprise-go/reprise/httpadapter"
 	"github.com/reprise-go/reprise/replay"
 )
 
-// An api has the handlers. They know nothing of retries but the attempt and its fence.
+// An api has the handlers. They know nothing of retries: that a payment is made once is the
+// ledger's business.
 type api struct {
-	ledger  *ledger
-	adapter httpadapter.Config
+	ledger *ledger
+	log    *slog.Logger
 }
 
 // account returns the account that makes the request. A real API takes it from its authentication.
@@ -35,51 +36,30 @@ func (a *api) create(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	// Attempt 2 means that an earlier one failed or died, and may have charged. This one charges
-	// again, for GET /payments to show it; reconcile, below, is the way not to.
+	// Attempt 2 means that an earlier one failed or died, and may have charged. If it has, this is
+	// its payment, with its number.
 	attempt, _ := replay.AttemptFrom(r.Context())
-	paid, err := a.ledger.charge(a.operation(r), payment{
+	paid, err := a.ledger.charge(r.Context(), account(r), payment{
 		Amount:   order.Amount,
 		Currency: order.Currency,
 		Attempt:  attempt.Number,
 		Fence:    attempt.Fence,
 	})
 	if err != nil {
-		problem(w, http.StatusConflict, "A later attempt at this payment has taken over.")
+		a.unavailable(w, err)
 		return
 	}
-	created(w, paid)
-}
-
-// reconcile finds out whether an earlier attempt has charged, and if so answers in its place. It is
-// asked where REPRISE_REPLAY_ON_ABANDONED says reconcile.
-func (a *api) reconcile(w http.ResponseWriter, r *http.Request) replay.Decision {
-	attempt, _ := replay.AttemptFrom(r.Context())
-	paid, ok, err := a.ledger.charged(a.operation(r), attempt.Fence)
-	switch {
-	case err != nil:
-		return replay.Undecided
-	case !ok:
-		return replay.NotDone
-	}
-	created(w, paid)
-	return replay.Done
-}
-
-// operation is what the request is for. Its key is valid, or the adapter would not have let it in.
-func (a *api) operation(r *http.Request) operation {
-	op := operation{account: account(r)}
-	for _, header := range a.adapter.Headers {
-		if lines := r.Header.Values(header); len(lines) > 0 {
-			op.key, _ = a.adapter.Syntax.Parse(lines)
-		}
-	}
-	return op
+	w.Header().Set("Location", "/payments/"+paid.ID)
+	answer(w, http.StatusCreated, paid)
 }
 
 func (a *api) get(w http.ResponseWriter, r *http.Request) {
-	paid, ok := a.ledger.find(account(r), r.PathValue("id"))
-	if !ok {
+	paid, found, err := a.ledger.find(r.Context(), account(r), r.PathValue("id"))
+	switch {
+	case err != nil:
+		a.unavailable(w, err)
+		return
+	case !found:
 		problem(w, http.StatusNotFound, "This account has no such payment.")
 		return
 	}
@@ -91,13 +71,19 @@ func (a *api) list(w http.ResponseWriter, r *http.Request) {
 		Charges  int       `json:"charges"`
 		Payments []payment `json:"payments"`
 	}
-	list.Charges, list.Payments = a.ledger.list(account(r))
+	var err error
+	if list.Charges, list.Payments, err = a.ledger.list(r.Context(), account(r)); err != nil {
+		a.unavailable(w, err)
+		return
+	}
 	answer(w, http.StatusOK, list)
 }
 
-func created(w http.ResponseWriter, p payment) {
-	w.Header().Set("Location", "/payments/"+p.ID)
-	answer(w, http.StatusCreated, p)
+// unavailable answers for a database that did not, or that was not asked any more. After a POST the
+// payment may have been booked or not: a retry under the same key finds out.
+func (a *api) unavailable(w http.ResponseWriter, err error) {
+	a.log.Warn("no answer from the ledger", "err", err)
+	problem(w, http.StatusServiceUnavailable, "The ledger did not answer. Send the same request again.")
 }
 
 func answer(w http.ResponseWriter, status int, v any) {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 )
 
@@ -30,9 +31,18 @@ func (f *fleet) hello() string {
 	try("The same again, as if the answer had been lost: it is replayed", "order-1", "", 1999, last)
 	try("The key for another amount: 422", "order-1", "", 2999, last)
 	try("Two at once: 409 for the one, 201 for the other", "order-2", " -H 'X-Demo-Delay: 2s'", 1999, "-Z --parallel-immediate "+first+" "+last)
-	fmt.Fprintf(&b, "\nHow often anybody was charged: %s\n", first)
+	fmt.Fprintf(&b, "\nHow often anybody was charged:\ncurl -w '\\n' %s\n", first)
+	fmt.Fprintf(&b, "\n%s:\nkill -9 %d\n", f.afterKill(), os.Getpid())
 	fmt.Fprintf(&b, "What else can be asked for, by X-Demo headers: %s\n\n", strings.TrimSuffix(first, "/payments")+"/demo")
 	return b.String()
+}
+
+// afterKill says what to expect of a crash.
+func (f *fleet) afterKill() string {
+	if f.ledger.scratch != "" {
+		return "A crash, after which the ledger is gone, too: start it with -db payments.db to see it last"
+	}
+	return "A crash, after which the same command line has the same payments, whatever Redis forgets"
 }
 
 // reachable is where a client on this machine reaches addr.

@@ -1,10 +1,23 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"crypto/rand"
+	"database/sql"
 	"errors"
-	"slices"
-	"sync"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
+
+	"github.com/reprise-go/reprise/effect"
 )
 
 // A payment is money that was taken.
@@ -16,86 +29,150 @@ type payment struct {
 	Fence    int64  `json:"fence"`
 }
 
-// A ledger stands for the database that all replicas share.
+// A ledger is the database that all replicas share. Beside the payments it has the table of
+// effects, by which a payment is made once.
 type ledger struct {
-	mu       sync.Mutex
-	charges  int                  // how often money was taken, from whichever account
-	payments map[string][]payment // by account
-	latest   map[operation]payment
-	fences   map[operation]int64
+	db      *sql.DB
+	effects *effect.Table
+	scratch string // a directory to remove at the end, if nobody named a file
 }
 
-// An operation is what should happen once: what an account asks for under a key.
-type operation struct{ account, key string }
-
-func newLedger() *ledger {
-	return &ledger{
-		payments: map[string][]payment{},
-		latest:   map[operation]payment{},
-		fences:   map[operation]int64{},
+// openLedger opens the database at a URL of PostgreSQL or in a file of SQLite, which is made if
+// need be. Without either it makes one that ends with the program.
+func openLedger(ctx context.Context, where string, cfg effect.Config) (_ *ledger, err error) {
+	l := &ledger{}
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	if isURL(where) {
+		cfg.Dialect = effect.PostgreSQL
+		l.db, err = sql.Open("pgx", where)
+	} else {
+		if where == "" {
+			if l.scratch, err = os.MkdirTemp("", "payments-"); err != nil {
+				return nil, err
+			}
+			where = filepath.Join(l.scratch, "payments.db")
+		}
+		cfg.Dialect = effect.SQLite
+		l.db, err = sql.Open("sqlite", sqliteURL(where))
 	}
+	if err == nil {
+		l.effects, err = effect.New(l.db, cfg)
+	}
+	if err == nil {
+		err = l.effects.Migrate(ctx)
+	}
+	if err == nil {
+		_, err = l.db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS payments (
+			id text PRIMARY KEY, account text NOT NULL, amount bigint NOT NULL, currency text NOT NULL,
+			attempt bigint NOT NULL, fence bigint NOT NULL, made bigint NOT NULL)`)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
-// errStale means that a later attempt at the operation has written already.
-var errStale = errors.New("the fence is older than one that was seen")
-
-// pass returns errStale if a later attempt at op has written already: this one may have lost its
-// key without noticing, for example because its machine was suspended. A database checks this in
-// the transaction that charges, where no row means that the attempt is stale:
-//
-//	INSERT INTO fences (account, key, fence) VALUES ($1, $2, $3)
-//	ON CONFLICT (account, key) DO UPDATE SET fence = $3 WHERE fences.fence <= $3
-//	RETURNING fence
-//
-// Work that runs without a claim, which settings may allow while Redis is down, has fence 0.
-func (l *ledger) pass(op operation, fence int64) error {
-	if fence != 0 && fence < l.fences[op] {
-		return errStale
-	}
-	l.fences[op] = max(fence, l.fences[op])
-	return nil
+func isURL(where string) bool {
+	return strings.HasPrefix(where, "postgres://") || strings.HasPrefix(where, "postgresql://")
 }
 
-// charge takes the money, and gives the payment its ID.
-func (l *ledger) charge(op operation, p payment) (payment, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.pass(op, p.Fence); err != nil {
-		return payment{}, err
+// sqliteURL has a transaction take the lock to write when it begins, and wait for it for 10 s: one
+// that begins by reading can't wait for another that writes.
+func sqliteURL(file string) string {
+	options := url.Values{
+		"_txlock": {"immediate"},
+		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)"},
 	}
-	p.ID = "pay_" + rand.Text()
-	l.charges++
-	l.payments[op.account] = append(l.payments[op.account], p)
-	l.latest[op] = p
-	return p, nil
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: options.Encode()}).String()
 }
 
-// charged reports whether an attempt before this fence has charged. None can charge afterwards.
-func (l *ledger) charged(op operation, fence int64) (p payment, ok bool, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.pass(op, fence); err != nil {
-		return payment{}, false, err
-	}
-	p, ok = l.latest[op]
-	return p, ok, nil
+// charge takes the money, once for each request under a key, and gives the payment its ID. A retry
+// gets the payment that an earlier attempt made, whatever became of that attempt.
+func (l *ledger) charge(ctx context.Context, account string, p payment) (payment, error) {
+	paid, _, err := effect.Do(ctx, l.effects, "charge",
+		func(ctx context.Context, tx *sql.Tx) (payment, error) {
+			p.ID = "pay_" + rand.Text()
+			_, err := tx.ExecContext(ctx, `INSERT INTO payments (id, account, amount, currency, attempt, fence, made)
+				VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+				p.ID, account, p.Amount, p.Currency, p.Attempt, p.Fence, time.Now().UnixMicro())
+			return p, err
+		})
+	return paid, err
+}
+
+const columns = `SELECT id, amount, currency, attempt, fence FROM payments WHERE account = $1`
+
+func scan(row interface{ Scan(...any) error }) (p payment, err error) {
+	err = row.Scan(&p.ID, &p.Amount, &p.Currency, &p.Attempt, &p.Fence)
+	return p, err
 }
 
 // find returns a payment, if it is the account's.
-func (l *ledger) find(account, id string) (payment, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	i := slices.IndexFunc(l.payments[account], func(p payment) bool { return p.ID == id })
-	if i < 0 {
-		return payment{}, false
+func (l *ledger) find(ctx context.Context, account, id string) (p payment, found bool, err error) {
+	p, err = scan(l.db.QueryRowContext(ctx, columns+` AND id = $2`, account, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, false, nil
 	}
-	return l.payments[account][i], true
+	return p, err == nil, err
 }
 
 // list returns the account's payments, and how often anybody was charged: each charge is in there
 // for everybody to count, since that is what this program is about.
-func (l *ledger) list(account string) (charges int, payments []payment) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.charges, append([]payment{}, l.payments[account]...)
+func (l *ledger) list(ctx context.Context, account string) (charges int, payments []payment, err error) {
+	if err := l.db.QueryRowContext(ctx, `SELECT count(*) FROM payments`).Scan(&charges); err != nil {
+		return 0, nil, err
+	}
+	rows, err := l.db.QueryContext(ctx, columns+` ORDER BY made, id`, account)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer rows.Close()
+	payments = []payment{}
+	for rows.Next() {
+		p, err := scan(rows)
+		if err != nil {
+			return 0, nil, err
+		}
+		payments = append(payments, p)
+	}
+	return charges, payments, rows.Err()
+}
+
+// purge forgets effects that no retry asks for any more, once an hour until ctx ends.
+func (l *ledger) purge(ctx context.Context, log *slog.Logger) {
+	hourly := time.NewTicker(time.Hour)
+	defer hourly.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hourly.C:
+			if deleted, err := l.effects.Purge(ctx, 0); err != nil {
+				log.Warn("old effects could not be purged", "deleted", deleted, "err", err)
+			}
+		}
+	}
+}
+
+func (l *ledger) close() error {
+	var errs []error
+	if l.db != nil {
+		errs = append(errs, l.db.Close())
+	}
+	if l.scratch != "" {
+		errs = append(errs, os.RemoveAll(l.scratch))
+	}
+	return errors.Join(errs...)
+}
+
+// describe says where the ledger is, without a password.
+func describe(where string) string {
+	if u, err := url.Parse(where); err == nil && isURL(where) {
+		return fmt.Sprintf("PostgreSQL at %s%s", u.Host, u.Path)
+	}
+	return cmp.Or(where, "a file that ends with the program")
 }

@@ -1,11 +1,11 @@
 // Command payments is a small payments API that is safe to retry. It serves on 127.0.0.1:8080, over
 // a Redis inside the program or the one that REPRISE_REDIS_URL names, and prints what to try.
 //
-//	go run ./examples/payments [-addr HOST:PORT] [-replicas N]
+//	go run ./examples/payments [-addr HOST:PORT] [-replicas N] [-db FILE|URL]
 //
-// The handlers (handlers.go) know nothing of retries but the attempt and the fence that they hand
-// to the database (ledger.go). The adapter in front of them, and the engine behind that, are made
-// in fleet.go.
+// The handlers (handlers.go) know nothing of retries. The adapter in front of them, and the engine
+// behind that, are made in fleet.go. The ledger (ledger.go) books by package effect, so that a
+// payment is made once even if the program is killed and Redis forgets.
 package main
 
 import (
@@ -32,7 +32,7 @@ const grace = 10 * time.Second
 
 // run returns the program's exit status: 2 if flags or environment are at fault.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	addrs, err := addresses(args, stderr)
+	flags, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
@@ -43,7 +43,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		fmt.Fprintf(stderr, "payments: the environment has settings that aren't accepted:\n%v\n", err)
 		return 2
 	}
-	fleet, err := start(ctx, settings, addrs, slog.New(slog.NewTextHandler(stderr, nil)))
+	fleet, err := start(ctx, settings, flags, slog.New(slog.NewTextHandler(stderr, nil)))
 	if err == nil {
 		fmt.Fprint(stdout, fleet.hello())
 		err = errors.Join(fleet.serve(ctx), fleet.stop(grace))

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,10 +29,10 @@ func TestMain(m *testing.M) {
 }
 
 // startProgram starts the program on a free port and returns the URL that it says it serves.
-func startProgram(t *testing.T, environ ...string) (*exec.Cmd, *bytes.Buffer, string) {
+func startProgram(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer, string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-addr", "127.0.0.1:0")
-	cmd.Env = append(environ, asProgram+"=1")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"-addr", "127.0.0.1:0"}, args...)...)
+	cmd.Env = []string{asProgram + "=1", "TMPDIR=" + t.TempDir()}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
@@ -51,6 +52,26 @@ func startProgram(t *testing.T, environ ...string) (*exec.Cmd, *bytes.Buffer, st
 		t.Fatalf("the first line is %q", line)
 	}
 	return cmd, &stderr, url
+}
+
+// Killed after a payment and started again, with a Redis that has forgotten everything, the program
+// answers a retry with the payment.
+func TestKilledProgram(t *testing.T) {
+	ledger := filepath.Join(t.TempDir(), "payments.db")
+	program, _, url := startProgram(t, "-db", ledger)
+	first := post(t, url, "k", order)
+	if err := program.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	program.Wait()
+
+	_, _, url = startProgram(t, "-db", ledger)
+	again := post(t, url, "k", order)
+	expect(t, url, again, 201, true, 1)
+	if again.body != first.body {
+		t.Errorf("got %v, want %v", again, first)
+	}
+	expect(t, url, post(t, url, "k", `{"amount":2999,"currency":"GBP"}`), 422, false, 1)
 }
 
 func TestSignalLetsWorkInFlightEnd(t *testing.T) {
@@ -176,8 +197,23 @@ func TestFaultySettings(t *testing.T) {
 		{name: "no replicas", args: []string{"-replicas", "0"}, status: 2, want: []string{"-replicas", "1 to 100"}},
 		{name: "too many replicas", args: []string{"-replicas", "101"}, status: 2, want: []string{"-replicas", "1 to 100"}},
 		{name: "no ports left", args: []string{"-addr", ":65535", "-replicas", "2"}, status: 2, want: []string{"-replicas", "65535"}},
+		{name: "no such directory", args: []string{"-db", "/nowhere/payments.db"}, status: 1, want: []string{"-db: /nowhere/payments.db"}},
+		{
+			name:   "no answer from PostgreSQL",
+			args:   []string{"-db", "postgres://user:hunter2@" + closed.Addr().String() + "/shop"},
+			status: 1,
+			want:   []string{"-db: PostgreSQL at " + closed.Addr().String() + "/shop"},
+			not:    "hunter2",
+		},
+		{
+			name:    "effects are forgotten too soon",
+			args:    []string{"-addr", "127.0.0.1:0"},
+			environ: []string{"REPRISE_REPLAY_TTL=72h"},
+			status:  1,
+			want:    []string{"Retention", "72h10m0s"},
+		},
 		{name: "argument", args: []string{"serve"}, status: 2, want: []string{`"serve"`}},
-		{name: "help", args: []string{"-h"}, status: 0, want: []string{"-addr HOST:PORT", "-replicas N"}},
+		{name: "help", args: []string{"-h"}, status: 0, want: []string{"-addr HOST:PORT", "-replicas N", "-db FILE"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
@@ -220,8 +256,8 @@ func TestAddresses(t *testing.T) {
 		{"-addr :0 -replicas 2", ":0 :0"},
 		{"-addr :65534 -replicas 2", ":65534 :65535"},
 	} {
-		got, err := addresses(strings.Fields(tt.args), t.Output())
-		if s := strings.Join(got, " "); err != nil || s != tt.want {
+		got, err := parse(strings.Fields(tt.args), t.Output())
+		if s := strings.Join(got.addrs, " "); err != nil || s != tt.want {
 			t.Errorf("%q: got %q, %v, want %q", tt.args, s, err, tt.want)
 		}
 	}
@@ -239,7 +275,7 @@ func TestHello(t *testing.T) {
 		hello := f.hello()
 		var got []string
 		for line := range strings.Lines(hello) {
-			if !strings.HasPrefix(line, "curl ") {
+			if !strings.HasPrefix(line, "curl -i") {
 				continue
 			}
 			cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
@@ -283,7 +319,7 @@ func startFleet(t *testing.T, replicas int, environ ...string) (*fleet, []string
 		addrs[i] = "127.0.0.1:0"
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	f, err := start(ctx, s, addrs, slog.New(slog.DiscardHandler))
+	f, err := start(ctx, s, flags{addrs: addrs}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,10 @@ func askLost(v *visit) {
 		answers := v.twice(key, "X-Demo-Delay", delay.String(), "X-Demo-Deaf", "1")
 		late, heir := <-answers, <-answers
 		v.refused("the one that was late", late, inProgress, key)
-		v.fresh("the one that took over", heir)
+		// It may be marked as a replay: a database that remembers effects has the late one's.
+		if !heir.ok() {
+			v.status("the one that took over", heir, http.StatusCreated)
+		}
 		v.replays("a retry", v.pay(key), heir, key)
 		busy := late.status == http.StatusServiceUnavailable || heir.status == http.StatusServiceUnavailable // too much so for so short a lease
 		return !late.ok() && !busy

@@ -2,7 +2,9 @@
 # docs/testing.md. Targets are in the order in which make help has them: what one needs first is first.
 
 REDIS_IMAGE ?= redis:7.0.15
-export REDIS_IMAGE
+POSTGRES_IMAGE ?= postgres:15
+MARIADB_IMAGE ?= mariadb:10.11
+export REDIS_IMAGE POSTGRES_IMAGE MARIADB_IMAGE
 
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
@@ -67,9 +69,11 @@ soak: ## the same, until stopped
 mutants: ## break the rules one by one, and see that the simulation notices
 	go run ./integration/sim/mutants
 
-.PHONY: image
-image: ## pull or build the servers' image, REDIS_IMAGE, if it is missing (Docker)
-	@integration/redis-image.sh
+.PHONY: image images
+image: ## pull or build the image of Redis, REDIS_IMAGE, if it is missing (Docker)
+	@integration/image.sh $(REDIS_IMAGE)
+images: ## the same, and POSTGRES_IMAGE and MARIADB_IMAGE
+	@integration/image.sh $(REDIS_IMAGE) $(POSTGRES_IMAGE) $(MARIADB_IMAGE)
 
 .PHONY: test-cluster
 test-cluster: ## what needs servers in containers, alone (Docker)

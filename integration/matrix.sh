@@ -57,7 +57,7 @@ failed='' table=''
 for image in "$@"; do
 	began=$SECONDS name='' tests='not run' conformance='not run'
 	log=$logs/${image//[\/:]/-}
-	if ! REDIS_IMAGE=$image integration/redis-image.sh || ! start "$image"; then
+	if ! integration/image.sh "$image" || ! start "$image"; then
 		name='no server' failed=1
 		stop
 	else

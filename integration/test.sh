@@ -7,7 +7,7 @@
 #	make test-cluster   those that need servers in containers
 #	make test-lock      those of one package of the library, here lock
 #
-# It does its own set-up. Where there can be no Redis Cluster, all that needs
+# It does its own set-up. Where there can be no servers in containers, all that needs
 # none runs, and the closing line says what did not, and why; with
 # REPRISE_REQUIRE_DOCKER=1 that is a failure, and the first thing to fail. Where
 # there is one, no test may skip for want of it. The race detector needs a C
@@ -16,6 +16,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export REDIS_IMAGE=${REDIS_IMAGE:-redis:7.0.15}
+export POSTGRES_IMAGE=${POSTGRES_IMAGE:-postgres:15} MARIADB_IMAGE=${MARIADB_IMAGE:-mariadb:10.11}
 target=test${1:+-$1}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -39,7 +40,7 @@ elapsed() { printf '%dm%02ds' $((SECONDS / 60)) $((SECONDS % 60)); }
 # run STEP: one of those named here, a package of integration, or one of the library.
 run() {
 	case $1 in
-	image)        image ;;
+	images)       images ;;
 	vet)          go vet $race ./... ./grpcadapter/... ./examples/... ./integration/... ;;
 	sim)          make --no-print-directory sim ;;
 	internal)     gotest 5m $internal ;;
@@ -60,15 +61,15 @@ covered() {
 	awk "BEGIN { exit !($share >= $least) }" || { echo "$target: $least% of $1 must be covered" >&2; return 1; }
 }
 
-# image has the servers' image there, or the reason why it isn't.
+# images has the servers' images there, or the reason why one isn't.
 reason=
-image() {
+images() {
 	local said
-	if said=$(integration/redis-image.sh 2>&1 | tee >(cat >&2)); then
+	if said=$(integration/image.sh "$REDIS_IMAGE" "$POSTGRES_IMAGE" "$MARIADB_IMAGE" 2>&1 | tee >(cat >&2)); then
 		export REPRISE_REQUIRE_DOCKER=1
 		return
 	fi
-	reason=${said##*redis-image: }
+	reason=${said##*image: }
 	if [ "${REPRISE_REQUIRE_DOCKER:-}" = 1 ]; then
 		echo "$target: REPRISE_REQUIRE_DOCKER=1, but $reason" >&2
 		return 1
@@ -91,9 +92,9 @@ internal=$(go list ./... | grep -vxE "github.com/reprise-go/reprise/$(either "${
 plain=$(packages -v)
 docker=$(packages)
 case $target in
-test)         steps=(image vet "${library[@]}" internal examples $plain $docker sim) ;;
+test)         steps=(images vet "${library[@]}" internal examples $plain $docker sim) ;;
 test-quick)   steps=(vet "${library[@]}" internal examples $plain) ;;
-test-cluster) steps=(image $docker) REPRISE_REQUIRE_DOCKER=1 ;;
+test-cluster) steps=(images $docker) REPRISE_REQUIRE_DOCKER=1 ;;
 *)
 	[[ ${1:-} =~ ^$(either "${library[@]}")$ ]] || { echo "usage: $0 [quick|cluster|${library[*]}]" >&2; exit 2; }
 	steps=("$1")
@@ -119,8 +120,8 @@ clusters=
 if [ "$target" = test-quick ]; then
 	clusters='; NOT RUN: the race detector, the Redis Cluster tests and the long simulation (make test has them)'
 elif [ -n "$reason" ]; then
-	clusters="; NOT RUN: the Redis Cluster tests ($reason)"
-elif [ "${steps[0]}" = image ]; then
+	clusters="; NOT RUN: the tests on servers in containers ($reason)"
+elif [ "${steps[0]}" = images ]; then
 	clusters="; integration ran on a real Redis Cluster ($REDIS_IMAGE)"
 fi
 echo "$target: passed in $(elapsed)$clusters$without"

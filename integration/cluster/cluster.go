@@ -46,7 +46,7 @@ type Cluster struct {
 // follows its primary. The redisArgs are added to every node's command line,
 // for example "--maxmemory", "64mb". The caller closes the cluster.
 func Start(ctx context.Context, redisArgs ...string) (_ *Cluster, err error) {
-	g, err := newGroup(ctx)
+	g, err := newGroup(ctx, Image())
 	if err != nil {
 		return nil, err
 	}

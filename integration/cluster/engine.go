@@ -37,7 +37,13 @@ func Image() string {
 // the image; under REPRISE_REQUIRE_DOCKER=1 it fails t instead.
 func Require(t testing.TB) {
 	t.Helper()
-	if _, err := ready(t.Context()); err != nil {
+	RequireImage(t, Image())
+}
+
+// RequireImage does so for another image.
+func RequireImage(t testing.TB, image string) {
+	t.Helper()
+	if _, err := ready(t.Context(), image); err != nil {
 		if os.Getenv(RequireEnv) == "1" {
 			t.Fatalf("%s=1, but %v", RequireEnv, err)
 		}
@@ -120,13 +126,13 @@ func besideUs(endpoint, engineName string) bool {
 
 // ready is the engine, which has the image. To look spares us testcontainers'
 // minutes of retries where the image can't be pulled.
-func ready(ctx context.Context) (*engine, error) {
+func ready(ctx context.Context, image string) (*engine, error) {
 	e, err := connect()
 	if err != nil {
 		return nil, fmt.Errorf("no Docker engine: %w", err)
 	}
-	if _, err := e.ImageInspect(ctx, Image()); err != nil {
-		return nil, fmt.Errorf("no image %s, which `make image` pulls or builds: %w", Image(), err)
+	if _, err := e.ImageInspect(ctx, image); err != nil {
+		return nil, fmt.Errorf("no image %s, which `make images` pulls or builds: %w", image, err)
 	}
 	return e, nil
 }

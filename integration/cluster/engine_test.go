@@ -23,7 +23,7 @@ func TestWithoutDocker(t *testing.T) {
 
 func TestWithoutImage(t *testing.T) {
 	Require(t)
-	lacks(t, "no image reprise-no-such-image:1, which `make image` pulls or builds", ImageEnv+"=reprise-no-such-image:1")
+	lacks(t, "no image reprise-no-such-image:1, which `make images` pulls or builds", ImageEnv+"=reprise-no-such-image:1")
 }
 
 // lacks runs a test that needs Docker where environ has it lacking.

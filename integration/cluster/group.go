@@ -37,8 +37,8 @@ type group struct {
 	hasDoor bool
 }
 
-func newGroup(ctx context.Context) (*group, error) {
-	engine, err := ready(ctx)
+func newGroup(ctx context.Context, image string) (*group, error) {
+	engine, err := ready(ctx, image)
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
@@ -75,25 +75,35 @@ func server(args ...string) []string {
 
 // start is run for another command.
 func (g *group) start(ctx context.Context, name string, command ...string) (*Node, error) {
-	ctr, err := testcontainers.Run(ctx, Image(),
-		testcontainers.WithName(g.name+"-"+name),
+	c, err := g.launch(ctx, ServerSpec{Name: name, Image: Image(), Command: command}, redisPort)
+	if err != nil {
+		return nil, err
+	}
+	return newNode(ctx, c)
+}
+
+// launch starts what spec says; port is its Port.
+func (g *group) launch(ctx context.Context, spec ServerSpec, port network.Port) (*Container, error) {
+	ctr, err := testcontainers.Run(ctx, spec.Image,
+		testcontainers.WithName(g.name+"-"+spec.Name),
 		testcontainers.WithLabels(g.labels()),
-		testcontainers.WithCmd(command...),
-		testcontainers.WithExposedPorts(redisPort.String()),
-		testcontainers.WithHostConfigModifier(g.publish),
+		testcontainers.WithConfigModifier(func(config *container.Config) { config.User = spec.User }),
+		testcontainers.WithCmd(spec.Command...),
+		testcontainers.WithExposedPorts(port.String()),
+		testcontainers.WithHostConfigModifier(func(config *container.HostConfig) { g.publish(config, port) }),
 		tcnetwork.WithNetworkName(nil, g.name),
 	)
 	if err != nil {
-		return nil, fmt.Errorf("cluster: start %s: %w", name, err)
+		return nil, fmt.Errorf("cluster: start %s: %w", spec.Name, err)
 	}
-	return newNode(ctx, g, name, ctr.GetContainerID())
+	return &Container{Name: spec.Name, ContainerID: ctr.GetContainerID(), group: g, port: port}, nil
 }
 
-// publish keeps a Redis without a password off every address but loopback,
+// publish keeps a server without a password off every address but loopback,
 // unless the engine is on another machine.
-func (g *group) publish(config *container.HostConfig) {
+func (g *group) publish(config *container.HostConfig, port network.Port) {
 	if host, err := netip.ParseAddr(g.engine.host); err == nil && host.IsLoopback() {
-		config.PortBindings = network.PortMap{redisPort: {{HostIP: host}}}
+		config.PortBindings = network.PortMap{port: {{HostIP: host}}}
 	}
 }
 

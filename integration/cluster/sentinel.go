@@ -26,7 +26,7 @@ const (
 // StartWatched starts them and returns when every replica follows and every sentinel knows the others.
 // The caller closes them.
 func StartWatched(ctx context.Context) (_ *Watched, err error) {
-	g, err := newGroup(ctx)
+	g, err := newGroup(ctx, Image())
 	if err != nil {
 		return nil, err
 	}

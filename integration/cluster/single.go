@@ -20,7 +20,7 @@ type Single struct {
 // StartSingle starts one Redis and returns when it answers. The redisArgs are
 // added to its command line. The caller closes it.
 func StartSingle(ctx context.Context, redisArgs ...string) (*Single, error) {
-	g, err := newGroup(ctx)
+	g, err := newGroup(ctx, Image())
 	if err != nil {
 		return nil, err
 	}

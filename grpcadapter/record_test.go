@@ -126,6 +126,8 @@ func TestMarks(t *testing.T) {
 		"not stored":                  {replay.Result{Attempt: 1}, "map[idempotency-stored:[false]]"},
 		"unconfirmed":                 {replay.Result{Stored: true, Unconfirmed: true, Attempt: 1}, "map[idempotency-stored:[unconfirmed]]"},
 		"replayed":                    {replay.Result{Replayed: true, Stored: true}, "map[idempotency-replayed:[true]]"},
+		"repeated":                    {replay.Result{Repeated: true, Stored: true, Attempt: 2}, "map[idempotency-replayed:[true]]"},
+		"repeated, not stored":        {replay.Result{Repeated: true, Attempt: 2}, "map[idempotency-replayed:[true] idempotency-stored:[false]]"},
 		"reconciled":                  {replay.Result{Reconciled: true, Stored: true, Attempt: 2}, "map[]"},
 		"reconciled, but unconfirmed": {replay.Result{Reconciled: true, Stored: true, Unconfirmed: true, Attempt: 2}, "map[idempotency-stored:[unconfirmed]]"},
 	} {
@@ -136,7 +138,7 @@ func TestMarks(t *testing.T) {
 		x.adapter = &Adapter{cfg: Config{AttemptMetadata: true}}
 		marks := x.marks(tt.result)
 		want := ""
-		if !tt.result.Replayed {
+		if !tt.result.Replayed && !tt.result.Repeated {
 			want = strconv.Itoa(tt.result.Attempt)
 		}
 		if got := strings.Join(marks[attemptKey], ","); got != want {

@@ -70,6 +70,48 @@ func TestOwnHeadersComeLast(t *testing.T) {
 	}
 }
 
+// An answer that comes of an earlier attempt's effect has the marker of a replay, and says whether it is
+// stored, also if it is streamed.
+func TestRepeatedAnswersAreMarked(t *testing.T) {
+	for name, tt := range map[string]struct {
+		engine *replay.Engine
+		flush  bool
+		stored string
+	}{
+		"held back": {instant(t, replay.Config{}, func(redis.Cmder) {}), false, ""},
+		"streamed":  {instant(t, replay.Config{}, func(redis.Cmder) {}), true, ""},
+		"unguarded": {away(t, replay.Config{}), false, "false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, err := New(tt.engine, Config{Scope: GlobalScope, AttemptHeader: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := &watched{dropped: dropped{header: http.Header{}}}
+			a.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				work, ok := replay.WorkFrom(r.Context())
+				if !ok {
+					t.Fatal("the handler is no work")
+				}
+				work.Repeated()
+				if tt.flush {
+					w.(http.Flusher).Flush()
+				}
+				fmt.Fprint(w, "done before")
+			})).ServeHTTP(w, posted(1, strings.NewReader("order"), 5))
+			if got := w.header.Get("Idempotency-Replayed"); got != "true" {
+				t.Errorf("the marker is %q", got)
+			}
+			if got := w.header.Get(storedHeader); got != tt.stored {
+				t.Errorf("%s: %q, want %q", storedHeader, got, tt.stored)
+			}
+			if got := w.header.Get(attemptHeader); got != "" {
+				t.Errorf("the attempt is said to be %q, as of a fresh answer", got)
+			}
+		})
+	}
+}
+
 // watched is a ResponseWriter that knows whether the answer has begun.
 type watched struct {
 	dropped

@@ -1,6 +1,7 @@
 package httpclient
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"regexp"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/reprise-go/reprise/dialect"
+	"github.com/reprise-go/reprise/internal/derive"
 )
 
 var uuidV4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
@@ -19,6 +21,38 @@ func TestNewKey(t *testing.T) {
 			t.Fatalf("%q is no UUID of version 4, or not new", k)
 		} else {
 			seen[k] = true
+		}
+	}
+}
+
+// Within work under a key, every attempt makes a call under one key.
+func TestDerivedKey(t *testing.T) {
+	attempt := func() context.Context { // as the engine makes it
+		return context.WithValue(t.Context(), derive.SourceKey{}, derive.Source{RedisKey: "reprise:0123"})
+	}
+	sent := func(ctx context.Context) string {
+		t.Helper()
+		s := &stage{scenes: []scene{created}}
+		resp, err := (&Transport{Base: s}).RoundTrip(order(ctx, "order"))
+		want(t, resp, err, 201, `{"id":1}`)
+		return s.tries[0].Header.Get("Idempotency-Key")
+	}
+	charge := sent(WithDerivedKey(attempt(), "charge"))
+	if again := sent(WithDerivedKey(attempt(), "charge")); again != charge || len(charge) != 36 {
+		t.Errorf("attempt 1 sends %q, attempt 2 %q", charge, again)
+	}
+	if mail := sent(WithDerivedKey(attempt(), "mail")); mail == charge {
+		t.Error("two names have one key")
+	}
+
+	for name, ctx := range map[string]context.Context{
+		"outside of work": WithDerivedKey(t.Context(), "charge"),
+		"without a name":  WithDerivedKey(attempt(), ""),
+	} {
+		s := &stage{scenes: []scene{created}}
+		_, err := (&Transport{Base: s}).RoundTrip(order(ctx, "order"))
+		if !errors.Is(err, ErrNoDerivedKey) || len(s.tries) > 0 {
+			t.Errorf("%s: %v after %d tries, want ErrNoDerivedKey and none", name, err, len(s.tries))
 		}
 	}
 }

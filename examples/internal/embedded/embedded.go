@@ -23,9 +23,27 @@ func Start() *Redis {
 
 // Client returns a new client. Each machine of a fleet has its own.
 func (r *Redis) Client() *redis.Client {
+	return client("embedded", func(context.Context, string, string) (net.Conn, error) { return r.server.Dial() })
+}
+
+// Listen lets other processes of this machine in, at the address that it returns: see Connect.
+func (r *Redis) Listen() (addr string, err error) {
+	if err := r.server.Start(); err != nil {
+		return "", err
+	}
+	return r.server.Addr(), nil
+}
+
+// Connect returns a new client of the Redis that another process has embedded, and listens there.
+func Connect(addr string) *redis.Client { return client(addr, nil) }
+
+// Forget loses all that is stored there, as a failover to a replica that has received nothing does.
+func (r *Redis) Forget() { r.server.FlushAll() }
+
+func client(addr string, dial func(context.Context, string, string) (net.Conn, error)) *redis.Client {
 	return redis.NewClient(&redis.Options{
-		Addr:                  "embedded",
-		Dialer:                func(context.Context, string, string) (net.Conn, error) { return r.server.Dial() },
+		Addr:                  addr,
+		Dialer:                dial,
 		ContextTimeoutEnabled: true,
 		DisableIdentity:       true, // miniredis has no CLIENT SETINFO
 		MaintNotificationsConfig: &maintnotifications.Config{

@@ -23,11 +23,16 @@ var elsewhere = map[string]string{
 }
 
 // serves is the command that goes on until Ctrl-C, while a reader types the next ones into another terminal, and how
-// the last line begins that it prints before it serves.
-const serves, ready = "go run ./examples/payments", "What else can be asked for"
+// the last line begins that it prints before it serves. kills ends it as a crash does; the reader starts it again.
+const (
+	serves = "go run ./examples/payments -db payments.db"
+	ready  = "What else can be asked for"
+	kills  = "kill -9 $(pgrep -x payments)"
+)
 
-// The commands of a page run as they stand, one block after the other, and print what the page says. Port 8080 may be
-// taken on the machine that tests: a free one stands in its place.
+// The commands of a page run as they stand, one block after the other, and print what the page says. What may be taken
+// on the machine that tests is replaced: port 8080 by a free one, the file by one of the test's, and the process that is
+// killed by the one that the test has started.
 func TestCommandsRun(t *testing.T) {
 	for _, tool := range []string{"bash", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -37,6 +42,8 @@ func TestCommandsRun(t *testing.T) {
 	for _, p := range manual(t) {
 		t.Run(filepath.Base(p.name), func(t *testing.T) {
 			addr, last, ran := freeAddress(t), "", 0
+			command := strings.ReplaceAll(serves, "payments.db", filepath.Join(t.TempDir(), "payments.db")) + " -addr " + addr
+			group := 0 // the process group of what serves
 			for _, b := range p.blocks() {
 				text := strings.ReplaceAll(b.text, "127.0.0.1:8080", addr)
 				switch {
@@ -46,13 +53,17 @@ func TestCommandsRun(t *testing.T) {
 					}
 				case b.language != "sh":
 				case strings.TrimSpace(text) == serves:
-					serve(t, p, addr)
+					group = serve(t, p, command, addr)
 					ran++
 				case !runsElsewhere(t, b):
 					t.Logf("%s:%d\n%s", p.name, b.line, text)
+					text, killed := strings.ReplaceAll(text, kills, fmt.Sprintf("pkill -9 -x -g %d payments", group)), strings.Contains(text, kills)
 					var err error
 					if last, err = shell(text); err != nil {
 						t.Fatalf("%s:%d: %v\n%s", p.name, b.line, err, last)
+					}
+					if killed {
+						group = serve(t, p, command, addr)
 					}
 					ran++
 				}
@@ -91,10 +102,10 @@ func shell(text string) (string, error) {
 }
 
 // serve runs the command that serves, until the test ends, and then ends it as Ctrl-C does. What the page has a reader
-// type, the program says as well.
-func serve(t *testing.T, p *page, addr string) {
+// type, the program says as well. It returns the process group.
+func serve(t *testing.T, p *page, command, addr string) int {
 	t.Helper()
-	cmd := exec.Command("bash", "-c", "exec "+serves+" -addr "+addr)
+	cmd := exec.Command("bash", "-c", "exec "+command)
 	cmd.Dir = root
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var log strings.Builder
@@ -127,6 +138,7 @@ func serve(t *testing.T, p *page, addr string) {
 			}
 		}
 	}
+	return cmd.Process.Pid
 }
 
 // runsElsewhere reports whether CI runs a block's commands by another file, and checks that it does.

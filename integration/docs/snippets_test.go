@@ -18,16 +18,19 @@ import (
 
 // importPaths are those of the packages that snippets use. A reader's editor adds them as well.
 var importPaths = map[string]string{
-	"context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http", "httputil": "net/http/httputil",
-	"os": "os", "slog": "log/slog", "strconv": "strconv", "time": "time",
+	"bytes": "bytes", "context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http",
+	"httputil": "net/http/httputil", "os": "os", "slog": "log/slog", "sql": "database/sql", "strconv": "strconv",
+	"time":        "time",
 	"cache":       "github.com/reprise-go/reprise/cache",
 	"dialect":     "github.com/reprise-go/reprise/dialect",
+	"effect":      "github.com/reprise-go/reprise/effect",
 	"grpcadapter": "github.com/reprise-go/reprise/grpcadapter",
 	"httpadapter": "github.com/reprise-go/reprise/httpadapter",
 	"httpclient":  "github.com/reprise-go/reprise/httpclient",
 	"lock":        "github.com/reprise-go/reprise/lock",
 	"replay":      "github.com/reprise-go/reprise/replay",
 	"grpc":        "google.golang.org/grpc",
+	"pgx":         "github.com/jackc/pgx/v5",
 }
 
 // Each go block compiles against the repository. A block with a package clause is a file, and so is one of declarations.
@@ -115,7 +118,9 @@ func uses(f *ast.FuncDecl) (statements string) {
 	for _, s := range f.Body.List {
 		if assign, ok := s.(*ast.AssignStmt); ok && assign.Tok == token.DEFINE {
 			for _, name := range assign.Lhs {
-				statements += "_ = " + name.(*ast.Ident).Name + "\n"
+				if name := name.(*ast.Ident).Name; name != "_" {
+					statements += "_ = " + name + "\n"
+				}
 			}
 		}
 	}

@@ -45,9 +45,18 @@ func Do[T any](
 	d := doing[T]{table: t, name: name, fn: fn, token: rand.Text()}
 	err := t.again(ctx, func() error { return d.once(ctx) })
 	if err != nil {
-		return none, Result{}, err
+		return none, Result{}, withCause(ctx, err)
 	}
 	return d.value, d.result, nil
+}
+
+// withCause returns err with the reason why ctx has ended, if err is of that: drivers tell that it has
+// ended, and not that the lease is lost.
+func withCause(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, ctx.Err()) && !errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
 }
 
 // A doing is one call of Do.

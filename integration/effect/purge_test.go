@@ -1,0 +1,112 @@
+package effect_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/reprise-go/reprise/effect"
+	"github.com/reprise-go/reprise/replay"
+)
+
+// Purge deletes what is old, in several batches, while others work, and nothing else.
+func TestPurgeBesideLiveWork(t *testing.T) {
+	onEach(t, func(w *world) {
+		const old, young = 2500, 200
+		tx, err := w.db.Begin()
+		w.must(err)
+		insert := w.db.Dialect.Bind("INSERT INTO reprise_effects VALUES (?, 'charge', 'f', 1, 1, 'token', NULL, 1)")
+		for i := range old {
+			_, err := tx.Exec(insert, "old:"+strconv.Itoa(i))
+			w.must(err)
+		}
+		w.must(tx.Commit())
+
+		first, _, err := w.do(w.machine(), "first")
+		w.must(err)
+		var running sync.WaitGroup
+		m := w.machine()
+		for c := range 4 {
+			running.Go(func() {
+				for i := range young / 4 {
+					if _, _, err := w.do(m, strconv.Itoa(c*young+i)); err != nil {
+						w.Errorf("beside the purge: %v", err)
+					}
+				}
+			})
+		}
+		deleted := make([]int64, 2)
+		for i := range deleted {
+			running.Go(func() {
+				var err error
+				if deleted[i], err = w.table.Purge(w.bounded(), 0); err != nil {
+					w.Errorf("purge: %v", err)
+				}
+			})
+		}
+		running.Wait()
+		if sum := deleted[0] + deleted[1]; sum != old {
+			w.Errorf("two purges at once deleted %v, want %d in all", deleted, old)
+		}
+		if n := w.db.Int(w, "SELECT count(*) FROM reprise_effects"); n != young+1 {
+			w.Errorf("%d rows are left, want %d", n, young+1)
+		}
+		if n := w.db.Int(w, "SELECT count(*) FROM charges"); n != young+1 {
+			w.Errorf("%d charges, want %d", n, young+1)
+		}
+		w.redis.FlushAll()
+		again, _, err := w.do(m, "first")
+		w.want(first, again, err)
+	})
+}
+
+func TestPurgeKeepsWhatTheEngineNeeds(t *testing.T) {
+	onEach(t, func(w *world) {
+		var fault *effect.ConfigError
+		if _, err := w.table.Purge(w.bounded(), time.Hour); !errors.As(err, &fault) || fault.Other != "Retention" {
+			w.Errorf("the error is %v", err)
+		}
+	})
+}
+
+func TestCheck(t *testing.T) {
+	onEach(t, func(w *world) {
+		w.must(w.table.Check(w.bounded(), w.machine().Engine))
+		var fault *effect.ConfigError
+		long := w.machine(func(c *replay.Config) { c.Retention = 48 * time.Hour })
+		if err := w.table.Check(w.bounded(), long.Engine); !errors.As(err, &fault) || fault.Name != "Retention" {
+			w.Errorf("a record that outlives the row: %v", err)
+		}
+		other := w.tableOn(w.db.DB, func(c *effect.Config) { c.Name = "others" })
+		if err := other.Check(w.bounded(), w.machine().Engine); err == nil {
+			w.Error("no error without a table")
+		}
+		w.must(other.Migrate(w.bounded()))
+		w.must(other.Check(w.bounded(), w.machine().Engine))
+	})
+}
+
+// Programs that start at the same time make the tables at the same time.
+func TestMigrateAtOnce(t *testing.T) {
+	onEach(t, func(w *world) {
+		var running sync.WaitGroup
+		for range 8 {
+			table := w.tableOn(w.db.Pool(w), func(c *effect.Config) { c.Name = "others" })
+			running.Go(func() {
+				if err := table.Migrate(w.bounded()); err != nil {
+					w.Error(err)
+				}
+			})
+		}
+		running.Wait()
+		m := w.machine()
+		table := w.tableOn(w.db.DB, func(c *effect.Config) { c.Name = "others" })
+		got, _, err := replay.Do(w.bounded(), m.Engine, request("k"), func(ctx context.Context) (receipt, error) {
+			return w.once(table, "k")(ctx)
+		})
+		w.want(w.charged("k"), got, err)
+	})
+}

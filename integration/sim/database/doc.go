@@ -17,6 +17,6 @@
 // # In a bubble
 //
 // Whoever waits waits for a channel, and never while it holds a mutex: time would stand still. For
-// the same reason every call but Commit and Rollback, which database/sql gives no context, returns
-// at once when its context ends. The connection is broken then, as with PostgreSQL's drivers.
+// the same reason every call but Commit, which database/sql gives no context, returns at once when
+// its context ends. The connection is broken then, as with PostgreSQL's drivers.
 package database

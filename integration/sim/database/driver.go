@@ -115,7 +115,7 @@ func (c *conn) breaks(ctx context.Context, f Fault, err error) error {
 	return err
 }
 
-// control is a trip of BEGIN, COMMIT or ROLLBACK.
+// control is a trip of BEGIN or COMMIT.
 func (c *conn) control(ctx context.Context, verb string, do func() error) error {
 	_, err := c.trip(ctx, Statement{Verb: verb}, func(context.Context) (result, error) {
 		s := c.link.server
@@ -142,8 +142,20 @@ func (c *conn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, erro
 
 func (c *conn) Commit() error { return c.control(c.begun, "commit", c.session.commit) }
 
+// Rollback takes no time, and faults leave it alone: database/sql rolls back on a goroutine of its own
+// when a context ends, and whoever gives the connection back meanwhile waits for a mutex.
 func (c *conn) Rollback() error {
-	return c.control(c.begun, "rollback", func() error { c.session.rollback(); return nil })
+	if c.broken.Load() || ended(c.session.gone) {
+		return driver.ErrBadConn
+	}
+	if !c.link.running() {
+		return c.breaks(c.begun, Fault{}, driver.ErrBadConn)
+	}
+	s := c.link.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.session.rollback()
+	return nil
 }
 
 func (c *conn) exec(ctx context.Context, sql string, named []driver.NamedValue) (result, error) {

@@ -11,7 +11,7 @@ import (
 // A Link is how one process reaches the server.
 type Link struct {
 	// Fate, if not nil, decides what befalls each statement. The context is the caller's; that of
-	// COMMIT and ROLLBACK is the one that the transaction began with.
+	// COMMIT is the one that the transaction began with.
 	Fate func(context.Context, Statement) Fault
 
 	server *Server
@@ -24,7 +24,7 @@ type Link struct {
 
 // A Statement is what a process sends.
 type Statement struct {
-	Verb  string // begin, insert, select, update, delete, create, commit or rollback
+	Verb  string // begin, insert, select, update, delete, create or commit
 	Table string
 }
 
@@ -105,6 +105,12 @@ func (l *Link) drop(c *session) {
 	l.sessions = slices.DeleteFunc(l.sessions, func(o *session) bool { return o == c })
 	l.mu.Unlock()
 	l.server.drop(c)
+}
+
+func (l *Link) running() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stopped == nil && !l.dead
 }
 
 // runs waits until the process runs. In one that has vanished it waits for the end.

@@ -35,7 +35,7 @@ var promises = []promise{
 // Check returns every breach of a promise, beginning with the promise.
 func Check(h *History) []string {
 	var all []string
-	for _, p := range promises {
+	for _, p := range slices.Concat(effectPromises, promises) {
 		for _, breach := range p.broken(h) {
 			all = append(all, p.says+":\n    "+breach)
 		}

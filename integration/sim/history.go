@@ -24,6 +24,11 @@ type History struct {
 	Alone    []Trouble       // the primary was: its replica confirmed nothing
 	Probed   time.Duration   // when the day was over, and the questions of its end began
 
+	Effects    []Effect  // as they were committed
+	Accounts   []Account // likewise
+	Aways      []Trouble // of the database
+	Unfinished int       // transactions of the database that were open when all was over
+
 	begun time.Time
 	mu    sync.Mutex
 	lines []line
@@ -52,6 +57,7 @@ type Call struct {
 	Run      *Run          // nil if nothing ran for it
 	Reply    *Reply        // nil if it got none
 	Arrivals []Arrival     // of its commands at Redis
+	Deeds    []*Deed       // what it was told of its effects in the database, in their order
 }
 
 // A Run is work, or Reconcile in its place, from its begin to its end.
@@ -62,7 +68,6 @@ type Run struct {
 	Began      time.Duration
 	Reconciled string        // what Reconcile said, if it was asked
 	Worked     bool          // the work itself ran
-	Effect     time.Duration // of the work, outside Redis; or never
 	Left       time.Duration // its context ended, before the work did; or never
 	Cause      error
 	Ended      time.Duration // or never
@@ -70,12 +75,14 @@ type Run struct {
 
 // A Reply is what the client was told.
 type Reply struct {
-	At      time.Duration
-	Kind    kind
-	Value   string // of fresh and replayed
-	Stored  bool
-	Outcome replay.Outcome // as Trace has it
-	Err     error
+	At     time.Duration
+	Kind   kind
+	Value  string // of fresh and replayed
+	Stored bool
+	// Repeated: the answer says that it comes of an earlier attempt's effect.
+	Repeated bool
+	Outcome  replay.Outcome // as Trace has it
+	Err      error
 }
 
 // A kind is the branch of a reply.

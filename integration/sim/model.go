@@ -233,7 +233,7 @@ func (h *History) tell(c *Call, told func(from, to time.Duration, says string, i
 		since = r.Ended
 	}
 	r := c.Reply
-	if r == nil {
+	if r == nil || c.refusedByEffect() {
 		return
 	}
 	theirs := func(s state) bool { return s.owner != c && s.is != free }

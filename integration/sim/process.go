@@ -22,6 +22,7 @@ type process struct {
 	life   int
 	name   string
 	engine *replay.Engine
+	store  *store // nil without Effects
 	dead   chan struct{}
 	diedAt time.Duration // before dead is closed
 
@@ -53,6 +54,9 @@ func (w *world) start(t *testing.T) *process {
 		t.Fatal(err)
 	}
 	p.engine = engine
+	if w.Effects != nil {
+		p.connect(t)
+	}
 	return p
 }
 
@@ -71,6 +75,9 @@ func (p *process) die(where string) {
 	p.diedAt = w.history.now()
 	close(p.dead)
 	p.Vanish()
+	if p.store != nil {
+		p.store.link.Vanish(roll(w.Seed, "notice", p.life).upTo(w.Effects.Network.Notice))
+	}
 }
 
 func (p *process) lives() bool {
@@ -90,6 +97,9 @@ func (p *process) pause() {
 	if p.stops++; p.stops == 1 {
 		p.gate = make(chan struct{})
 		p.Pause()
+		if p.store != nil {
+			p.store.link.Pause()
+		}
 	}
 }
 
@@ -103,6 +113,9 @@ func (p *process) resume() {
 	p.gate = nil
 	p.mu.Unlock()
 	p.world.history.note("%s goes on", p.name)
+	if p.store != nil {
+		p.store.link.Resume()
+	}
 	p.Resume()
 }
 
@@ -146,7 +159,7 @@ func (p *process) answer(ctx context.Context, c *Call) {
 	if !p.sleep(roll(p.world.Seed, "answer", c.ID).upTo(time.Microsecond)) { // of several, each at an instant of its own
 		return
 	}
-	r := &Reply{At: p.world.history.now(), Outcome: event.Outcome, Stored: result.Stored, Err: err}
+	r := &Reply{At: p.world.history.now(), Outcome: event.Outcome, Stored: result.Stored, Repeated: result.Repeated, Err: err}
 	r.Kind, r.Value = told(w, event.Outcome, result, err)
 	c.Reply = r
 	p.world.history.note("%s %v is answered: %v", p.name, c, r)
@@ -185,7 +198,7 @@ func told(w *work, outcome replay.Outcome, result replay.Result, err error) (kin
 	case outcome == replay.LostLease && errors.Is(err, lock.ErrLost):
 		return lost, ""
 	}
-	if w.failure != nil {
+	if w.failure != nil && outcome != replay.Reused { // which the work found itself, in the database
 		return failed, ""
 	}
 	for _, k := range []struct {

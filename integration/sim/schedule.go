@@ -19,7 +19,8 @@ type Schedule struct {
 	Slots    int           // processes that run at a time; one that dies is replaced
 	Network  Network
 	Asks     []*Ask
-	Events   []Event // in the order of their time
+	Events   []Event  // in the order of their time
+	Effects  *Effects // nil: the work has its effect in no database
 }
 
 // An Ask is one request: who asks for what, and what its work would do.
@@ -38,6 +39,10 @@ type Ask struct {
 	Reconcile     reconciling
 	Dies          stage // where its process dies, if it gets there
 	CutOff        bool  // it is told late that it may run, and its process is cut off then
+
+	Inside time.Duration // what each transaction takes after its effect, where there are Effects
+	Undo   ending        // how the function of its last effect ends; fails or panics, or else it is well
+	Fenced bool          // it also writes what each request writes anew
 }
 
 // An ending is how work ends.
@@ -74,6 +79,11 @@ const (
 	beforeCommit stage = "before commit"
 	afterCommit  stage = "after commit, before its reply"
 	beforeAnswer stage = "before the answer"
+
+	afterRow   stage = "after the row of its effect"
+	afterEntry stage = "after the effect in its transaction"
+	afterKeep  stage = "after its value is kept"
+	inCommit   stage = "after its transaction's commit, before the database's answer"
 )
 
 // An Event befalls a slot's process, or Redis.
@@ -94,6 +104,10 @@ const (
 	redisOff event = "Redis is away"
 	noAcks   event = "the replica is away"
 	clock    event = "Redis's clock steps" // by For
+
+	databaseOff    event = "the database is away"
+	databaseBroken event = "its connections to the database break"
+	purge          event = "purges"
 )
 
 // A Network is how likely a trip is to come to grief.
@@ -178,6 +192,9 @@ func NewSchedule(seed uint64) *Schedule {
 		for range 1 + d.IntN(3) {
 			s.Events = append(s.Events, Event{At: d.upTo(day), What: clock, For: pick[time.Duration](d, 1, -1) * d.upTo(time.Hour)})
 		}
+	}
+	if e := roll(seed, "effects"); e.chance(0.2) {
+		s.addEffects(e, day)
 	}
 	return s
 }

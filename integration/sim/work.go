@@ -14,6 +14,7 @@ import (
 type work struct {
 	process *process
 	call    *Call
+	effects string // that it had in the database, as it tells them
 	value   string // that it answered,
 	failure error  // or why it didn't
 }
@@ -21,7 +22,7 @@ type work struct {
 // begin books that something runs for the call.
 func (w *work) begin(ctx context.Context) (r *Run, end func()) {
 	h := w.process.world.history
-	r = &Run{Began: h.now(), Effect: never, Left: never, Ended: never}
+	r = &Run{Began: h.now(), Left: never, Ended: never}
 	if a, ok := replay.AttemptFrom(ctx); ok {
 		r.Guarded, r.Attempt, r.Fence = true, a.Number, a.Fence
 	}
@@ -76,9 +77,9 @@ func (w *work) run(ctx context.Context) (answer replay.Answer, err error) {
 	if !p.lives() {
 		return replay.Answer{}, errWork
 	}
-	run.Effect = p.world.history.now()
-	p.world.effect(c)
-	p.world.history.note("%s %v has its effect", p.name, c)
+	if err := w.haveEffect(ctx); err != nil {
+		return replay.Answer{}, err
+	}
 	p.reach(c, afterEffect)
 	if !w.spend(ctx, c.After) {
 		return replay.Answer{}, context.Cause(ctx)
@@ -87,7 +88,7 @@ func (w *work) run(ctx context.Context) (answer replay.Answer, err error) {
 	if !p.sleep(0) {
 		return replay.Answer{}, errWork
 	}
-	w.value = valueOf(c)
+	w.value = w.valueOf()
 	answer = replay.Answer{Value: w.value, Retention: c.Retention}
 	switch c.End {
 	case releases:
@@ -104,6 +105,17 @@ func (w *work) run(ctx context.Context) (answer replay.Answer, err error) {
 		panic(errWork)
 	}
 	return answer, nil
+}
+
+// haveEffect has the work's effect, in the database if there is one.
+func (w *work) haveEffect(ctx context.Context) error {
+	c, p := w.call, w.process
+	if p.world.Effects != nil {
+		return w.transact(ctx)
+	}
+	p.world.effect(c)
+	p.world.history.note("%s %v has its effect", p.name, c)
+	return nil
 }
 
 // spend takes time, and returns false if the work ends with its context before.
@@ -137,17 +149,22 @@ func (w *work) reconcile(ctx context.Context) (replay.Decision, replay.Answer, e
 	case errs:
 		return 0, replay.Answer{}, errWork
 	}
-	if earlier := p.world.lookUp(c); earlier != nil {
-		run.Reconciled = "found the effect of " + earlier.String()
-		w.value = valueOf(c) + " for " + earlier.String()
+	if p.world.Effects != nil {
+		w.effects = p.world.lookUpEffects(c)
+	} else if earlier := p.world.lookUp(c); earlier != nil {
+		w.effects = " for " + earlier.String()
+	}
+	if w.effects != "" {
+		run.Reconciled = "found the effect"
+		w.value = w.valueOf()
 		return replay.Done, replay.Answer{Value: w.value}, nil
 	}
 	return replay.NotDone, replay.Answer{}, nil
 }
 
-// valueOf is what a call's work answers, which tells whose it is.
-func valueOf(c *Call) string {
-	return fmt.Sprintf("by %v", c) + "|" + strings.Repeat("-", c.Pad)
+// valueOf is what the work answers, which tells whose it is, and what it has come of.
+func (w *work) valueOf() string {
+	return fmt.Sprintf("by %v", w.call) + w.effects + "|" + strings.Repeat("-", w.call.Pad)
 }
 
 func (w *world) effect(c *Call) {

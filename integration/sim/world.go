@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"database/sql"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/reprise-go/reprise/integration/bubble"
+	"github.com/reprise-go/reprise/integration/sim/database"
 )
 
 // A world plays a schedule.
@@ -19,12 +21,14 @@ type world struct {
 	clock    *bubble.Clock
 	replicas *atomic.Int32
 	over     chan struct{} // closed when the dead may end
+	database *database.Server
 
 	mu      sync.Mutex
 	slots   []*process
 	lives   int
 	calls   map[string]*Call // by their owner tokens
 	effects map[string]*Call // by key and body: the last that had its effect
+	pools   []*sql.DB
 }
 
 // Play plays a schedule in a bubble of its own and returns its history.
@@ -41,6 +45,9 @@ func Play(t *testing.T, s *Schedule) *History {
 			f.Channels()
 		}
 		w.replicas = f.Replicas(1)
+		if s.Effects != nil {
+			w.openDatabase(t)
+		}
 		for range s.Slots {
 			w.slots = append(w.slots, w.start(t))
 		}
@@ -48,6 +55,7 @@ func Play(t *testing.T, s *Schedule) *History {
 		w.day(t)
 		w.evening(t)
 		close(w.over)
+		w.closeDatabase()
 	})
 	return h
 }
@@ -75,6 +83,9 @@ func (w *world) evening(t *testing.T) {
 	time.Sleep(3*w.Engine.Lock.TTL + w.Network.Late)
 	w.mu.Lock()
 	w.Network = Network{Lag: w.Network.Lag}
+	if w.Effects != nil {
+		w.Effects.Network = StoreNetwork{Lag: w.Effects.Network.Lag, Notice: w.Effects.Network.Notice}
+	}
 	w.mu.Unlock()
 	w.history.Probed = w.history.now()
 	asked := map[string]bool{}
@@ -182,5 +193,7 @@ func (w *world) befall(e Event, p *process) {
 	case clock:
 		w.history.note("Redis's clock steps by %v", e.For)
 		w.clock.Step(e.For)
+	default:
+		w.befallDatabase(e, p)
 	}
 }

@@ -43,15 +43,19 @@ type conn struct {
 	link    *Link
 	session *session
 	broken  atomic.Bool
-	begun   context.Context // of the open transaction, without its end
+	begun   context.Context // of the open transaction, without its end; nil without one
 }
 
 // trip sends a statement, lets the server execute it, and brings its answer. An error of the
-// server's is an *Error; after any other but driver.ErrBadConn nobody here knows whether the
-// statement has been executed.
+// server's is an *Error. A connection that is found broken before there is a transaction on it is
+// driver.ErrBadConn, upon which database/sql may take another; after any other error nobody here
+// knows whether the statement has been executed.
 func (c *conn) trip(ctx context.Context, s Statement, serve execution) (r result, err error) {
 	if c.broken.Load() || ended(c.session.gone) {
-		return r, driver.ErrBadConn
+		if c.begun == nil {
+			return r, driver.ErrBadConn
+		}
+		return r, errCut
 	}
 	if err := c.link.runs(ctx); err != nil {
 		return r, c.breaks(ctx, Fault{}, err)
@@ -140,11 +144,15 @@ func (c *conn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, erro
 	return c, nil
 }
 
-func (c *conn) Commit() error { return c.control(c.begun, "commit", c.session.commit) }
+func (c *conn) Commit() error {
+	defer func() { c.begun = nil }()
+	return c.control(c.begun, "commit", c.session.commit)
+}
 
 // Rollback takes no time, and faults leave it alone: database/sql rolls back on a goroutine of its own
 // when a context ends, and whoever gives the connection back meanwhile waits for a mutex.
 func (c *conn) Rollback() error {
+	defer func() { c.begun = nil }()
 	if c.broken.Load() || ended(c.session.gone) {
 		return driver.ErrBadConn
 	}

@@ -117,6 +117,9 @@ func try(m mutant, root, dir string) (said string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	test := exec.CommandContext(ctx, binary, "-test.run=TestSchedules", "-stop", fmt.Sprint("-schedules=", *schedules))
+	if strings.HasPrefix(m.file, "effect/") {
+		test.Args = append(test.Args, "-effects")
+	}
 	test.Dir = here
 	out, err := test.CombinedOutput()
 	seed := failure.FindSubmatch(out)

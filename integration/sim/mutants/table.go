@@ -66,4 +66,60 @@ var mutants = []mutant{
 		"if v == Release && c.lease.Attempt() == 1 {", "if v == Release {"},
 	{"a later attempt runs without asking Reconcile", "replay/run.go",
 		"if c.lease.Attempt() > 1 && c.req.OnAbandoned == AskReconcile", "if c.lease.Attempt() < 0 && c.req.OnAbandoned == AskReconcile"},
+	{"the row of an effect is written outside its transaction", "effect/do.go",
+		"TxOf(tx), d.name", `Tx{
+		Exec: func(ctx context.Context, query string, args ...any) (int64, error) {
+			r, err := d.table.db.ExecContext(ctx, query, args...)
+			if err != nil {
+				return 0, err
+			}
+			return r.RowsAffected()
+		},
+		QueryRow: func(ctx context.Context, query string, args ...any) Row {
+			return d.table.db.QueryRowContext(ctx, query, args...)
+		},
+	}, d.name`},
+	{"the row of an effect comes after it", "effect/do.go",
+		"	entry, err := join[T]", "	d.value, err = d.fn(ctx, tx)\n\tif err != nil {\n\t\treturn err\n\t}\n\tvalue, fn := d.value, d.fn\n" +
+			"\td.fn = func(context.Context, *sql.Tx) (T, error) { return value, nil }\n\tdefer func() { d.fn = fn }()\n\tentry, err := join[T]"},
+	{"an effect whose function failed is committed", "effect/do.go",
+		"	d.value, err = d.fn(ctx, tx)\n\tif err != nil {", "	d.value, err = d.fn(ctx, tx)\n\tif err != nil {\n\t\t_ = tx.Commit()"},
+	{"a commit without an answer counts as failed", "effect/do.go",
+		"d.unknown = !d.table.cfg.Dialect.rolledBack(err)", "d.unknown = false"},
+	{"a commit without an answer counts as done", "effect/do.go",
+		"d.unknown = !d.table.cfg.Dialect.rolledBack(err)", "if !d.table.cfg.Dialect.rolledBack(err) {\n\t\t\treturn nil\n\t\t}"},
+	{"a commit without an answer is not asked for", "effect/do.go",
+		"if d.remembered {", "if false {"},
+	{"a commit without an answer is forgotten by the next try", "effect/do.go",
+		"	conn, err := d.table.db.Conn(ctx)", "	d.unknown = false\n\tconn, err := d.table.db.Conn(ctx)"},
+	{"a deadlock fails the effect", "effect/fault.go",
+		`"40P01", // deadlock_detected`, ""},
+	{"a connection that had broken in the pool fails the effect", "effect/do.go",
+		"if errors.Is(err, driver.ErrBadConn) {", "if false {"},
+	{"an effect's value is not kept", "effect/do.go",
+		"if err := entry.Keep(ctx, d.value); err != nil {", "if err := error(nil); err != nil {"},
+	{"an effect's value of before is not returned", "effect/do.go",
+		"d.value, d.result = entry.value, entry.result", "d.result = entry.result"},
+	{"an effect of another request is taken for one's own", "effect/join.go",
+		"if err := work.Match(ctx, e.row.fingerprint); err != nil {", "if err := error(nil); err != nil {"},
+	{"an effect's own row is taken for an earlier attempt's", "effect/join.go",
+		"own := e.row.token == token", "own := false"},
+	{"any effect's row is taken for its own", "effect/join.go",
+		"own := e.row.token == token", "own := true"},
+	{"a row that is there doesn't keep an effect from being tried", "effect/join.go",
+		"if err != nil || inserted == 1 {", "if true || inserted == 1 {"},
+	{"the effects of a request are one", "effect/dialect.go",
+		"	at bigint NOT NULL,\n\tPRIMARY KEY (\"key\", name)\n);", "	at bigint NOT NULL,\n\tPRIMARY KEY (\"key\")\n);"},
+	{"the engine isn't told that an effect is repeated", "effect/join.go",
+		"work.Repeated()", ""},
+	{"the engine answers in spite of a refusal by the work", "replay/run.go",
+		"if refused != nil && !c.engine.cfg.Shadow {", "if false {"},
+	{"work without a claim has no identity", "replay/work.go",
+		"	a, ok := ctx.Value(attemptKey{}).(*attemptContext)\n\tif !ok {", "	a, ok := ctx.Value(attemptKey{}).(*attemptContext)\n\tif !ok || !a.guarded() {"},
+	{"a write is accepted under a smaller fence", "effect/fence.go",
+		"if highest > work.Fence {", "if false {"},
+	{"a fence falls back", "effect/dialect.go",
+		"greatest({f}.fence, excluded.fence)", "excluded.fence"},
+	{"a purge deletes rows of any age", "effect/table.go",
+		"olderThan.Milliseconds()", "0"},
 }

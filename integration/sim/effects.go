@@ -82,6 +82,11 @@ func (s *Schedule) addEffects(d dice, day time.Duration) {
 		s.Events = append(s.Events, Event{At: d.upTo(day), Slot: d.IntN(s.Slots), For: d.upTo(ttl),
 			What: pick(d, restarts, restarts, redisOff, stops, databaseOff, databaseBroken)})
 	}
+	if d.chance(0.4) {
+		for range 1 + d.IntN(2) {
+			s.Events = append(s.Events, Event{At: d.upTo(day), What: failsOver, For: d.upTo(ttl / 2)})
+		}
+	}
 	if d.chance(0.3) {
 		e.Table.Retention = pick(d, ttl, 2*ttl) // shorter than the record's: then a purge may bring an effect again
 		for range 1 + d.IntN(3) {

@@ -24,6 +24,8 @@ type History struct {
 	Alone    []Trouble       // the primary was: its replica confirmed nothing
 	Probed   time.Duration   // when the day was over, and the questions of its end began
 
+	FailedOver bool // Redis has gone back to what it was some time before
+
 	Effects    []Effect  // as they were committed
 	Accounts   []Account // likewise
 	Aways      []Trouble // of the database

@@ -105,6 +105,7 @@ const (
 	noAcks   event = "the replica is away"
 	clock    event = "Redis's clock steps" // by For
 
+	failsOver      event = "Redis fails over" // and forgets what was written in For before
 	databaseOff    event = "the database is away"
 	databaseBroken event = "its connections to the database break"
 	purge          event = "purges"

@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"github.com/reprise-go/reprise/effect"
-	"github.com/reprise-go/reprise/integration/sim/database"
+	"github.com/reprise-go/reprise/integration/sim/minisql"
 )
 
 // A store is a process's way to the database.
 type store struct {
 	db    *sql.DB
-	link  *database.Link
+	link  *minisql.Link
 	table *effect.Table
 }
 
@@ -27,7 +27,7 @@ var userTables = []string{
 
 // openDatabase starts the database and makes its tables.
 func (w *world) openDatabase(t *testing.T) {
-	w.database = &database.Server{Committed: w.committed}
+	w.database = &minisql.Server{Committed: w.committed}
 	db, _ := w.database.Open()
 	defer db.Close()
 	table, err := effect.New(db, w.Effects.Table)
@@ -69,7 +69,7 @@ func (p *process) connect(t *testing.T) {
 }
 
 // storeFate decides what befalls a statement.
-func (p *process) storeFate(ctx context.Context, q database.Statement) database.Fault {
+func (p *process) storeFate(ctx context.Context, q minisql.Statement) minisql.Fault {
 	w, c, who := p.world, callOf(ctx), "a purge"
 	if c != nil {
 		who = c.String()
@@ -80,7 +80,7 @@ func (p *process) storeFate(ctx context.Context, q database.Statement) database.
 	d, n := roll(w.Seed, "statement", p.life, what, p.trips[what]), w.Effects.Network
 	w.mu.Unlock()
 
-	f := database.Fault{Delay: d.upTo(n.Lag), DelayReply: d.upTo(n.Lag), Notice: n.Lag + d.upTo(n.Notice)}
+	f := minisql.Fault{Delay: d.upTo(n.Lag), DelayReply: d.upTo(n.Lag), Notice: n.Lag + d.upTo(n.Notice)}
 	told := ""
 	is := d.Float64()
 	befalls := func(probability float64) bool {
@@ -100,7 +100,7 @@ func (p *process) storeFate(ctx context.Context, q database.Statement) database.
 	case befalls(n.Slow):
 		f.Delay, told = d.upTo(n.Notice), ", and is slow"
 	case q.Verb != "begin" && befalls(n.Refuse):
-		f.Refuse = pick(d, database.ErrSerialization, database.ErrDeadlock)
+		f.Refuse = pick(d, minisql.ErrSerialization, minisql.ErrDeadlock)
 		told = fmt.Sprintf(", and is refused: %v", f.Refuse)
 	}
 	if f.Lose || f.Late {
@@ -116,7 +116,7 @@ func (p *process) storeFate(ctx context.Context, q database.Statement) database.
 }
 
 // stageOf is where a statement leaves its request.
-func (p *process) stageOf(q database.Statement) stage {
+func (p *process) stageOf(q minisql.Statement) stage {
 	switch {
 	case q.Verb == "commit":
 		return inCommit
@@ -131,7 +131,7 @@ func (p *process) stageOf(q database.Statement) stage {
 }
 
 // committed books what a transaction leaves behind.
-func (w *world) committed(writes []database.Write) {
+func (w *world) committed(writes []minisql.Write) {
 	h := w.history
 	at := h.now()
 	row := at

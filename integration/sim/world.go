@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/reprise-go/reprise/integration/bubble"
-	"github.com/reprise-go/reprise/integration/sim/database"
+	"github.com/reprise-go/reprise/integration/sim/minisql"
 )
 
 // A world plays a schedule.
@@ -21,7 +21,7 @@ type world struct {
 	clock    *bubble.Clock
 	replicas *atomic.Int32
 	over     chan struct{} // closed when the dead may end
-	database *database.Server
+	database *minisql.Server
 
 	mu      sync.Mutex
 	slots   []*process
@@ -183,6 +183,13 @@ func (w *world) befall(e Event, p *process) {
 		w.history.Restarts = append(w.history.Restarts, from)
 		w.fleet.Forget()
 		w.history.trouble("", from)
+	case failsOver:
+		past := w.snapshot()
+		time.Sleep(e.For)
+		w.history.note("Redis fails over, and forgets what was written in the last %v", e.For)
+		w.history.FailedOver = true
+		w.fleet.Forget()
+		w.restore(past)
 	case noAcks:
 		w.history.note("the replica is away")
 		w.replicas.Store(0)
@@ -195,5 +202,31 @@ func (w *world) befall(e Event, p *process) {
 		w.clock.Step(e.For)
 	default:
 		w.befallDatabase(e, p)
+	}
+}
+
+// A snapshot is what a replica has got of Redis by some time.
+type snapshot struct {
+	key, value string
+	gone       time.Time
+}
+
+func (w *world) snapshot() (all []snapshot) {
+	r := w.fleet.Redis
+	for _, key := range r.Keys() {
+		if value, err := r.Get(key); err == nil {
+			all = append(all, snapshot{key, value, time.Now().Add(r.TTL(key))})
+		}
+	}
+	return all
+}
+
+// restore makes Redis, which is empty, what it was.
+func (w *world) restore(past []snapshot) {
+	for _, s := range past {
+		if left := time.Until(s.gone); left > 0 {
+			_ = w.fleet.Redis.Set(s.key, s.value)
+			w.fleet.Redis.SetTTL(s.key, left)
+		}
 	}
 }

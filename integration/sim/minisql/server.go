@@ -1,4 +1,4 @@
-package database
+package minisql
 
 import (
 	"context"
@@ -46,7 +46,7 @@ var (
 var (
 	errAborted = &Error{"25P02", "current transaction is aborted, commands ignored until end of transaction block"}
 	errUnique  = &Error{"23505", "duplicate key value violates unique constraint"}
-	errGone    = errors.New("database: the session has ended")
+	errGone    = errors.New("minisql: the session has ended")
 )
 
 // A session is the server's end of a connection.
@@ -157,7 +157,7 @@ func (c *session) commit() error {
 		return &Error{"25P01", "there is no transaction in progress"}
 	case x.aborted:
 		c.rollback()
-		return errors.New("database: the commit became a rollback, because a statement had failed")
+		return errors.New("minisql: the commit became a rollback, because a statement had failed")
 	}
 	var all []Write
 	for _, w := range x.writes {

@@ -1,5 +1,5 @@
-// Package database is a small transactional SQL database for a testing/synctest bubble: what a user
-// of the library has beside Redis, on the bubble's clock, over a network that a test decides on.
+// Package minisql is a small transactional SQL database for a testing/synctest bubble: what a user of
+// the library has beside Redis, on the bubble's clock, over a network that a test decides on.
 //
 // It is reached through database/sql: [Server.Open] returns a pool of one process, whose [Link] may
 // stop, vanish and lose. It reads as much of PostgreSQL's SQL as effect and a ledger need: CREATE
@@ -19,4 +19,4 @@
 // Whoever waits waits for a channel, and never while it holds a mutex: time would stand still. For
 // the same reason every call but Commit, which database/sql gives no context, returns at once when
 // its context ends. The connection is broken then, as with PostgreSQL's drivers.
-package database
+package minisql

@@ -1,4 +1,4 @@
-package database
+package minisql
 
 import (
 	"context"
@@ -35,7 +35,7 @@ func (l *Link) Driver() driver.Driver { return noNames{} }
 type noNames struct{}
 
 func (noNames) Open(string) (driver.Conn, error) {
-	return nil, errors.New("database: a server has no name, but a method Open")
+	return nil, errors.New("minisql: a server has no name, but a method Open")
 }
 
 // A conn is the client's end of a connection.
@@ -135,7 +135,7 @@ func (c *conn) control(ctx context.Context, verb string, do func() error) error 
 
 func (c *conn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
 	if o.Isolation != 0 && o.Isolation != 2 || o.ReadOnly { // sql.LevelDefault, sql.LevelReadCommitted
-		return nil, fmt.Errorf("database: no transaction of %+v", o)
+		return nil, fmt.Errorf("minisql: no transaction of %+v", o)
 	}
 	if err := c.control(ctx, "begin", c.session.begin); err != nil {
 		return nil, err
@@ -222,7 +222,7 @@ func (c *conn) IsValid() bool { return !c.broken.Load() && !ended(c.session.gone
 
 // Prepare is not needed: ExecContext and QueryContext take arguments.
 func (c *conn) Prepare(string) (driver.Stmt, error) {
-	return nil, errors.New("database: no prepared statements")
+	return nil, errors.New("minisql: no prepared statements")
 }
 
 // Begin is BeginTx for database/sql of before there was a context.

@@ -7,6 +7,10 @@
 // what clients were told, when work ran, and when each command reached Redis. [Check] holds it
 // against the promises one by one, and against a model of the key's four states.
 //
+// One schedule in five has [Effects]: a database beside Redis, of package minisql, in which the
+// work has its effects by package effect. There Redis forgets more than elsewhere, and what effect
+// promises must hold all the same.
+//
 // # Replays
 //
 // A seed gives the same history each time. The scheduler of goroutines isn't deterministic, but
@@ -21,5 +25,6 @@
 // where those of a stopped process fire when it is resumed. So here a context always ends in time, and what shows is
 // the work that goes on regardless. Clocks tick at one rate and a machine's wall clock can't be set: only the
 // time of day that Redis tells steps, by which fences are drawn, and not the clock by which its keys expire.
-// Memory limits, replication and failover are for the real cluster.
+// Memory limits and replication are for the real cluster; a failover, on days with Effects, is a
+// Redis that goes back to what it was.
 package sim

@@ -9,7 +9,7 @@ export REDIS_IMAGE POSTGRES_IMAGE MARIADB_IMAGE
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 # All modules of the workspace.
-PACKAGES = ./... ./grpcadapter/... ./examples/... ./integration/...
+PACKAGES = ./... ./grpcadapter/... ./reprisetest/... ./examples/... ./integration/...
 
 .PHONY: help
 help: ## this list
@@ -20,8 +20,8 @@ help: ## this list
 test-quick: ## what needs no Docker and little time, for before a commit
 	@integration/test.sh quick
 
-.PHONY: test-lock test-cache test-replay test-dialect test-httpadapter test-httpclient test-grpcadapter
-test-lock test-cache test-replay test-dialect test-httpadapter test-httpclient test-grpcadapter: ## what tests lock, and how much of it that covers; so for each package
+.PHONY: test-lock test-cache test-replay test-dialect test-httpadapter test-httpclient test-grpcadapter test-reprisetest
+test-lock test-cache test-replay test-dialect test-httpadapter test-httpclient test-grpcadapter test-reprisetest: ## what tests lock, and how much of it that covers; so for each package
 	@integration/test.sh $(@:test-%=%)
 
 # Of a version, so that what it finds changes with a commit alone. It is no module's requirement.
@@ -35,14 +35,16 @@ lint: ## staticcheck over all modules; CI runs it
 test: ## vet and test everything, on a real Redis Cluster where Docker is; for before a merge
 	@integration/test.sh
 
-# What grpcadapter requires of the root module may not be released yet: meanwhile it is what is here.
+# What grpcadapter and reprisetest require of the root module may not be released yet: meanwhile it is
+# what is here.
 .PHONY: tidy
 tidy: ## go mod tidy in all modules, and go.work.sum; after a change of dependencies
 	go mod tidy
 	cd examples && go mod tidy
 	cd integration && go mod tidy
-	cd grpcadapter && go mod edit -replace github.com/reprise-go/reprise=../ && { go mod tidy; \
-		status=$$?; go mod edit -dropreplace github.com/reprise-go/reprise; exit $$status; }
+	for nested in grpcadapter reprisetest; do ( cd $$nested && \
+		go mod edit -replace github.com/reprise-go/reprise=../ && { go mod tidy; \
+		status=$$?; go mod edit -dropreplace github.com/reprise-go/reprise; exit $$status; } ) || exit; done
 	go mod download
 
 # In the package's directory, where go test shows the table of a test that passes, too. ARGS are

@@ -138,6 +138,20 @@ func TestGRPCAdapterStandsBesideHTTP(t *testing.T) {
 	}
 }
 
+// reprisetest is a module of its own. The handler brings its adapter along.
+func TestReprisetestKnowsNoAdapter(t *testing.T) {
+	own := list(t, "reprisetest", ".")
+	if len(own) == 0 {
+		t.Fatal("no such package")
+	}
+	for _, p := range list(t, "reprisetest", "-deps", ".") {
+		ours, isOurs := strings.CutPrefix(p.ImportPath, module+"/")
+		if isOurs && !strings.HasPrefix(ours, "internal/") && !slices.Contains([]string{"reprisetest", "replay", "lock", "cache", "dialect"}, ours) {
+			t.Errorf("it links %s, which it may not", ours)
+		}
+	}
+}
+
 func TestNothingNeedsContainers(t *testing.T) {
 	all := list(t, ".", "-deps", "-test", "./...")
 	if !slices.ContainsFunc(all, func(p pkg) bool { return allowed([]string{redsync}, p.ImportPath) }) {

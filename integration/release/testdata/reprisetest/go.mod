@@ -1,0 +1,3 @@
+module example.com/reprisetest
+
+go 1.26.0

@@ -2,7 +2,7 @@
 // what happens in production, and tells of each thing that goes wrong what happened, in order, and
 // which tool cures it.
 //
-//	func TestPaymentsAreSafeToRetry(t *testing.T) {
+//	func TestPaymentsAreRetrySafe(t *testing.T) {
 //		db := openTestDatabase(t)
 //		reprisetest.RetrySafe(t, reprisetest.Subject{
 //			Handler: func(t *testing.T, engine *replay.Engine) http.Handler { return newAPI(engine, db) },

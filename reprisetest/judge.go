@@ -30,7 +30,7 @@ func (s *stage) isOpen(q *request) bool { return slices.Contains(s.open, q) }
 // is to stay unknown.
 func (s *stage) end() {
 	s.Helper()
-	if q := s.send(s.process("Z")); !q.isAnswer() && !q.leavesUnknown() {
+	if q := s.send(s.process("C")); !q.isAnswer() && !q.leavesUnknown() {
 		s.history.wrongf("request %d, a last retry, gets no answer", q.number)
 	}
 }

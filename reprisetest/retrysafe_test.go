@@ -68,7 +68,7 @@ What happened:
   1. request 1 goes to process A, which answers 201 Location: /orders/1 (stored, attempt 1)
   2. Redis forgets everything
   3. request 2 goes to process B, which answers 201 Location: /orders/2 (stored, attempt 1)
-  4. request 3 goes to process Z, which answers 201 Location: /orders/2 (replayed)
+  4. request 3 goes to process C, which answers 201 Location: /orders/2 (replayed)
   5. all together have made charges: 2
 
 What is wrong:

@@ -19,8 +19,8 @@ import (
 // importPaths are those of the packages that snippets use. A reader's editor adds them as well.
 var importPaths = map[string]string{
 	"bytes": "bytes", "context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http",
-	"httputil": "net/http/httputil", "os": "os", "slog": "log/slog", "sql": "database/sql", "strconv": "strconv",
-	"time":        "time",
+	"httptest": "net/http/httptest", "httputil": "net/http/httputil", "os": "os", "slog": "log/slog",
+	"sql": "database/sql", "strconv": "strconv", "strings": "strings", "testing": "testing", "time": "time",
 	"cache":       "github.com/reprise-go/reprise/cache",
 	"dialect":     "github.com/reprise-go/reprise/dialect",
 	"effect":      "github.com/reprise-go/reprise/effect",
@@ -29,6 +29,7 @@ var importPaths = map[string]string{
 	"httpclient":  "github.com/reprise-go/reprise/httpclient",
 	"lock":        "github.com/reprise-go/reprise/lock",
 	"replay":      "github.com/reprise-go/reprise/replay",
+	"reprisetest": "github.com/reprise-go/reprise/reprisetest",
 	"grpc":        "google.golang.org/grpc",
 	"pgx":         "github.com/jackc/pgx/v5",
 }

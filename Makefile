@@ -93,7 +93,7 @@ cluster-down: ## and away with it
 
 # Without the race detector and with more load: make test runs the same with less.
 .PHONY: chaos
-chaos: image ## break a real Redis Cluster under load, and print what was counted (Docker)
+chaos: images ## break a real Redis Cluster under load, and print what was counted (Docker)
 	REPRISE_REQUIRE_DOCKER=1 go test -count=1 -timeout 30m -v ./integration/chaos -args -keys 1000
 
 .PHONY: bench

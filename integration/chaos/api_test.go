@@ -27,6 +27,7 @@ type settings struct {
 	Proxy  string // the way to Redis
 	Nodes  []string
 	Ledger string
+	Books  string // the database in which mode effects books
 	Prefix string // of its Redis keys
 	Modes  []mode
 	Stop   point // stop there for good, and say so; empty is nowhere
@@ -94,16 +95,36 @@ func (s settings) handler(m mode, stop *stopper) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return stop.beforeAnswer(adapter.Handler(&payments{settings: s, mode: m, stop: stop})), nil
+	p := &payments{settings: s, mode: m, stop: stop, pay: enterOnly}
+	if m.Name == effects {
+		if p.pay, err = s.bookings(); err != nil {
+			return nil, err
+		}
+	}
+	return stop.beforeAnswer(adapter.Handler(p)), nil
 }
 
-// payments is the handler: it makes an entry in the ledger, works, and answers with the entry's
-// number, so that no two answers are equal unless one is the replay of the other. It is as bad as a
-// handler can be: it works on when its context has ended.
+// payments is the handler: it makes an entry in the ledger, pays and works, and answers with the
+// payment's number, so that no two answers are equal unless one is the replay of the other, or both
+// come of one payment. It is as bad as a handler can be: it works on when its context has ended.
 type payments struct {
 	settings
 	mode mode
 	stop *stopper
+	pay  func(ctx context.Context, entry run, work func()) (payment, error)
+}
+
+// A payment is what the answer is made of.
+type payment struct {
+	Number  int
+	Attempt int
+	Fence   int64
+}
+
+// enterOnly is for where the entry in the ledger is the payment.
+func enterOnly(_ context.Context, entry run, work func()) (payment, error) {
+	work()
+	return payment{entry.number, entry.Attempt, entry.Fence}, nil
 }
 
 // workHeader asks for work that takes so long.
@@ -125,17 +146,26 @@ func (p *payments) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	p.stop.reach(afterEffect)
-	work, _ := time.ParseDuration(r.Header.Get(workHeader))
-	live := watch(r.Context(), entry.Start, work)
+	entry.number = got.Number
+	live := entry.Start
+	paid, failed := p.pay(ctx, entry, func() {
+		p.stop.reach(afterEffect)
+		work, _ := time.ParseDuration(r.Header.Get(workHeader))
+		live = watch(r.Context(), live, work)
+	})
+	live = watch(r.Context(), live, 0)
 	if _, err := enter(ctx, p.Ledger+"/end", ending{got.Number, live}); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+	if failed != nil { // what the database has no time or no place for, it may have later
+		http.Error(w, failed.Error(), http.StatusServiceUnavailable)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Location", fmt.Sprintf("/payments/%d", got.Number))
+	w.Header().Set("Location", fmt.Sprintf("/payments/%d", paid.Number))
 	w.WriteHeader(http.StatusCreated)
-	fmt.Fprintf(w, `{"payment":%d,"attempt":%d,"fence":%d}`, got.Number, attempt.Number, attempt.Fence)
+	fmt.Fprintf(w, `{"payment":%d,"attempt":%d,"fence":%d}`, paid.Number, paid.Attempt, paid.Fence)
 }
 
 // watch spends a while, and returns when it last saw ctx live.

@@ -2,26 +2,37 @@ package chaos
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
 // A count is what became of the promise in one scenario and mode.
 //
-// A run is an entry in the ledger that took effect. It is told of the runs before it under its key if
-// its attempt number is greater than each of theirs, and its fence too: then the library has said
-// that an earlier attempt died or lost its lease, and that what it did is unknown, and the policy
-// (run again) did the rest. All other runs but a key's first are duplicates: the claim or the record
-// of an earlier one had been forgotten. So is any run that began while another was live, which is
-// from its beginning until its context was last seen not to have ended.
+// A run is an entry in the ledger that was not turned away. It is told of the runs before it under its
+// key if its attempt number is greater than each of theirs, and its fence too: then the library has
+// said that an earlier attempt died or lost its lease, and that what it did is unknown, and the policy
+// (run again) did the rest. All other runs but a key's first are untold: the claim or the record of an
+// earlier one had been forgotten. So is any run that began while another was live, which is from its
+// beginning until its context was last seen not to have ended.
+//
+// An untold run is a duplicate effect, unless effects are in the database: there, each payment but a
+// key's first is one, whoever was told of what, and no answer may differ, however it is marked.
 type count struct {
 	keys       int
 	requests   int
 	runs       int
 	told       int // runs that were told of those before them
-	duplicates int // runs that were not, or that overlap
+	untold     int // runs that were not, or that overlap
+	duplicates int // duplicate effects
 	turnedAway int // entries without effect: their fence was too low
 	differ     int // different success answers to one key but one, those marked as unstored aside
 	unexcused  int // duplicates and different answers under keys of which no answer was "unconfirmed"
+
+	// Of effects in the database alone.
+	payments int
+	unbooked int // success answers that name a payment which isn't there
+	unmarked int // success answers to one key that don't say that they are replays, but one
+
 	false409   int // "in progress", while neither a run nor the lease of a lost request could be live
 	errors     int // 503 and broken connections, which clients answer by asking again
 	unexpected int // other answers than these: none is right
@@ -36,26 +47,38 @@ type window struct{ from, to time.Time }
 
 // count counts what a load has come to.
 func (l *load) count(lease time.Duration, windows []window) (c count) {
+	var booked booked
+	if l.mode.Name == effects {
+		booked = l.fleet.booked()
+	}
 	for _, h := range l.keys {
-		c.add(h, l.fleet.ledger.of(l.mode.Name+"/"+h.key), lease, windows)
+		c.add(h, l.fleet.ledger.of(l.mode.Name+"/"+h.key), booked, lease, windows)
 	}
 	return c
 }
 
-func (c *count) add(h *history, runs []run, lease time.Duration, windows []window) {
+// add counts one key. What is booked is nil where an entry in the ledger is the effect.
+func (c *count) add(h *history, runs []run, booked booked, lease time.Duration, windows []window) {
 	c.keys++
 	c.requests += len(h.exchanges)
 	if h.gaveUp {
 		c.unanswered++
 		c.note(h, runs, "gave up")
 	}
-	c.addRuns(h, runs)
-	c.addAnswers(h, runs)
+	untold := c.addRuns(runs)
+	if booked == nil {
+		c.addDuplicates(h, runs, untold)
+		c.addAnswers(h, runs, func(x exchange) bool { return x.stored == "" })
+	} else {
+		c.addBooked(h, runs, booked[effects+"/"+h.key])
+		c.addAnswers(h, runs, func(exchange) bool { return true })
+	}
 	c.add409s(h, runs, lease, windows)
 	c.longest = max(c.longest, h.unusable())
 }
 
-func (c *count) addRuns(h *history, entries []run) {
+// addRuns returns how many runs of these entries were untold.
+func (c *count) addRuns(entries []run) (untold int) {
 	var runs []run // with an effect
 	for _, r := range entries {
 		if r.stale {
@@ -76,20 +99,53 @@ func (c *count) addRuns(h *history, entries []run) {
 		case told && !overlaps:
 			c.told++
 		default:
-			c.duplicates++
-			if !h.unconfirmed() {
-				c.unexcused++
-			}
-			c.note(h, entries, "duplicate run")
+			untold++
 		}
+	}
+	c.untold += untold
+	return untold
+}
+
+func (c *count) addDuplicates(h *history, runs []run, n int) {
+	if n == 0 {
+		return
+	}
+	c.duplicates += n
+	if !h.unconfirmed() {
+		c.unexcused += n
+	}
+	c.note(h, runs, "duplicate effect")
+}
+
+// addBooked holds the answers to a key against its payments.
+func (c *count) addBooked(h *history, runs []run, payments []int) {
+	c.payments += len(payments)
+	c.addDuplicates(h, runs, max(0, len(payments)-1))
+	first := 0
+	for _, x := range h.exchanges {
+		if !x.success() {
+			continue
+		}
+		if !slices.Contains(payments, x.payment) {
+			c.unbooked++
+			c.note(h, runs, "answer without an effect")
+		}
+		if !x.replayed {
+			first++
+		}
+	}
+	if first > 1 {
+		c.unmarked += first - 1
+		c.note(h, runs, "answer that doesn't say that it is a replay")
 	}
 }
 
-func (c *count) addAnswers(h *history, runs []run) {
+// addAnswers compares the answers that are final.
+func (c *count) addAnswers(h *history, runs []run, final func(exchange) bool) {
 	answers := map[string]bool{}
 	for _, x := range h.exchanges {
 		switch {
-		case x.success() && x.stored == "":
+		case x.success() && final(x):
 			answers[x.answer] = true
 		case x.failed():
 			c.errors++

@@ -10,22 +10,28 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/reprise-go/reprise/integration/cluster"
+	"github.com/reprise-go/reprise/integration/database"
 )
 
 // A fleet is three machines that serve one API and share nothing but Redis.
 type fleet struct {
-	t        *testing.T
-	cluster  *cluster.Cluster
-	ledger   *ledger
+	t       *testing.T
+	cluster *cluster.Cluster
+	ledger  *ledger
+	books   *database.Database // of mode effects
+	modes   []mode
+	prefix  string
+	client  *http.Client // of all callers
+	least   int          // keys in each mode
+
+	mu       sync.Mutex // for machines, where some are replaced under load
 	machines []*machine
-	modes    []mode
-	prefix   string
-	client   *http.Client // of all callers
 
 	windows []window // faults that have been
 	lossy   [][2]int // slots of nodes that failed
@@ -40,9 +46,11 @@ type machine struct {
 	reached chan point // from a machine that stops somewhere
 }
 
-// The variables of a mode. The short lease is for what happens past it, and else all is as by default.
+// The variables of a mode. The short lease is for what happens past it, the short round trips are for
+// where Redis is asked in vain again and again, and else all is as by default.
 var (
 	inShort   = []string{"REPRISE_LOCK_TTL=2s"}
+	failOpen  = []string{"REPRISE_LOCK_TTL=2s", "REPRISE_LOCK_TIMEOUT=500ms", "REPRISE_REPLAY_ON_STORE_DOWN=run"}
 	inDefault []string
 )
 
@@ -51,13 +59,17 @@ const (
 	defaultLease = 15 * time.Second
 )
 
-// modes are default and acked durability, each with these variables.
+// effects is the mode in which a payment is booked by package effect, in a database. Its durability is
+// the default.
+const effects = "effects"
+
+// modes are default and acked durability, and effects, each with these variables.
 func modes(env []string) []mode {
-	return []mode{{"default", env}, {"acked", append([]string{"REPRISE_LOCK_ACKS=1"}, env...)}}
+	return []mode{{"default", env}, {"acked", append([]string{"REPRISE_LOCK_ACKS=1"}, env...)}, {effects, env}}
 }
 
-// one is default durability, where the fault is none that a replica can help with.
-func one(env []string) []mode { return []mode{{"default", env}} }
+// unacked are the modes in default durability, where the fault is none that a replica can help with.
+func unacked(env []string) []mode { return []mode{{"default", env}, {effects, env}} }
 
 const clientTimeout = 5 * time.Second
 
@@ -67,8 +79,10 @@ func newFleet(t *testing.T, c *cluster.Cluster, modes []mode) *fleet {
 		t:       t,
 		cluster: c,
 		ledger:  newLedger(t),
+		books:   newBooks(t),
 		modes:   modes,
 		prefix:  "chaos-" + rand.Text()[:8],
+		least:   *leastKeys,
 		client: &http.Client{
 			Timeout:   clientTimeout,
 			Transport: &http.Transport{MaxIdleConnsPerHost: 200, DisableCompression: true},
@@ -89,6 +103,7 @@ func (f *fleet) start(name string, stop point) *machine {
 		Name:   f.prefix + "-" + name,
 		Proxy:  m.proxy.listener.Addr().String(),
 		Ledger: f.ledger.server.URL,
+		Books:  f.books.Source + timeouts,
 		Prefix: f.prefix,
 		Modes:  f.modes,
 		Stop:   stop,
@@ -129,6 +144,21 @@ func (f *fleet) start(name string, stop point) *machine {
 		_, _ = io.Copy(io.Discard, out)
 	}()
 	return m
+}
+
+func (f *fleet) machine(i int) *machine {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.machines[i]
+}
+
+// replace starts a machine in the place of one that is dead.
+func (f *fleet) replace(i int, name string) {
+	f.t.Helper()
+	started := f.start(name, "")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.machines[i] = started
 }
 
 func (m *machine) kill()   { _ = m.process.Signal(syscall.SIGKILL) }

@@ -14,7 +14,7 @@ import (
 
 // A ledger is the effect of all work: a server outside Redis and outside the machines. Like a
 // database that knows of fences, it turns away a run whose fence is lower than one that it has seen
-// under the key.
+// under the key. A run without a claim has none.
 type ledger struct {
 	server *httptest.Server
 
@@ -54,7 +54,7 @@ func (l *ledger) begin(r run) (receipt, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, earlier := range l.byKey[r.Key] {
-		r.stale = r.stale || earlier.Fence > r.Fence
+		r.stale = r.stale || r.Fence > 0 && earlier.Fence > r.Fence
 	}
 	r.Live = r.Start
 	l.runs = append(l.runs, &r)

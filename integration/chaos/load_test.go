@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// leastKeys is how many keys each load has. `make chaos` asks for more than is quick.
+// leastKeys is how many keys each load has, or its fleet's times as many. `make chaos` asks for more
+// than is quick.
 var leastKeys = flag.Int("keys", 300, "send at least so many keys in each load")
 
 const (
@@ -53,6 +54,7 @@ type exchange struct {
 	replayed  bool
 	stored    string // the Idempotency-Stored header: why a retry may not get this answer
 	answer    string // of a success: all that must be the same in a replay
+	payment   int    // of a success: the number in it
 
 	retryAfter time.Duration
 }
@@ -108,7 +110,7 @@ func (l *load) send(ctx context.Context, over <-chan struct{}) {
 	for i := 0; ; i++ {
 		select {
 		case <-over:
-			if i >= *leastKeys {
+			if i >= l.fleet.least {
 				clients.Wait()
 				return
 			}
@@ -164,6 +166,19 @@ func (l *load) pursue(ctx context.Context, h *history, machine int) {
 	}
 }
 
+// enough tells whether every load has its keys.
+func enough(loads []*load) bool {
+	for _, l := range loads {
+		l.mu.Lock()
+		keys := len(l.keys)
+		l.mu.Unlock()
+		if keys < l.fleet.least {
+			return false
+		}
+	}
+	return true
+}
+
 // hot is the Redis key of what was asked for last, and is most likely in flight.
 func (l *load) hot() string {
 	l.mu.Lock()
@@ -210,7 +225,7 @@ func (h *history) note(x exchange) {
 func (l *load) sweep(ctx context.Context) {
 	todo := make(chan *history)
 	var clients sync.WaitGroup
-	for range 8 {
+	for range 24 { // where all is forgotten, each key's work is done once more
 		clients.Go(func() {
 			for h := range todo {
 				l.pursue(ctx, h, h.exchanges[len(h.exchanges)-1].machine+1)
@@ -227,7 +242,7 @@ func (l *load) sweep(ctx context.Context) {
 // ask sends one request.
 func (f *fleet) ask(ctx context.Context, m mode, key string, work time.Duration, machine int) exchange {
 	machine %= len(f.machines)
-	x := f.askAt(ctx, f.machines[machine].url, m, key, work)
+	x := f.askAt(ctx, f.machine(machine).url, m, key, work)
 	x.machine = machine
 	return x
 }
@@ -259,6 +274,7 @@ func (f *fleet) askAt(ctx context.Context, url string, m mode, key string, work 
 	}
 	if x.success() {
 		x.answer = fmt.Sprintf("%s %s %s", answer.Header.Get("Location"), answer.Header.Get("Content-Type"), body)
+		_, _ = fmt.Sscanf(answer.Header.Get("Location"), "/payments/%d", &x.payment)
 		return x
 	}
 	var problem struct{ Code string }

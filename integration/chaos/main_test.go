@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/reprise-go/reprise/integration/cluster"
+	"github.com/reprise-go/reprise/integration/database"
 )
 
 func TestMain(m *testing.M) {
@@ -16,13 +17,14 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	cluster.CloseShared()
+	database.CloseShared()
 	printTable(os.Stdout)
 	os.Exit(code)
 }
 
 // bounded is a context for one scenario, long enough for a machine that is busy with other things.
 func bounded(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

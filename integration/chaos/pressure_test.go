@@ -18,7 +18,7 @@ import (
 // In all of these Redis forgets nothing, and leases are longer than the fault: each key runs once.
 
 func TestRedisFull(t *testing.T) {
-	r := underPressure(t, "6a Redis full (maxmemory)", func(ctx context.Context, f *fleet) {
+	rows := underPressure(t, "6a Redis full (maxmemory)", func(ctx context.Context, f *fleet) {
 		must(t, f.leave(ctx, 1<<20))
 		keys := f.fill(ctx, 64<<10)
 		f.log("full")
@@ -30,16 +30,20 @@ func TestRedisFull(t *testing.T) {
 		f.log("still full")
 		f.empty(ctx, keys)
 	})
-	r.felt(t, r.count.errors)
+	for _, r := range rows {
+		r.felt(t, r.count.errors)
+	}
 }
 
 func TestRedisRefusesWrites(t *testing.T) {
-	r := underPressure(t, "6b writes refused (min-replicas-to-write)", func(ctx context.Context, f *fleet) {
+	rows := underPressure(t, "6b writes refused (min-replicas-to-write)", func(ctx context.Context, f *fleet) {
 		must(t, f.configure(ctx, "min-replicas-to-write", "2"))
 		lasts(ctx, 4*time.Second)
 		must(t, f.configure(ctx, "min-replicas-to-write", "0"))
 	})
-	r.felt(t, r.count.errors)
+	for _, r := range rows {
+		r.felt(t, r.count.errors)
+	}
 }
 
 func TestScriptsFlushed(t *testing.T) {
@@ -50,7 +54,7 @@ func TestScriptsFlushed(t *testing.T) {
 
 func TestClientsKilled(t *testing.T) {
 	var killed int64
-	r := underPressure(t, "6d CLIENT KILL TYPE normal in a loop", func(ctx context.Context, f *fleet) {
+	rows := underPressure(t, "6d CLIENT KILL TYPE normal in a loop", func(ctx context.Context, f *fleet) {
 		f.repeat(ctx, 5*time.Second, 100*time.Millisecond, func() error {
 			for _, n := range f.cluster.Nodes() {
 				clients, err := n.Client().ClientKillByFilter(ctx, "TYPE", "normal").Result()
@@ -63,12 +67,12 @@ func TestClientsKilled(t *testing.T) {
 		})
 	})
 	t.Logf("%d connections killed", killed)
-	r.felt(t, int(killed))
+	rows[0].felt(t, int(killed))
 }
 
 func TestBadNetwork(t *testing.T) {
 	resets := 0
-	r := underPressure(t, "6e 200 ms ± 200 ms, 1 % resets", func(ctx context.Context, f *fleet) {
+	rows := underPressure(t, "6e 200 ms ± 200 ms, 1 % resets", func(ctx context.Context, f *fleet) {
 		for _, m := range f.machines {
 			m.proxy.set(weather{delay: 200 * time.Millisecond, resets: 0.01})
 		}
@@ -79,13 +83,13 @@ func TestBadNetwork(t *testing.T) {
 		}
 	})
 	t.Logf("%d resets", resets)
-	r.felt(t, resets)
+	rows[0].felt(t, resets)
 }
 
-func underPressure(t *testing.T, scenario string, press func(context.Context, *fleet)) row {
+func underPressure(t *testing.T, scenario string, press func(context.Context, *fleet)) (rows []row) {
 	t.Helper()
 	c, ctx := cluster.Shared(t), bounded(t)
-	f := newFleet(t, c, one(inDefault))
+	f := newFleet(t, c, unacked(inDefault))
 	// Whatever happens, the cluster is left as it was.
 	t.Cleanup(func() {
 		ctx := context.Background()
@@ -93,16 +97,19 @@ func underPressure(t *testing.T, scenario string, press func(context.Context, *f
 			t.Error(err)
 		}
 	})
-	load := f.under(ctx, func(ctx context.Context) {
+	loads := f.under(ctx, func(ctx context.Context) {
 		heal := f.breaks()
 		press(ctx, f)
 		heal()
 		f.log("over")
-	})[0]
-	r := row{scenario: scenario, mode: load.mode.Name, count: load.count(defaultLease, f.windows)}
-	report(t, r)
-	r.once(t)
-	return r
+	})
+	for _, l := range loads {
+		r := row{scenario: scenario, mode: l.mode.Name, count: l.count(defaultLease, f.windows)}
+		report(t, r)
+		r.once(t)
+		rows = append(rows, r)
+	}
+	return rows
 }
 
 // repeat does something again and again for a while, with pauses.

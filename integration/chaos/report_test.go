@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,8 +30,8 @@ func report(t *testing.T, r row) {
 	table.rows = append(table.rows, r)
 	table.Unlock()
 	c := r.count
-	t.Logf("%s, %s: %d keys, %d requests, %d runs, %d of them told, %d duplicates, %d turned away, %d differ (%d unexcused), %d false 409, %d errors, longest %v, served after %v",
-		r.scenario, r.mode, c.keys, c.requests, c.runs, c.told, c.duplicates, c.turnedAway, c.differ, c.unexcused, c.false409, c.errors, c.longest, r.served)
+	t.Logf("%s, %s: %d keys, %d requests, %d runs, %d of them told, %d untold, %d duplicates, %d turned away, %d differ (%d unexcused), %d false 409, %d errors, longest %v, served after %v",
+		r.scenario, r.mode, c.keys, c.requests, c.runs, c.told, c.untold, c.duplicates, c.turnedAway, c.differ, c.unexcused, c.false409, c.errors, c.longest, r.served)
 	for _, note := range c.notes {
 		t.Log(note)
 	}
@@ -46,13 +47,22 @@ func report(t *testing.T, r row) {
 	if c.runs < c.keys {
 		t.Errorf("%s, %s: %d runs for %d keys: an answer came from nowhere", r.scenario, r.mode, c.runs, c.keys)
 	}
+	if r.mode != effects {
+		return
+	}
+	r.exact(t)
+	must("answers without an effect", c.unbooked)
+	must("answers that don't say that they are replays", c.unmarked)
+	if c.payments != c.keys {
+		t.Errorf("%s, %s: %d payments for %d keys", r.scenario, r.mode, c.payments, c.keys)
+	}
 }
 
-// exact fails the test unless every key ran once, or again after it was told.
+// exact fails the test unless every key took effect once, or again after it was told.
 func (r row) exact(t *testing.T) {
 	t.Helper()
 	if r.count.duplicates > 0 || r.count.differ > 0 {
-		t.Errorf("%s, %s: %d duplicate runs, %d answers that differ, want none", r.scenario, r.mode, r.count.duplicates, r.count.differ)
+		t.Errorf("%s, %s: %d duplicate effects, %d answers that differ, want none", r.scenario, r.mode, r.count.duplicates, r.count.differ)
 	}
 }
 
@@ -80,21 +90,38 @@ func printTable(w io.Writer) {
 		return
 	}
 	slices.SortStableFunc(table.rows, func(a, b row) int {
-		return cmp.Or(cmp.Compare(a.scenario, b.scenario), cmp.Compare(b.mode, a.mode))
+		return cmp.Or(cmp.Compare(a.scenario, b.scenario), cmp.Compare(slices.Index(columns, a.mode), slices.Index(columns, b.mode)))
 	})
+	printColumns(w)
 	fmt.Fprint(w, `
-| scenario | durability | requests | runs | duplicate runs | told reruns | answers that differ | false 409s | errors, retried | longest outage of a key | served after promotion |
-|---|---|---|---|---|---|---|---|---|---|---|
+| scenario | mode | requests | runs | told reruns | untold reruns | duplicate effects | answers that differ | false 409s | errors, retried | longest outage of a key | served after promotion |
+|---|---|---|---|---|---|---|---|---|---|---|---|
 `)
 	for _, r := range table.rows {
 		c, served := r.count, ""
 		if r.served > 0 {
 			served = seconds(r.served)
 		}
-		fmt.Fprintf(w, "| %s | %s | %d | %d | %d | %d | %d | %d | %d | %s | %s |\n", r.scenario, r.mode,
-			c.requests, c.runs, c.duplicates, c.told, c.differ, c.false409, c.errors, seconds(c.longest), served)
+		fmt.Fprintf(w, "| %s | %s | %d | %d | %d | %d | %d | %d | %d | %d | %s | %s |\n", r.scenario, r.mode,
+			c.requests, c.runs, c.told, c.untold, c.duplicates, c.differ, c.false409, c.errors, seconds(c.longest), served)
 	}
 	fmt.Fprintln(w)
+}
+
+// columns are all modes, in the order of the tables.
+var columns = []string{"default", "acked", effects}
+
+// printColumns prints a table with a column for each mode: what must be zero in the last.
+func printColumns(w io.Writer) {
+	fmt.Fprintf(w, "\nduplicate effects + answers that differ, of so many requests\n\n| scenario | %s |\n|---|---|---|---|\n", strings.Join(columns, " | "))
+	for rest := table.rows; len(rest) > 0; {
+		scenario, cells := rest[0].scenario, make([]string, len(columns))
+		for ; len(rest) > 0 && rest[0].scenario == scenario; rest = rest[1:] {
+			c := rest[0].count
+			cells[slices.Index(columns, rest[0].mode)] = fmt.Sprintf("%d + %d of %d", c.duplicates, c.differ, c.requests)
+		}
+		fmt.Fprintf(w, "| %s | %s |\n", scenario, strings.Join(cells, " | "))
+	}
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

@@ -28,6 +28,11 @@ func TestCountSeesFaults(t *testing.T) {
 		x.stored = stored
 		return x
 	}
+	paid := func(x exchange, number int, replayed bool) exchange {
+		x.payment, x.replayed = number, replayed
+		return x
+	}
+	books := func(numbers ...int) booked { return booked{effects + "/key": numbers} }
 	tooLow := ran(1, 5, 3, 4)
 	tooLow.stale = true
 	first, late := got(0, 1, 201, "a"), got(1, 4, 201, "a")
@@ -35,6 +40,7 @@ func TestCountSeesFaults(t *testing.T) {
 
 	for name, c := range map[string]struct {
 		runs      []run
+		booked    booked
 		exchanges []exchange
 		windows   []window
 		want      count
@@ -52,27 +58,27 @@ func TestCountSeesFaults(t *testing.T) {
 		"a run that was not told": {
 			runs:      []run{ran(1, 10, 0, 1), ran(1, 20, 3, 4)},
 			exchanges: []exchange{first},
-			want:      count{runs: 2, duplicates: 1, unexcused: 1},
+			want:      count{runs: 2, untold: 1, duplicates: 1, unexcused: 1},
 		},
 		"a run that was told of the first alone": {
 			runs:      []run{ran(1, 10, 0, 1), ran(2, 20, 3, 4), ran(2, 30, 5, 6)},
 			exchanges: []exchange{first},
-			want:      count{runs: 3, told: 1, duplicates: 1, unexcused: 1},
+			want:      count{runs: 3, told: 1, untold: 1, duplicates: 1, unexcused: 1},
 		},
 		"a fence that went back": {
 			runs:      []run{ran(1, 10, 0, 1), ran(2, 9, 3, 4)},
 			exchanges: []exchange{first},
-			want:      count{runs: 2, duplicates: 1, unexcused: 1},
+			want:      count{runs: 2, untold: 1, duplicates: 1, unexcused: 1},
 		},
 		"runs that overlap": {
 			runs:      []run{ran(1, 10, 0, 3.5), ran(2, 20, 3, 4)},
 			exchanges: []exchange{first},
-			want:      count{runs: 2, duplicates: 1, unexcused: 1},
+			want:      count{runs: 2, untold: 1, duplicates: 1, unexcused: 1},
 		},
 		"a duplicate of what was not confirmed": {
 			runs:      []run{ran(1, 10, 0, 1), ran(1, 20, 3, 4)},
 			exchanges: []exchange{marked(first, "unconfirmed"), got(2, 5, 201, "b")},
-			want:      count{runs: 2, duplicates: 1},
+			want:      count{runs: 2, untold: 1, duplicates: 1},
 		},
 		"a fence that was too low": {
 			runs:      []run{ran(2, 10, 2, 3), tooLow},
@@ -115,9 +121,44 @@ func TestCountSeesFaults(t *testing.T) {
 			exchanges: []exchange{got(0, 1, 500, "unreadable"), got(1, 2, 409, "outcome-unknown"), got(1, 2, 422, "reused")},
 			want:      count{unexpected: 3},
 		},
+		"a run without a claim": {
+			runs:      []run{ran(1, 10, 0, 1), ran(0, 0, 3, 4)},
+			exchanges: []exchange{first},
+			want:      count{runs: 2, untold: 1, duplicates: 1, unexcused: 1},
+		},
+		"one payment, whatever ran": {
+			runs:      []run{ran(1, 10, 0, 3.5), ran(1, 20, 3, 4)},
+			booked:    books(7),
+			exchanges: []exchange{paid(first, 7, false), paid(marked(late, "false"), 7, true)},
+			want:      count{runs: 2, untold: 1, payments: 1},
+		},
+		"two payments, although the second run was told": {
+			runs:      []run{ran(1, 10, 0, 1), ran(2, 20, 3, 4)},
+			booked:    books(7, 8),
+			exchanges: []exchange{paid(first, 7, false)},
+			want:      count{runs: 2, told: 1, payments: 2, duplicates: 1, unexcused: 1},
+		},
+		"an answer that differs, although it was marked": {
+			runs:      []run{ran(1, 10, 0, 1)},
+			booked:    books(7),
+			exchanges: []exchange{paid(first, 7, false), paid(marked(got(1, 2, 201, "b"), "false"), 7, true)},
+			want:      count{runs: 1, payments: 1, differ: 1, unexcused: 1},
+		},
+		"an answer without a payment": {
+			runs:      []run{ran(1, 10, 0, 1)},
+			booked:    books(),
+			exchanges: []exchange{paid(first, 7, false)},
+			want:      count{runs: 1, unbooked: 1},
+		},
+		"an answer of a payment that was repeated, unmarked": {
+			runs:      []run{ran(1, 10, 0, 1), ran(2, 20, 3, 4)},
+			booked:    books(7),
+			exchanges: []exchange{paid(first, 7, false), paid(late, 7, false)},
+			want:      count{runs: 2, told: 1, payments: 1, unmarked: 1},
+		},
 	} {
 		var got count
-		got.add(&history{key: "key", exchanges: c.exchanges}, c.runs, lease, c.windows)
+		got.add(&history{key: "key", exchanges: c.exchanges}, c.runs, c.booked, lease, c.windows)
 		c.want.keys, c.want.requests, got.notes = 1, len(c.exchanges), nil
 		if !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", name, got, c.want)
@@ -143,5 +184,9 @@ func TestLedgerForgetsWhatAStoppedProcessBelieved(t *testing.T) {
 	entry.Fence = 9
 	if got, err := enter(t.Context(), l.server.URL+"/begin", entry); err != nil || got.Done {
 		t.Errorf("a lower fence took effect: %+v, %v", got, err)
+	}
+	entry.Fence = 0
+	if got, err := enter(t.Context(), l.server.URL+"/begin", entry); err != nil || !got.Done {
+		t.Errorf("a run without a claim was turned away: %+v, %v", got, err)
 	}
 }

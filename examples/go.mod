@@ -10,7 +10,7 @@ require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/labstack/echo/v5 v5.3.1
 	github.com/redis/go-redis/v9 v9.23.0
-	github.com/reprise-go/reprise v0.0.0
+	github.com/reprise-go/reprise v0.1.0
 	modernc.org/sqlite v1.62.0
 )
 

@@ -108,6 +108,15 @@ var flaws = []struct {
 			return a.Number > 1
 		},
 	}, []string{crashBefore}},
+	{"attempts after a dead one fail for ever", flaw{
+		instead: func(_ *shop, w http.ResponseWriter, r *http.Request) bool {
+			a, _ := replay.AttemptFrom(r.Context())
+			if a.Number > 1 {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+			return a.Number > 1
+		},
+	}, []string{crashBefore, crashAfter, lostBefore, lostAfter}},
 	{"attempt 2 charges again", flaw{
 		again: func(before sale, a replay.Attempt, _ bool) bool {
 			return a.Number > before.attempt && before.attempt > 0

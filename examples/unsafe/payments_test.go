@@ -113,17 +113,33 @@ func TestWays(t *testing.T) {
 	}
 }
 
-// failures plays all scenes in a process of its own, whose tests may fail, and returns which did.
-func failures(t *testing.T, way string) map[string]bool {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestOne$", "-test.v", "-test.timeout=2m")
-	cmd.Env = append(os.Environ(), "PAY="+way)
-	out, err := cmd.CombinedOutput()
-	if _, failed := errors.AsType[*exec.ExitError](err); err != nil && !failed {
+// The failure that the page shows is the one that the naive way has.
+func TestPageShowsTheFailure(t *testing.T) {
+	said := output(t, "naive")
+	page, err := os.ReadFile(page)
+	if err != nil {
 		t.Fatal(err)
 	}
+	_, block, _ := strings.Cut(string(page), "```text\n--- FAIL: ")
+	block, _, found := strings.Cut(block, "```")
+	if !found {
+		t.Fatal("the page shows no failure")
+	}
+	number := regexp.MustCompile(`"id":\d+`)
+	said = number.ReplaceAllString(said, "")
+	for line := range strings.Lines(number.ReplaceAllString(block, "")) {
+		if !strings.Contains(said, strings.TrimSpace(line)) {
+			t.Errorf("the page has a line that isn't said: %s", line)
+		}
+	}
+}
+
+// failures plays all scenes, and returns which failed.
+func failures(t *testing.T, way string) map[string]bool {
+	t.Helper()
+	out := output(t, way)
 	result := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^ *--- (PASS|FAIL): TestOne/(\S+)`).FindAllStringSubmatch(string(out), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^ *--- (PASS|FAIL): TestOne/(\S+)`).FindAllStringSubmatch(out, -1) {
 		result[strings.ReplaceAll(m[2], "_", " ")] = m[1] == "FAIL"
 	}
 	if len(result) == 0 {
@@ -131,6 +147,20 @@ func failures(t *testing.T, way string) map[string]bool {
 	}
 	return result
 }
+
+// output is what a process of its own says, whose tests may fail.
+func output(t *testing.T, way string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestOne$", "-test.v", "-test.timeout=2m")
+	cmd.Env = append(os.Environ(), "PAY="+way)
+	out, err := cmd.CombinedOutput()
+	if _, failed := errors.AsType[*exec.ExitError](err); err != nil && !failed {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+const page = "../../docs/testing-your-handler.md"
 
 type row struct {
 	scene string
@@ -140,7 +170,7 @@ type row struct {
 // table reads the page's.
 func table(t *testing.T) (heads []string, rows []row) {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/testing-your-handler.md")
+	page, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ type scene struct {
 	promise string // the subtest's name
 	rule    string // why it matters, a sentence for whoever sees it fail
 	cures   []cure // any of them cures it
+	whole   bool   // it needs Subject.Another: only a request that the handler takes finds the effect
 	play    func(*stage)
 }
 
@@ -140,6 +141,7 @@ var scenes = []scene{
 		promise: "another request does nothing when Redis has forgotten the first",
 		rule:    "A key belongs to its first request even if Redis no longer knows that: where the effect is remembered, so must be whose it was.",
 		cures:   []cure{once, deriveKey},
+		whole:   true,
 		play: func(s *stage) {
 			s.send(s.process("A"))
 			s.forget()

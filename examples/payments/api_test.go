@@ -4,10 +4,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/reprise-go/reprise/effect"
+	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/replay"
+	"github.com/reprise-go/reprise/reprisetest"
 )
 
 const order = `{"amount":1999,"currency":"GBP"}`
@@ -124,6 +132,40 @@ func TestPaymentIsMadeOnce(t *testing.T) {
 	if all := get(t, b); all.status != 200 || all.body != `{"charges":1,"payments":[`+first.body+`]}` {
 		t.Errorf("GET all: %v", all)
 	}
+}
+
+// What happens in production makes no second charge: crashes, lost leases, a Redis that forgets or is
+// down.
+func TestPaymentsAreRetrySafe(t *testing.T) {
+	ledger, err := openLedger(t.Context(), filepath.Join(t.TempDir(), "payments.db"), effect.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ledger.close() })
+	reprisetest.RetrySafe(t, reprisetest.Subject{
+		Handler: func(t *testing.T, engine *replay.Engine) http.Handler {
+			h, err := newHandler(engine, httpadapter.Config{}, ledger, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return h
+		},
+		Request: func(key string) *http.Request { return ordered(key, order) },
+		Another: func(key string) *http.Request { return ordered(key, `{"amount":2999,"currency":"GBP"}`) },
+		Effects: func(t *testing.T) map[string]int {
+			n, _, err := ledger.list(t.Context(), "demo")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return map[string]int{"charges": n}
+		},
+	})
+}
+
+func ordered(key, body string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "/payments", strings.NewReader(body))
+	r.Header.Set("Idempotency-Key", key)
+	return r
 }
 
 func TestConcurrentDuplicates(t *testing.T) {

@@ -109,11 +109,11 @@ func newReplica(ctx context.Context, s settings, addr string, l *ledger, log *sl
 	return &replica{client: client, listener: listener, server: server}, nil
 }
 
-// newServer makes the API safe to retry. Your own API needs the same steps.
+// newServer makes the engine, and what serves over it.
 func newServer(ctx context.Context, client redis.UniversalClient, s settings, ledger *ledger, log *slog.Logger) (*http.Server, error) {
 	s.engine.Logger = log
 	s.engine.Trace = &replay.Trace{Finished: func(_ context.Context, e replay.Event) {
-		log.Info("POST /payments", "outcome", e.Outcome, "attempt", e.Attempt, "work", e.Work)
+		log.Info("POST /payments", "outcome", e.Outcome, "attempt", e.Attempt, "repeated", e.Repeated, "work", e.Work)
 	}}
 	engine, err := replay.New(client, s.engine)
 	if err != nil {
@@ -127,25 +127,12 @@ func newServer(ctx context.Context, client redis.UniversalClient, s settings, le
 	if err := ledger.effects.Check(ctx, engine); err != nil {
 		return nil, err
 	}
-
-	api := &api{ledger, log}
-	s.adapter.RequireKey = true
-	s.adapter.Scope = httpadapter.ScopeFunc(func(r *http.Request) (string, error) { return account(r), nil })
-	// Whether an earlier attempt has charged, the ledger knows: to run again is to ask it.
-	s.adapter.Reconcile = func(http.ResponseWriter, *http.Request) replay.Decision { return replay.NotDone }
-	s.adapter.Logger = log
-	adapter, err := httpadapter.New(engine, s.adapter)
+	handler, err := newHandler(engine, s.adapter, ledger, log)
 	if err != nil {
 		return nil, err
 	}
-
-	mux := http.NewServeMux()
-	mux.Handle("POST /payments", adapter.Handler(demo(http.HandlerFunc(api.create))))
-	mux.HandleFunc("GET /payments", api.list)
-	mux.HandleFunc("GET /payments/{id}", api.get)
-	mux.HandleFunc("GET /demo", demoPage)
 	server := &http.Server{
-		Handler:           mux,
+		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       2 * time.Minute, // these two are longer than any X-Demo-Delay
 		WriteTimeout:      2 * time.Minute,
@@ -154,6 +141,26 @@ func newServer(ctx context.Context, client redis.UniversalClient, s settings, le
 	}
 	server.RegisterOnShutdown(engine.StopWaiting) // or requests that wait for an answer would delay the shutdown
 	return server, nil
+}
+
+// newHandler makes the API safe to retry. Your own API needs the same steps.
+func newHandler(engine *replay.Engine, cfg httpadapter.Config, ledger *ledger, log *slog.Logger) (http.Handler, error) {
+	cfg.RequireKey = true
+	cfg.Scope = httpadapter.ScopeFunc(func(r *http.Request) (string, error) { return account(r), nil })
+	// Whether an earlier attempt has charged, the ledger knows: to run again is to ask it.
+	cfg.Reconcile = func(http.ResponseWriter, *http.Request) replay.Decision { return replay.NotDone }
+	cfg.Logger = log
+	adapter, err := httpadapter.New(engine, cfg)
+	if err != nil {
+		return nil, err
+	}
+	api := &api{ledger, log}
+	mux := http.NewServeMux()
+	mux.Handle("POST /payments", adapter.Handler(demo(http.HandlerFunc(api.create))))
+	mux.HandleFunc("GET /payments", api.list)
+	mux.HandleFunc("GET /payments/{id}", api.get)
+	mux.HandleFunc("GET /demo", demoPage)
+	return mux, nil
 }
 
 // ping asks Redis for an answer. The error may name its address, but has no password.

@@ -92,7 +92,7 @@ CREATE TABLE IF NOT EXISTS {f} (
 const (
 	insertRow = `INSERT INTO {t} ("key", name, fingerprint, attempt, fence, token, at) VALUES (?, ?, ?, ?, ?, ?, {now})`
 	findRow   = `SELECT fingerprint, attempt, fence, token, value, at FROM {t} WHERE "key" = ? AND name = ?`
-	keepValue = `UPDATE {t} SET value = ? WHERE "key" = ? AND name = ? AND token = ?`
+	keepValue = `UPDATE {t} SET value = ? WHERE "key" = ? AND name = ? AND token = ? AND value IS NULL`
 
 	insertFence = `INSERT INTO {f} (resource, fence, at) VALUES (?, ?, {now})`
 	findFence   = `SELECT fence FROM {f} WHERE resource = ?`

@@ -17,7 +17,7 @@ func TestStatements(t *testing.T) {
 			`INSERT INTO "effects" ("key", name, fingerprint, attempt, fence, token, at) VALUES ($1, $2, $3, $4, $5, $6, ` +
 				`(extract(epoch FROM now()) * 1000)::bigint) ON CONFLICT DO NOTHING`},
 		{PostgreSQL, "shop.effects", func(s statements) string { return s.keep },
-			`UPDATE "shop"."effects" SET value = $1 WHERE "key" = $2 AND name = $3 AND token = $4`},
+			`UPDATE "shop"."effects" SET value = $1 WHERE "key" = $2 AND name = $3 AND token = $4 AND value IS NULL`},
 		{PostgreSQL, "shop.effects", func(s statements) string { return s.raised },
 			`SELECT fence FROM "shop"."effects_fences" WHERE resource = $1`},
 		{MySQL, "shop.effects", func(s statements) string { return s.find },

@@ -56,6 +56,7 @@ func (s *stage) process(name string) *process {
 		s.Fatalf("reprisetest: %v", err)
 	}
 	p.handler = s.subject.Handler(s.T, engine)
+	p.held = "" // Handler may have done work under keys of its own
 	return p
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -166,6 +167,25 @@ func TestScenes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Nineteen of the twenty come while the first one runs, however quick that is.
+func TestTwentyComeAtOnce(t *testing.T) {
+	var mu sync.Mutex
+	outcomes := map[replay.Outcome]int{}
+	subject := flaw{config: replay.Config{Trace: &replay.Trace{Finished: func(_ context.Context, e replay.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		outcomes[e.Outcome]++
+	}}}}.subject()
+	s := newStage(t, subject)
+	defer s.close()
+	a, b := s.process("A"), s.process("B")
+	clear(outcomes)
+	s.crowd(20, a, b)
+	if outcomes[replay.Stored] != 1 || outcomes[replay.InProgress] != 19 {
+		t.Errorf("%v, want one stored and 19 in progress", outcomes)
 	}
 }
 

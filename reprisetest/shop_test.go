@@ -2,6 +2,7 @@ package reprisetest
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
@@ -74,11 +75,24 @@ func (s *shop) serve(t *testing.T, engine *replay.Engine) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := s.start(t.Context(), engine); err != nil {
+		t.Fatal(err)
+	}
 	bare := http.HandlerFunc(s.sell)
 	if s.flaw.around != nil {
 		return s.flaw.around(s, adapter.Handler(bare), bare)
 	}
 	return adapter.Handler(bare)
+}
+
+// start does what programs do at their start: they check Redis, and have work under keys of its own.
+func (s *shop) start(ctx context.Context, engine *replay.Engine) error {
+	if err := engine.Check(ctx); err != nil {
+		return err
+	}
+	request := replay.Request{Key: rand.Text(), OnAbandoned: replay.RunAgain}
+	_, _, err := replay.Do(ctx, engine, request, func(context.Context) (int, error) { return 0, nil })
+	return err
 }
 
 func (s *shop) sell(w http.ResponseWriter, r *http.Request) {

@@ -145,6 +145,7 @@ func (s *stage) crowd(n int, processes ...*process) {
 	for _, p := range processes {
 		p.stop(granted)
 	}
+	s.tell(func() { s.replies = 0 })
 	all := make([]*request, n)
 	for i := range all {
 		all[i] = s.start(processes[i%len(processes)], s.request())

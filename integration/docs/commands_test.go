@@ -16,7 +16,6 @@ import (
 
 // elsewhere are commands of sh blocks that take minutes or Docker, and the file by which CI runs them, as they stand.
 var elsewhere = map[string]string{
-	"make test":         ".ci/run",
 	"make cluster-up":   ".ci/compose",
 	"make cluster-down": ".ci/compose",
 	"REPRISE_REDIS_URL='redis://127.0.0.1:7001?addr=127.0.0.1:7002&addr=127.0.0.1:7003' go run ./examples/payments -replicas 3": ".ci/compose",

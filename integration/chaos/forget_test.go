@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -18,21 +19,20 @@ import (
 // These are about what Redis can't promise, and the database does. Mode default is there to show what
 // happens without it.
 
-// patient is how many times as many keys these loads have: with -keys 1000, each is at least 10,000
-// requests.
-const patient = 2.5
+// leastRequests says how long each of these goes on. `make chaos` asks for 10,000.
+var leastRequests = flag.Int("requests", 2000, "send at least so many requests in each load of 7 to 9")
 
-func newPatientFleet(t *testing.T, c *cluster.Cluster, env []string) *fleet {
+func newForgetfulFleet(t *testing.T, c *cluster.Cluster, env []string) *fleet {
 	t.Helper()
 	f := newFleet(t, c, unacked(env))
-	f.least = int(patient * float64(*leastKeys))
+	f.least = (*leastRequests + leastAsked - 1) / leastAsked
 	return f
 }
 
 // All that Redis knows is wiped out again and again, for as long as the load lasts.
 func TestFlushedInALoop(t *testing.T) {
 	c, ctx := cluster.Shared(t), bounded(t)
-	f := newPatientFleet(t, c, inShort)
+	f := newForgetfulFleet(t, c, inShort)
 	flushed := 0
 	loads := f.underLoads(ctx, func(ctx context.Context, loads []*load) {
 		heal := f.breaks()
@@ -52,8 +52,8 @@ func TestFlushedInALoop(t *testing.T) {
 // a claim, and so do its duplicates, at the same time.
 func TestRedisGone(t *testing.T) {
 	c, ctx := cluster.Shared(t), bounded(t)
-	f := newPatientFleet(t, c, failOpen)
-	away := 20 * time.Millisecond * time.Duration(*leastKeys)
+	f := newForgetfulFleet(t, c, failOpen)
+	away := 2 * time.Millisecond * time.Duration(*leastRequests) // 20 s of 10,000
 	loads := f.under(ctx, func(ctx context.Context) {
 		f.without(ctx, away, (*cluster.Node).Pause, func() {
 			must(t, all(c, func(n *cluster.Node) error { return n.Unpause(ctx) }))
@@ -67,27 +67,35 @@ func TestRedisGone(t *testing.T) {
 // A primary and a machine are killed at the same time, again and again, each time others.
 func TestKilledTogether(t *testing.T) {
 	c, ctx := cluster.Shared(t), bounded(t)
-	f := newPatientFleet(t, c, inShort)
+	f := newForgetfulFleet(t, c, inShort)
 	loads := f.underLoads(ctx, func(ctx context.Context, loads []*load) {
-		for round := range max(2, *leastKeys/50) {
+		for round := range *leastRequests / 500 {
 			f.killTogether(ctx, round, loads[0].hot())
 		}
 	})
 	for _, l := range loads {
-		r := row{scenario: "9 API and primary killed together", mode: l.mode.Name, count: l.count(shortLease, f.windows)}
-		report(t, r)
+		r := f.reportForgetful(t, "9 API and primary killed together", l)
 		f.durable(t, l, r)
 		r.felt(t, r.count.errors)
 		r.felt(t, r.count.told)
 	}
 }
 
+func (f *fleet) reportForgetful(t *testing.T, scenario string, l *load) row {
+	t.Helper()
+	r := row{scenario: scenario, mode: l.mode.Name, count: l.count(shortLease, f.windows)}
+	report(t, r)
+	if r.count.requests < *leastRequests {
+		t.Errorf("%s, %s: %d requests, want %d", scenario, r.mode, r.count.requests, *leastRequests)
+	}
+	return r
+}
+
 // forgot reports loads of which Redis forgot what it knew. Where nothing else remembers, that shows.
 func (f *fleet) forgot(t *testing.T, scenario string, loads []*load) {
 	t.Helper()
 	for _, l := range loads {
-		r := row{scenario: scenario, mode: l.mode.Name, count: l.count(shortLease, f.windows)}
-		report(t, r)
+		r := f.reportForgetful(t, scenario, l)
 		r.felt(t, r.count.untold)
 	}
 }

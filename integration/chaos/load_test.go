@@ -14,8 +14,7 @@ import (
 	"time"
 )
 
-// leastKeys is how many keys each load has, or its fleet's times as many. `make chaos` asks for more
-// than is quick.
+// leastKeys is how many keys each load has. `make chaos` asks for more than is quick.
 var leastKeys = flag.Int("keys", 300, "send at least so many keys in each load")
 
 const (
@@ -23,6 +22,8 @@ const (
 	open     = 60  // keys at most that wait for their first answers, of all modes together
 	longWork = 10  // one key in so many has work that outlives renewals and short faults
 	patience = time.Minute
+
+	leastAsked = 4 // times for each key, a sweep included
 )
 
 // A load is what clients ask of a fleet in one mode: ever new keys, each by two clients at the same

@@ -20,8 +20,8 @@ help: ## this list
 test-quick: ## what needs no Docker and little time, for before a commit
 	@integration/test.sh quick
 
-.PHONY: test-lock test-cache test-replay test-dialect test-httpadapter test-httpclient test-grpcadapter test-reprisetest
-test-lock test-cache test-replay test-dialect test-httpadapter test-httpclient test-grpcadapter test-reprisetest: ## what tests lock, and how much of it that covers; so for each package
+.PHONY: test-lock test-cache test-replay test-dialect test-httpadapter test-httpclient test-grpcadapter test-reprisetest test-effect
+test-lock test-cache test-replay test-dialect test-httpadapter test-httpclient test-grpcadapter test-reprisetest test-effect: ## what tests lock, and how much of it that covers; so for each package
 	@integration/test.sh $(@:test-%=%)
 
 # Of a version, so that what it finds changes with a commit alone. It is no module's requirement.

@@ -7,10 +7,10 @@
 #	make test-cluster   those that need servers in containers
 #	make test-lock      those of one package of the library, here lock
 #
-# It does its own set-up. Where there can be no servers in containers, all that needs
-# none runs, and the closing line says what did not, and why; with
+# It does its own set-up. Where there can be no servers in containers, all that
+# needs none runs, and the closing line says what did not, and why; with
 # REPRISE_REQUIRE_DOCKER=1 that is a failure, and the first thing to fail. Where
-# there is one, no test may skip for want of it. The race detector needs a C
+# they can be, no test may skip for want of one. The race detector needs a C
 # compiler; a machine without one still gets its tests, and the closing line says
 # what they were worth.
 set -euo pipefail
@@ -24,7 +24,7 @@ trap 'rm -rf "$work"' EXIT
 # The packages that people import. What tests one of them is beside its code and,
 # for most of them, in a folder of the same name in integration. Together they
 # have to cover this share of its statements, in percent.
-library=(lock cache replay dialect httpadapter httpclient grpcadapter reprisetest)
+library=(lock cache replay dialect httpadapter httpclient grpcadapter effect reprisetest)
 least=90
 
 # Go turns cgo off where it finds no C compiler.
@@ -93,7 +93,10 @@ plain=$(packages -v)
 docker=$(packages)
 case $target in
 test)         steps=(images vet "${library[@]}" internal examples $plain $docker sim) ;;
-test-quick)   steps=(vet "${library[@]}" internal examples $plain) ;;
+test-quick)   steps=(vet "${library[@]}" internal examples $plain)
+	export REPRISE_REQUIRE_DOCKER=0
+	;;
+test-effect)  steps=(images effect) ;;
 test-cluster) steps=(images $docker) REPRISE_REQUIRE_DOCKER=1 ;;
 *)
 	[[ ${1:-} =~ ^$(either "${library[@]}")$ ]] || { echo "usage: $0 [quick|cluster|${library[*]}]" >&2; exit 2; }
@@ -116,12 +119,14 @@ for ((i = 0; i < total; i++)); do
 	}
 done
 
-clusters=
+servers=
 if [ "$target" = test-quick ]; then
-	clusters='; NOT RUN: the race detector, the Redis Cluster tests and the long simulation (make test has them)'
+	servers='; NOT RUN: the race detector, the tests on servers in containers and the long simulation (make test has them)'
 elif [ -n "$reason" ]; then
-	clusters="; NOT RUN: the tests on servers in containers ($reason)"
+	servers="; NOT RUN: the tests on servers in containers ($reason)"
+elif [ "$target" = test-effect ]; then
+	servers="; on a real PostgreSQL ($POSTGRES_IMAGE) and MariaDB ($MARIADB_IMAGE), and SQLite"
 elif [ "${steps[0]}" = images ]; then
-	clusters="; integration ran on a real Redis Cluster ($REDIS_IMAGE)"
+	servers="; integration ran on a real Redis Cluster ($REDIS_IMAGE), PostgreSQL ($POSTGRES_IMAGE) and MariaDB ($MARIADB_IMAGE)"
 fi
-echo "$target: passed in $(elapsed)$clusters$without"
+echo "$target: passed in $(elapsed)$servers$without"

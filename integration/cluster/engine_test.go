@@ -26,6 +26,15 @@ func TestWithoutImage(t *testing.T) {
 	lacks(t, "no image reprise-no-such-image:1, which `make images` pulls or builds", ImageEnv+"=reprise-no-such-image:1")
 }
 
+func TestDockerIsLeftOut(t *testing.T) {
+	test := exec.Command(os.Args[0], "-test.run=^TestNeedsDocker$", "-test.v")
+	test.Env = append(os.Environ(), RequireEnv+"=0")
+	out, err := test.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "NOT RUN: "+RequireEnv+"=0") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // lacks runs a test that needs Docker where environ has it lacking.
 func lacks(t *testing.T, reason, environ string) {
 	for _, tc := range []struct {

@@ -21,13 +21,11 @@ var fates = map[string]database.Fate{
 // The connection breaks during COMMIT. Do asks again, and does the effect again only if it was not
 // done.
 func TestConnectionBreaksAtCommit(t *testing.T) {
-	onServers(t, func(outer *world, _ *database.Proxy) {
+	onEach(t, func(outer *world) {
 		for name, fate := range fates {
 			outer.Run(name, func(t *testing.T) {
 				w := newWorld(t, database.New(t, outer.db.Dialect))
-				proxy := w.db.Proxy(w)
-				table := w.tableOn(proxy.Pool(w))
-				done := proxy.CutAtCommit(fate)
+				table := w.breaking(fate, func() {})
 				m, runs := w.machine(), atomic.Int64{}
 				var of effect.Result
 				got, result, err := replay.Do(w.bounded(), m.Engine, request("k"), func(ctx context.Context) (r receipt, err error) {
@@ -37,7 +35,6 @@ func TestConnectionBreaksAtCommit(t *testing.T) {
 					})
 					return r, err
 				})
-				<-done
 				w.want(w.charged("k"), got, err)
 				if result.Repeated || of.Repeated || of.Attempt != 1 {
 					w.Errorf("an effect of this very request counts as repeated: %+v, %+v", result, of)
@@ -53,24 +50,14 @@ func TestConnectionBreaksAtCommit(t *testing.T) {
 // The caller can't wait for the answer to COMMIT any longer. Nobody knows what came of it until the
 // database is asked under the same key.
 func TestCallerLeavesDuringCommit(t *testing.T) {
-	onServers(t, func(outer *world, _ *database.Proxy) {
+	onEach(t, func(outer *world) {
 		for name, fate := range fates {
 			outer.Run(name, func(t *testing.T) {
 				w := newWorld(t, database.New(t, outer.db.Dialect))
-				proxy := w.db.Proxy(w)
-				table := w.tableOn(proxy.Pool(w))
-				caught := proxy.Catch(fate)
-				m := w.machine()
-				_, _, err := replay.Do(w.bounded(), m.Engine, request("k"), func(ctx context.Context) (receipt, error) {
-					ctx, leave := context.WithCancel(ctx)
-					defer leave()
-					go func() {
-						cut := <-caught
-						leave()
-						cut()
-					}()
-					return w.once(table, "k")(ctx)
-				})
+				caller, leave := context.WithCancel(w.bounded())
+				table := w.breaking(fate, leave)
+				m := w.machine(func(c *replay.Config) { c.OnHangup = replay.StopWithCaller })
+				_, _, err := replay.Do(caller, m.Engine, request("k"), w.once(table, "k"))
 				if !errors.Is(err, effect.ErrCommitUnknown) || !errors.Is(err, context.Canceled) {
 					w.Errorf("the error is %v, want that it is unknown", err)
 				}

@@ -151,3 +151,33 @@ func TestFailureRollsAllBack(t *testing.T) {
 		}
 	})
 }
+
+// A database that can't be asked is an error of its own, and nothing is done.
+func TestDatabaseGone(t *testing.T) {
+	onEach(t, func(w *world) {
+		pool := w.db.Pool(w)
+		w.must(pool.Close())
+		table := w.tableOn(pool)
+		failed := func(what string, err error) {
+			w.Helper()
+			if err == nil || errors.Is(err, effect.ErrCommitUnknown) {
+				w.Errorf("%s: %v", what, err)
+			}
+		}
+		_, _, err := replay.Do(w.bounded(), w.machine().Engine, request("k"), w.once(table, "k"))
+		failed("Do", err)
+		failed("Migrate", table.Migrate(w.bounded()))
+		failed("Check", table.Check(w.bounded(), w.machine().Engine))
+		_, err = table.Purge(w.bounded(), 0)
+		failed("Purge", err)
+		failed("Fence", w.in(func(ctx context.Context) error {
+			tx, err := w.db.Begin()
+			w.must(err)
+			w.must(tx.Rollback())
+			return effect.Fence(ctx, w.table, effect.TxOf(tx), "account/42")
+		}))
+		if n := w.db.Int(w, "SELECT count(*) FROM charges"); n != 0 {
+			w.Errorf("%d charges", n)
+		}
+	})
+}

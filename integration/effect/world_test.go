@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"errors"
 	"net"
 	"os"
 	"sync"
@@ -18,7 +17,6 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/reprise-go/reprise/effect"
-	"github.com/reprise-go/reprise/integration/cluster"
 	"github.com/reprise-go/reprise/integration/database"
 	"github.com/reprise-go/reprise/replay"
 )
@@ -49,16 +47,6 @@ type world struct {
 // onEach runs test on each database.
 func onEach(t *testing.T, test func(*world)) {
 	database.Each(t, func(t *testing.T, db *database.Database) { test(newWorld(t, db)) })
-}
-
-// onServers runs test on each database that has a server, with a proxy before it.
-func onServers(t *testing.T, test func(*world, *database.Proxy)) {
-	for _, d := range []database.Dialect{database.PostgreSQL, database.MariaDB} {
-		t.Run(string(d), func(t *testing.T) {
-			w := newWorld(t, database.New(t, d))
-			test(w, w.db.Proxy(t))
-		})
-	}
 }
 
 func newWorld(t *testing.T, db *database.Database) *world {
@@ -211,10 +199,3 @@ func (w *world) want(want, got receipt, err error) {
 		w.Errorf("the answer is %v, %v, want %v", got, err, want)
 	}
 }
-
-func (w *world) eventually(what string, check func(context.Context) error) {
-	w.Helper()
-	w.must(cluster.Eventually(w.bounded(), what, check))
-}
-
-var errNotYet = errors.New("not yet")

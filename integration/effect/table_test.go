@@ -2,13 +2,17 @@ package effect_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/reprise-go/reprise/effect"
+	"github.com/reprise-go/reprise/integration/database"
 	"github.com/reprise-go/reprise/replay"
 )
 
@@ -16,14 +20,13 @@ import (
 func TestPurgeBesideLiveWork(t *testing.T) {
 	onEach(t, func(w *world) {
 		const old, young = 2500, 200
-		tx, err := w.db.Begin()
-		w.must(err)
-		insert := w.db.Dialect.Bind("INSERT INTO reprise_effects VALUES (?, 'charge', 'f', 1, 1, 'token', NULL, 1)")
-		for i := range old {
-			_, err := tx.Exec(insert, "old:"+strconv.Itoa(i))
-			w.must(err)
+		for i := 0; i < old; i += 500 {
+			var rows []string
+			for n := range 500 {
+				rows = append(rows, fmt.Sprintf("('old:%d', 'charge', 'f', 1, 1, 'token', NULL, 1)", i+n))
+			}
+			w.db.Do(w, "INSERT INTO reprise_effects VALUES "+strings.Join(rows, ", "))
 		}
-		w.must(tx.Commit())
 
 		first, _, err := w.do(w.machine(), "first")
 		w.must(err)
@@ -109,4 +112,37 @@ func TestMigrateAtOnce(t *testing.T) {
 		})
 		w.want(w.charged("k"), got, err)
 	})
+}
+
+// A table of MySQL's that knows no transactions would remember what was rolled back.
+func TestCheckOfAnEngineWithoutTransactions(t *testing.T) {
+	w := newWorld(t, database.New(t, database.MariaDB))
+	w.db.Do(t, "ALTER TABLE reprise_effects ENGINE=MyISAM")
+	var fault *effect.ConfigError
+	if err := w.table.Check(w.bounded(), w.machine().Engine); !errors.As(err, &fault) || fault.Name != "Name" {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestTableInASchema(t *testing.T) {
+	for _, d := range []database.Dialect{database.PostgreSQL, database.MariaDB} {
+		t.Run(string(d), func(t *testing.T) {
+			w := newWorld(t, database.New(t, d))
+			schema := "of_" + strings.ToLower(rand.Text()) // in MariaDB it is a database, which all tests share
+			w.db.Do(t, "CREATE SCHEMA "+schema)
+			table := w.tableOn(w.db.DB, func(c *effect.Config) { c.Name = schema + ".effects" })
+			w.must(table.Migrate(w.bounded()))
+			w.must(table.Check(w.bounded(), w.machine().Engine))
+			for range 2 {
+				w.must(w.in(func(ctx context.Context) error {
+					_, err := w.once(table, "k")(ctx)
+					return err
+				}))
+			}
+			w.charged("k")
+			if n := w.db.Int(t, "SELECT count(*) FROM "+table.Config().Name); n != 1 {
+				t.Errorf("%d rows", n)
+			}
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+	"testing/synctest"
 
 	"github.com/reprise-go/reprise/replay"
 )
@@ -50,4 +51,23 @@ func TestAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Work may go on when its client has been answered: a scene goes on when the engine is done, too.
+func TestAwait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &request{returned: make(chan struct{}), finished: make(chan struct{})}
+		q.asked.Store(true)
+		done := make(chan struct{})
+		go func() {
+			q.await()
+			close(done)
+		}()
+		close(q.returned)
+		if synctest.Wait(); isClosed(done) {
+			t.Error("it waits for the client's answer alone")
+		}
+		close(q.finished)
+		<-done
+	})
 }

@@ -47,6 +47,11 @@ var flaws = []struct {
 			return replay.NotDone
 		}},
 	}, nil},
+	{"none, and a TimeoutHandler answers when the client has gone", flaw{
+		around: func(_ *shop, guarded, _ http.Handler) http.Handler {
+			return http.TimeoutHandler(guarded, time.Hour, "")
+		},
+	}, nil},
 	{"it remembers nothing", flaw{again: always, anyBody: true, config: failOpen}, []string{
 		crashAfter, lostBefore, lostAfter, answerForgotten, claimForgotten, isDown, goesDown, anotherLater,
 	}},

@@ -3,10 +3,8 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,13 +17,8 @@ import (
 )
 
 func main() {
-	testing.Init()
-	flag.Parse()
-	always := func(_, _ string) (bool, error) { return true, nil }
-	if !testing.RunTests(always, []testing.InternalTest{{Name: "TestPayments", F: testPayments}}) {
-		log.Fatal("the test failed")
-	}
-	fmt.Println("reprisetest found nothing amiss")
+	all := func(_, _ string) (bool, error) { return true, nil }
+	testing.Main(all, []testing.InternalTest{{Name: "TestPayments", F: testPayments}}, nil, nil)
 }
 
 // testPayments pays into a map, which stands for a database that all processes share.
@@ -68,4 +61,7 @@ func testPayments(t *testing.T) {
 			return map[string]int{"payments": len(paid)}
 		},
 	})
+	if !t.Failed() {
+		fmt.Println("reprisetest found nothing amiss")
+	}
 }

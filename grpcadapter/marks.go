@@ -33,7 +33,7 @@ func (x *exchange) marks(result replay.Result) metadata.MD {
 	switch {
 	case result.Replayed:
 		return metadata.Pairs(replayedKey, "true")
-	case result.Repeated:
+	case result.Repeated && x.toStore(): // After the effect, the handler can still fail: no replay.
 		marks = metadata.Pairs(replayedKey, "true")
 	case x.adapter.cfg.AttemptMetadata && result.Attempt > 0:
 		marks = metadata.Pairs(attemptKey, strconv.Itoa(result.Attempt))

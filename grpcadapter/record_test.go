@@ -118,6 +118,10 @@ func TestKeep(t *testing.T) {
 }
 
 func TestMarks(t *testing.T) {
+	failed := exchange{adapter: new(Adapter), working: context.Background(), verdict: replay.Abandon}
+	if got := failed.marks(replay.Result{Repeated: true, Attempt: 2}); len(got) > 0 {
+		t.Errorf("a failure after a repeated effect is marked %v, so that no client would try again", got)
+	}
 	for name, tt := range map[string]struct {
 		result replay.Result
 		want   string

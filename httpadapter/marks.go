@@ -23,7 +23,10 @@ var ownHeaders = []string{storedHeader, shadowHeader, attemptHeader}
 // earlier would be seen by the handler, could get into the record, or would stay when another
 // request's record is given in place of this answer.
 func (x *exchange) mark(h http.Header, status int, result replay.Result) {
-	if result.Replayed || result.Repeated {
+	// After a repeated effect the handler can still fail. That answer is no replay: a retry may get
+	// another.
+	repeated := result.Repeated && x.toStore()
+	if result.Replayed || repeated {
 		name, value := x.adapter.cfg.Dialect.Marker(x.key)
 		h[http.CanonicalHeaderKey(name)] = []string{value}
 		if d, ok := x.adapter.cfg.Dialect.(dialect.ReplayDialect); ok {
@@ -33,7 +36,7 @@ func (x *exchange) mark(h http.Header, status int, result replay.Result) {
 	if result.Replayed {
 		return
 	}
-	if x.adapter.cfg.AttemptHeader && result.Attempt > 0 && !result.Repeated {
+	if x.adapter.cfg.AttemptHeader && result.Attempt > 0 && !repeated {
 		h[attemptHeader] = []string{strconv.Itoa(result.Attempt)}
 	}
 	if o, ok := replay.ShadowFrom(x.working); ok && x.access != Hide {

@@ -72,15 +72,22 @@ func TestOwnHeadersComeLast(t *testing.T) {
 
 // An answer that comes of an earlier attempt's effect has the marker of a replay, and says whether it is
 // stored, also if it is streamed.
+//
+// A failure that comes after such an effect is no replay, and a client that is told so would not try
+// again.
 func TestRepeatedAnswersAreMarked(t *testing.T) {
 	for name, tt := range map[string]struct {
 		engine *replay.Engine
 		flush  bool
+		status int
+		marker string
 		stored string
 	}{
-		"held back": {instant(t, replay.Config{}, func(redis.Cmder) {}), false, ""},
-		"streamed":  {instant(t, replay.Config{}, func(redis.Cmder) {}), true, ""},
-		"unguarded": {away(t, replay.Config{}), false, "false"},
+		"held back":          {instant(t, replay.Config{}, func(redis.Cmder) {}), false, 201, "true", ""},
+		"streamed":           {instant(t, replay.Config{}, func(redis.Cmder) {}), true, 201, "true", ""},
+		"unguarded":          {away(t, replay.Config{}), false, 201, "true", "false"},
+		"a failure":          {instant(t, replay.Config{}, func(redis.Cmder) {}), false, 503, "", ""},
+		"a streamed failure": {instant(t, replay.Config{}, func(redis.Cmder) {}), true, 503, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, err := New(tt.engine, Config{Scope: GlobalScope, AttemptHeader: true})
@@ -94,18 +101,19 @@ func TestRepeatedAnswersAreMarked(t *testing.T) {
 					t.Fatal("the handler is no work")
 				}
 				work.Repeated()
+				w.WriteHeader(tt.status)
 				if tt.flush {
 					w.(http.Flusher).Flush()
 				}
 				fmt.Fprint(w, "done before")
 			})).ServeHTTP(w, posted(1, strings.NewReader("order"), 5))
-			if got := w.header.Get("Idempotency-Replayed"); got != "true" {
+			if got := w.header.Get("Idempotency-Replayed"); got != tt.marker {
 				t.Errorf("the marker is %q", got)
 			}
 			if got := w.header.Get(storedHeader); got != tt.stored {
 				t.Errorf("%s: %q, want %q", storedHeader, got, tt.stored)
 			}
-			if got := w.header.Get(attemptHeader); got != "" {
+			if got := w.header.Get(attemptHeader); got != "" && tt.marker != "" {
 				t.Errorf("the attempt is said to be %q, as of a fresh answer", got)
 			}
 		})

@@ -20,6 +20,7 @@ func (c *recorder) stream(next []byte) {
 	replace(h, c.header)
 	// Of the result, only these are known before the handler has returned.
 	attempt, _ := replay.AttemptFrom(c.x.working)
+	c.x.verdict = c.x.adapter.verdict(c.status, c.header, c.body)
 	c.x.mark(h, c.status, replay.Result{
 		Stored:   !c.overflow,
 		Repeated: replay.RepeatedFrom(c.x.working),

@@ -51,7 +51,8 @@ CREATE TABLE IF NOT EXISTS {f} (
 )`
 
 	// A binary collation keeps apart what differs in case alone. InnoDB is named because the tables
-	// of MyISAM know no transactions.
+	// of MyISAM know no transactions. Fences have an index too, since a DELETE locks all rows that it
+	// looks at.
 	mysqlSchema = `CREATE TABLE IF NOT EXISTS {t} (
 	"key" varchar(191) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
 	name varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -67,7 +68,8 @@ CREATE TABLE IF NOT EXISTS {f} (
 CREATE TABLE IF NOT EXISTS {f} (
 	resource varbinary(255) NOT NULL PRIMARY KEY,
 	fence bigint NOT NULL,
-	at bigint NOT NULL
+	at bigint NOT NULL,
+	KEY by_age (at)
 ) ENGINE=InnoDB`
 
 	sqliteSchema = `CREATE TABLE IF NOT EXISTS {t} (
@@ -122,7 +124,8 @@ var dialects = map[Dialect]statements{
 	// when the transaction first read.
 	MySQL: {
 		schema: mysqlSchema,
-		now:    `CAST(unix_timestamp(now(3)) * 1000 AS SIGNED)`,
+		// unix_timestamp is an hour off in the hour that a session's time zone has twice.
+		now:    `(timestampdiff(MICROSECOND, '1970-01-01', utc_timestamp(3)) DIV 1000)`,
 		insert: strings.Replace(insertRow, "INSERT", "INSERT IGNORE", 1),
 		find:   findRow + ` LOCK IN SHARE MODE`,
 		keep:   keepValue,
@@ -130,7 +133,7 @@ var dialects = map[Dialect]statements{
 			` ON DUPLICATE KEY UPDATE fence = greatest(fence, VALUES(fence)), at = VALUES(at)`,
 		raised:      findFence + ` FOR UPDATE`,
 		purge:       `DELETE FROM {t} WHERE at < {now} - ? ORDER BY at LIMIT {n}`,
-		purgeFences: `DELETE FROM {f} WHERE at < {now} - ? LIMIT {n}`,
+		purgeFences: `DELETE FROM {f} WHERE at < {now} - ? ORDER BY at LIMIT {n}`,
 		columns:     findColumns,
 	},
 	SQLite: {

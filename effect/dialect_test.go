@@ -23,6 +23,9 @@ func TestStatements(t *testing.T) {
 		{MySQL, "shop.effects", func(s statements) string { return s.find },
 			"SELECT fingerprint, attempt, fence, token, value, at FROM `shop`.`effects`" +
 				" WHERE `key` = ? AND name = ? LOCK IN SHARE MODE"},
+		{MySQL, "effects", func(s statements) string { return s.purgeFences },
+			"DELETE FROM `effects_fences` WHERE at < " +
+				`(timestampdiff(MICROSECOND, '1970-01-01', utc_timestamp(3)) DIV 1000) - ? ORDER BY at LIMIT 1000`},
 		{SQLite, "order", func(s statements) string { return s.purgeFences },
 			`DELETE FROM "order_fences" WHERE rowid IN (SELECT rowid FROM "order_fences" WHERE at < ` +
 				`CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - ? LIMIT 1000)`},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/reprise-go/reprise/effect"
+	"github.com/reprise-go/reprise/integration/database"
 	"github.com/reprise-go/reprise/lock"
 	"github.com/reprise-go/reprise/replay"
 )
@@ -96,6 +97,25 @@ func TestPurgeOfFences(t *testing.T) {
 		}
 		if n := w.db.Int(w, "SELECT count(*) FROM reprise_effects_fences WHERE resource = 'new'"); n != 1 {
 			w.Error("a fence of now is gone")
+		}
+	})
+}
+
+// A purge of fences passes over those that are young, even if a transaction has one of them: neither
+// does it wait for that, nor does another holder wait for the purge.
+func TestPurgeOfFencesBesideAFence(t *testing.T) {
+	onServers(t, func(w *world, _ *database.Proxy) {
+		now := time.Now().UnixMilli()
+		w.db.Do(w, "INSERT INTO reprise_effects_fences VALUES ('a', 1, ?), ('b', 1, ?), ('old', 1, 1)", now, now)
+		tx, err := w.db.BeginTx(w.bounded(), nil)
+		w.must(err)
+		defer tx.Rollback()
+		_, err = tx.Exec("UPDATE reprise_effects_fences SET fence = 2 WHERE resource = 'b'")
+		w.must(err)
+		ctx, cancel := context.WithTimeout(w.bounded(), 10*time.Second)
+		defer cancel()
+		if n, err := w.table.Purge(ctx, 0); n != 1 || err != nil {
+			w.Errorf("%d deleted, %v", n, err)
 		}
 	})
 }

@@ -62,8 +62,10 @@ func (d Dialect) rolledBack(err error) bool {
 		return false
 	case d == PostgreSQL:
 		// Of its manual's appendix A, these classes are connections, operators, the system and
-		// internal errors; 40003 is statement_completion_unknown.
-		return code != "40003" && !slices.Contains([]string{"08", "57", "58", "XX"}, code[:2])
+		// internal errors; 40003 is statement_completion_unknown, and 25P04 transaction_timeout,
+		// which can end a session that has just committed.
+		return code != "40003" && code != "25P04" &&
+			!slices.Contains([]string{"08", "57", "58", "XX"}, code[:2])
 	}
 	return slices.Contains(transient[d], code)
 }

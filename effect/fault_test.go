@@ -76,6 +76,7 @@ func TestRolledBack(t *testing.T) {
 		{PostgreSQL, &postgresError{"40003"}, false},
 		{PostgreSQL, &postgresError{"08006"}, false},
 		{PostgreSQL, &postgresError{"57P01"}, false},
+		{PostgreSQL, &postgresError{"25P04"}, false},
 		{PostgreSQL, &postgresError{"58030"}, false},
 		{PostgreSQL, &postgresError{"XX000"}, false},
 		{PostgreSQL, io.EOF, false},

@@ -86,9 +86,12 @@ func (c *call) askAuthorize(ctx context.Context) error {
 	if c.req.Authorize == nil || c.authorized {
 		return c.refused
 	}
-	c.authorized = true
+	// If Authorize panics, and the work goes on, it has not allowed anything.
+	c.authorized, c.refused = true, ErrReplayRefused
 	if err := c.req.Authorize(ctx); err != nil {
 		c.refused = fmt.Errorf("%w: %w", ErrReplayRefused, err)
+	} else {
+		c.refused = nil
 	}
 	return c.refused
 }

@@ -146,6 +146,25 @@ func TestEffectIsAStateToBeAuthorized(t *testing.T) {
 	})
 }
 
+// An Authorize that panics has not allowed anything, and is not asked again.
+func TestEffectIsHiddenIfAuthorizePanics(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		req := request()
+		req.Authorize = func(context.Context) error { panic("authorize") }
+		var told error
+		r := newDesk(t, f).ask(bg, req, func(ctx context.Context) (replay.Answer, error) {
+			func() {
+				defer func() { recover() }()
+				finds("1:one", &told)(ctx)
+			}()
+			return finds("1:one", &told)(ctx)
+		})
+		if !errors.Is(told, replay.ErrReplayRefused) || !errors.Is(r.err, replay.ErrReplayRefused) {
+			t.Errorf("told %v, got %+v", told, r)
+		}
+	})
+}
+
 // In shadow mode nothing is refused.
 func TestShadowOverlooksEffects(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {

@@ -24,7 +24,8 @@ type statements struct {
 	purge       string // age in ms: deletes at most purgeBatch rows
 	purgeFences string // likewise
 
-	columns string // fails unless the table has all columns
+	columns      string // fails unless the table has all columns
+	fenceColumns string // likewise
 }
 
 // purgeBatch bounds what one statement deletes, and so how long it holds its locks.
@@ -100,6 +101,8 @@ const (
 	findFence   = `SELECT fence FROM {f} WHERE resource = ?`
 
 	findColumns = `SELECT "key", name, fingerprint, attempt, fence, token, value, at FROM {t} WHERE 1 = 0`
+
+	findFenceColumns = `SELECT resource, fence, at FROM {f} WHERE 1 = 0`
 )
 
 var dialects = map[Dialect]statements{
@@ -116,7 +119,8 @@ var dialects = map[Dialect]statements{
 			` ORDER BY at LIMIT {n} FOR UPDATE SKIP LOCKED)`,
 		purgeFences: `DELETE FROM {f} WHERE resource IN (SELECT resource FROM {f} WHERE at < {now} - ?` +
 			` LIMIT {n} FOR UPDATE SKIP LOCKED)`,
-		columns: findColumns,
+		columns:      findColumns,
+		fenceColumns: findFenceColumns,
 	},
 	// IGNORE, unlike ON DUPLICATE KEY UPDATE, counts an existing row as 0 whatever the connection's
 	// CLIENT_FOUND_ROWS says. It would also shorten what is too long, but nothing here can be.
@@ -131,10 +135,11 @@ var dialects = map[Dialect]statements{
 		keep:   keepValue,
 		raise: insertFence +
 			` ON DUPLICATE KEY UPDATE fence = greatest(fence, VALUES(fence)), at = VALUES(at)`,
-		raised:      findFence + ` FOR UPDATE`,
-		purge:       `DELETE FROM {t} WHERE at < {now} - ? ORDER BY at LIMIT {n}`,
-		purgeFences: `DELETE FROM {f} WHERE at < {now} - ? ORDER BY at LIMIT {n}`,
-		columns:     findColumns,
+		raised:       findFence + ` FOR UPDATE`,
+		purge:        `DELETE FROM {t} WHERE at < {now} - ? ORDER BY at LIMIT {n}`,
+		purgeFences:  `DELETE FROM {f} WHERE at < {now} - ? ORDER BY at LIMIT {n}`,
+		columns:      findColumns,
+		fenceColumns: findFenceColumns,
 	},
 	SQLite: {
 		schema: sqliteSchema,
@@ -147,8 +152,9 @@ var dialects = map[Dialect]statements{
 		raised: findFence,
 		purge: `DELETE FROM {t} WHERE rowid IN` +
 			` (SELECT rowid FROM {t} WHERE at < {now} - ? ORDER BY at LIMIT {n})`,
-		purgeFences: `DELETE FROM {f} WHERE rowid IN (SELECT rowid FROM {f} WHERE at < {now} - ? LIMIT {n})`,
-		columns:     findColumns,
+		purgeFences:  `DELETE FROM {f} WHERE rowid IN (SELECT rowid FROM {f} WHERE at < {now} - ? LIMIT {n})`,
+		columns:      findColumns,
+		fenceColumns: findFenceColumns,
 	},
 }
 
@@ -167,7 +173,7 @@ func statementsFor(d Dialect, name string) statements {
 		"{n}", strconv.Itoa(purgeBatch))
 	s := dialects[d]
 	for _, query := range []*string{&s.schema, &s.insert, &s.find, &s.keep, &s.raise, &s.raised,
-		&s.purge, &s.purgeFences, &s.columns} {
+		&s.purge, &s.purgeFences, &s.columns, &s.fenceColumns} {
 		*query = d.write(names.Replace(*query))
 	}
 	return s

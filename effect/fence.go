@@ -20,14 +20,15 @@ import (
 // Work without a claim has no fence ([ErrUnguarded]), and without a key it is ErrNoKey, or nothing
 // is refused, as Config.OnNoKey says. In shadow mode nothing is.
 func Fence(ctx context.Context, t *Table, tx Tx, resource string) error {
+	if len(resource) == 0 || len(resource) > 255 {
+		return &ConfigError{Name: "resource", Value: resource, Want: "1 to 255 bytes"}
+	}
 	work, observed, err := t.workOf(ctx)
 	switch {
 	case err != nil || !observed:
 		return err
 	case !work.Guarded:
 		return ErrUnguarded
-	case len(resource) == 0 || len(resource) > 255:
-		return &ConfigError{Name: "resource", Value: resource, Want: "1 to 255 bytes"}
 	}
 	if _, err := tx.Exec(ctx, t.sql.raise, resource, work.Fence); err != nil {
 		return fmt.Errorf("effect: %s: %w", resource, err)

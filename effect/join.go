@@ -82,15 +82,15 @@ func Join[T any](ctx context.Context, t *Table, tx Tx, name string) (*Entry[T], 
 // join is Join with a token by which a row is known as one's own. As soon as the database has told
 // whose the row is, there is an Entry, also with an error.
 func join[T any](ctx context.Context, t *Table, tx Tx, name, token string) (*Entry[T], error) {
+	if len(name) == 0 || len(name) > 64 || nameBytes.Span(name) < len(name) {
+		return nil, &ConfigError{Name: "name", Value: name, Want: "1 to 64 bytes of printable ASCII without spaces"}
+	}
 	work, observed, err := t.workOf(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if !observed {
 		return &Entry[T]{}, nil
-	}
-	if len(name) == 0 || len(name) > 64 || nameBytes.Span(name) < len(name) {
-		return nil, &ConfigError{Name: "name", Value: name, Want: "1 to 64 bytes of printable ASCII without spaces"}
 	}
 	e := &Entry[T]{table: t, tx: tx, row: row{
 		key: work.Key, name: name, fingerprint: work.Fingerprint,

@@ -78,13 +78,8 @@ func (t *Table) Check(ctx context.Context, engine *replay.Engine) error {
 	if err := t.needDB(); err != nil {
 		return err
 	}
-	var tables, retention error
-	if rows, err := t.db.QueryContext(ctx, t.sql.columns); err != nil {
-		tables = fmt.Errorf("effect: %s: %w", t.cfg.Name, err)
-	} else {
-		rows.Close()
-		tables = t.checkTransactional(ctx)
-	}
+	tables := t.checkTables(ctx)
+	var retention error
 	theirs := engine.Config()
 	if least := theirs.Retention + theirs.Lock.MaxHold; t.cfg.Retention < least {
 		retention = &ConfigError{Name: "Retention", Value: t.cfg.Retention.String(),
@@ -93,23 +88,34 @@ func (t *Table) Check(ctx context.Context, engine *replay.Engine) error {
 	return errors.Join(tables, retention)
 }
 
-// checkTransactional asks MySQL for the storage engine: MyISAM's tables know no transactions.
-func (t *Table) checkTransactional(ctx context.Context) error {
+func (t *Table) checkTables(ctx context.Context) error {
+	for _, query := range []string{t.sql.columns, t.sql.fenceColumns} {
+		rows, err := t.db.QueryContext(ctx, query)
+		if err != nil {
+			return fmt.Errorf("effect: %s: %w", t.cfg.Name, err)
+		}
+		rows.Close()
+	}
 	if t.cfg.Dialect != MySQL {
 		return nil
 	}
-	schema, table, qualified := strings.Cut(t.cfg.Name, ".")
+	return errors.Join(t.checkTransactional(ctx, t.cfg.Name), t.checkTransactional(ctx, t.cfg.Name+"_fences"))
+}
+
+// checkTransactional asks MySQL for the storage engine: MyISAM's tables know no transactions.
+func (t *Table) checkTransactional(ctx context.Context, name string) error {
+	schema, table, qualified := strings.Cut(name, ".")
 	if !qualified {
-		schema, table = "", t.cfg.Name
+		schema, table = "", name
 	}
 	const query = "SELECT engine FROM information_schema.tables" +
 		" WHERE table_schema = coalesce(nullif(?, ''), database()) AND table_name = ?"
 	var engine string
 	if err := t.db.QueryRowContext(ctx, query, schema, table).Scan(&engine); err != nil {
-		return fmt.Errorf("effect: %s: %w", t.cfg.Name, err)
+		return fmt.Errorf("effect: %s: %w", name, err)
 	}
 	if engine != "InnoDB" {
-		return &ConfigError{Name: "Name", Value: t.cfg.Name, Want: "a table of InnoDB, not of " + engine}
+		return &ConfigError{Name: "Name", Value: name, Want: "a table of InnoDB, not of " + engine}
 	}
 	return nil
 }

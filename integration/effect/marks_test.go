@@ -151,6 +151,21 @@ func TestWithoutAKey(t *testing.T) {
 	})
 }
 
+// A name that isn't accepted shows before the key counts.
+func TestShadowRefusesABadName(t *testing.T) {
+	onEach(t, func(w *world) {
+		m := w.machine(func(c *replay.Config) { c.Shadow = true })
+		_, _, err := replay.Do(w.bounded(), m.Engine, request("k"), func(ctx context.Context) (receipt, error) {
+			r, _, err := effect.Do(ctx, w.table, "a charge", w.charge("k"))
+			return r, err
+		})
+		var fault *effect.ConfigError
+		if !errors.As(err, &fault) || fault.Name != "name" {
+			w.Errorf("the error is %v", err)
+		}
+	})
+}
+
 // In shadow mode nothing is left out on the strength of the row, and none is written.
 func TestShadow(t *testing.T) {
 	onEach(t, func(w *world) {

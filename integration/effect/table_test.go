@@ -89,6 +89,10 @@ func TestCheck(t *testing.T) {
 		}
 		w.must(other.Migrate(w.bounded()))
 		w.must(other.Check(w.bounded(), w.machine().Engine))
+		w.db.Do(w, "DROP TABLE others_fences")
+		if err := other.Check(w.bounded(), w.machine().Engine); err == nil {
+			w.Error("no error without the table of fences")
+		}
 	})
 }
 

@@ -27,9 +27,10 @@ import (
 // What fn does on tx takes effect once. fn itself may be called several times, each in a
 // transaction of its own of which only the last is committed: Do runs it again where
 // [Table.Retryable] says so, and after a COMMIT without an answer that turns out to have done
-// nothing. So fn must do nothing but by tx, must neither commit nor roll back, and must return the
-// errors of its statements. If it fails or panics, all is rolled back, and Do returns its error as
-// it is, or carries the panic on.
+// nothing. So fn must do nothing but by tx, must neither commit nor roll back (as any DDL does in
+// MySQL), and must return the errors of its statements. If it fails or panics, all is rolled back,
+// and Do returns its error as it is, or carries the panic on. A Do within fn has a transaction of its
+// own, which can wait for that of fn until ctx ends: for a second effect in the same one, use Join.
 //
 // If another attempt has the same row in a transaction that is still open, Do waits for its end. It
 // tries at most 20 times, some 4 s of pauses, and not beyond ctx, which in work ends when the lease

@@ -24,7 +24,8 @@
 // # Promises
 //
 //   - Of all transactions of one request and name, at most one is committed.
-//   - Every later attempt gets the value of that one, as it was.
+//   - Every later attempt gets the value of that one, as package cache brings it back: what it says
+//     under Values, of unexported fields and the zones of times, goes for this.
 //   - A request of another fingerprint never gets the value: it is refused with [replay.ErrReused],
 //     through the adapters 422, whatever the handler answers.
 //   - If Do fails, its transaction was rolled back; only after [ErrCommitUnknown] nobody knows.

@@ -65,7 +65,8 @@ func (c *call) perform(ctx context.Context) workResult {
 }
 
 // conclude heeds what the work has told through its Work. A refusal holds whatever the work
-// returned: the key is given up, so that the request whose effect was found can have it again.
+// returned: the key is given up, so that the request whose effect was found can have it again, at
+// once if this was the first attempt.
 func (c *call) conclude(done workResult) workResult {
 	repeated, refused := c.found.close()
 	c.event.Repeated = repeated

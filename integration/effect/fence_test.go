@@ -39,19 +39,17 @@ func TestFenceRefusesWhoeverComesLate(t *testing.T) {
 			return s
 		}
 		a, b := w.machine(func(c *replay.Config) { c.Lock.TTL = shortLease }), w.machine()
-		inside, resume, late := make(chan struct{}), make(chan struct{}), make(chan error, 2)
+		early, resume, late := make(chan error, 1), make(chan struct{}), make(chan error, 2)
 		go func() {
 			_, _, _ = replay.Do(w.bounded(), a.Engine, request("k"), func(ctx context.Context) (int, error) {
-				w.must(w.write(ctx, "account/42", "a"))
-				w.must(w.write(ctx, "account/42", "a again"))
-				close(inside)
+				early <- errors.Join(w.write(ctx, "account/42", "a"), w.write(ctx, "account/42", "a again"))
 				<-resume
 				late <- w.write(ctx, "account/42", "a, late")
 				late <- w.write(ctx, "account/43", "a, alone")
 				return 0, nil
 			})
 		}()
-		<-inside
+		w.must(<-early)
 		if got := state("account/42"); got != "a again" {
 			w.Errorf("the state is %q", got)
 		}

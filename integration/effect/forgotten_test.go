@@ -52,7 +52,7 @@ func TestRedisForgetsWorkUnderWay(t *testing.T) {
 		var firstErr, secondErr error
 		var secondResult replay.Result
 		running.Go(func() { first, _, firstErr = replay.Do(w.bounded(), a.Engine, request("k"), slow) })
-		<-inside
+		w.await("the first is in its transaction", inside)
 		w.redis.FlushAll()
 		begun := make(chan struct{})
 		running.Go(func() {
@@ -61,7 +61,7 @@ func TestRedisForgetsWorkUnderWay(t *testing.T) {
 				return w.once(w.table, "k")(ctx)
 			})
 		})
-		<-begun
+		w.await("the second begins", begun)
 		close(resume)
 		running.Wait()
 		want := w.charged("k")
@@ -135,7 +135,9 @@ func TestFailureRollsAllBack(t *testing.T) {
 			}()
 			_, _, _ = replay.Do(w.bounded(), m.Engine, request("k"), func(ctx context.Context) (receipt, error) {
 				r, _, err := effect.Do(ctx, w.table, "charge", func(ctx context.Context, tx *sql.Tx) (receipt, error) {
-					w.must(errors.Join(nil, func() error { _, err := w.charge("k")(ctx, tx); return err }()))
+					if r, err := w.charge("k")(ctx, tx); err != nil {
+						return r, err
+					}
 					panic(declined)
 				})
 				return r, err

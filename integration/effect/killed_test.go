@@ -63,12 +63,8 @@ func (w *world) killAt(at point, fate database.Fate) {
 	o := order{Source: w.db.Source, Key: "k", Stop: at}
 	if at != atCommit || w.db.Dialect == database.SQLite {
 		v := w.start(o)
-		select {
-		case <-v.reached:
-		case <-w.bounded().Done():
-			w.Error("it did not get there")
-		}
-		v.kill()
+		defer v.kill()
+		w.await("it gets there", v.reached)
 		return
 	}
 	proxy := w.db.Proxy(w)

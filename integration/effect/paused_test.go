@@ -60,7 +60,7 @@ func (w *world) pausedPastItsLease(worksOn bool) {
 	var result replay.Result
 	var running sync.WaitGroup
 	running.Go(func() { first, _, firstErr = replay.Do(ctx, a.Engine, request("k"), late) })
-	<-inside
+	w.await("the first is in its transaction", inside)
 	a.cut.Store(true)
 	w.redis.FastForward(shortLease)
 	running.Go(func() {

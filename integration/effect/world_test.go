@@ -199,3 +199,13 @@ func (w *world) want(want, got receipt, err error) {
 		w.Errorf("the answer is %v, %v, want %v", got, err, want)
 	}
 }
+
+// await ends the test if what it waits for doesn't happen.
+func (w *world) await(what string, happens <-chan struct{}) {
+	w.Helper()
+	select {
+	case <-happens:
+	case <-w.bounded().Done():
+		w.Fatalf("it didn't happen that %s", what)
+	}
+}

@@ -156,6 +156,44 @@ func TestAnUpdateThatWaitedJudgesTheRowAnew(t *testing.T) {
 		want(t, s, 7)
 		exec(t, db, grow, "k", 8)
 		want(t, s, 8)
+
+		tx = begin(t, db)
+		exec(t, tx, "UPDATE t SET n = 9 WHERE k = $1", "k")
+		go func() { smaller <- exec(t, db, "UPDATE t SET n = 1 WHERE n = 8") }()
+		synctest.Wait()
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if n := <-smaller; n != 0 {
+			t.Errorf("an update of what was there before changed %d rows", n)
+		}
+		want(t, s, 9)
+	})
+}
+
+func TestLockedRowsAreWaitedForOrSkipped(t *testing.T) {
+	run(t, func(t *testing.T, s *Server) {
+		db, _ := open(t, s)
+		exec(t, db, claim, "a", 1)
+		exec(t, db, claim, "b", 1)
+		tx := begin(t, db)
+		if _, err := tx.Exec("SELECT n FROM t WHERE k = 'a' FOR UPDATE"); err != nil {
+			t.Fatal(err)
+		}
+		const skip = "DELETE FROM t WHERE (k) IN (SELECT k FROM t WHERE n < 2 ORDER BY n LIMIT 9 FOR UPDATE SKIP LOCKED)"
+		if n := exec(t, db, skip); n != 1 {
+			t.Errorf("%d rows were deleted, and one is not locked", n)
+		}
+		waited := make(chan int64)
+		go func() { waited <- exec(t, db, "DELETE FROM t WHERE n < 2") }()
+		synctest.Wait()
+		want(t, s, 1)
+		if err := tx.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+		if n := <-waited; n != 1 {
+			t.Errorf("%d rows were deleted after the wait", n)
+		}
 	})
 }
 
@@ -336,7 +374,7 @@ func TestCommittedTellsWhatATransactionWrote(t *testing.T) {
 
 func TestSQLThatIsNotUnderstoodIsAnError(t *testing.T) {
 	for _, sql := range []string{
-		"", "DROP TABLE t", "SELECT n FROM", "SELECT n FROM t WHERE k", "SELECT n FROM t LIMIT 1",
+		"", "DROP TABLE t", "SELECT n FROM", "SELECT n FROM t WHERE k", "SELECT n FROM t WHERE k =", "SELECT n FROM t LIMIT 1",
 		"INSERT INTO t (k, n) VALUES ($1)", "INSERT INTO t (k) VALUES ($1) ON CONFLICT DO", "CREATE TABLE t (k text",
 		"UPDATE t SET n", "DELETE t", "SELECT x FROM t", "SELECT n FROM u", "SELECT n FROM t WHERE k = $1",
 	} {

@@ -10,17 +10,23 @@ import (
 )
 
 // transact has the work's effects in the database: each once by effect.Do, and one each time, which
-// Fence guards.
+// Fence guards. Work that doesn't end with its context has them after it, too.
 func (w *work) transact(ctx context.Context) error {
+	if !w.call.Obeys {
+		ctx = context.WithoutCancel(ctx)
+	}
 	for _, name := range w.process.world.Effects.Names {
 		if err := w.do(ctx, name); err != nil {
 			return err
 		}
 	}
-	if w.call.Fenced {
-		return w.writeAccount(ctx)
+	if !w.call.Fenced {
+		return nil
 	}
-	return nil
+	if !w.spend(ctx, w.call.Inside) {
+		return context.Cause(ctx)
+	}
+	return w.writeAccount(ctx)
 }
 
 // do has one effect, and books what is told of it.

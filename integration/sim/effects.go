@@ -74,6 +74,7 @@ func (s *Schedule) addEffects(d dice, day time.Duration) {
 		a.Inside = pick(d, d.upTo(ttl/8), d.upTo(ttl/8), d.upTo(ttl), d.upTo(3*ttl))
 		a.Undo = pick(d, "", "", "", "", fails, panics)
 		a.Fenced = d.chance(0.5)
+		a.Stalls = d.chance(0.15)
 		if d.chance(0.15) {
 			a.Dies = pick(d, afterRow, afterEntry, afterKeep, inCommit, afterEffect, beforeCommit)
 		}

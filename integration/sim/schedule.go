@@ -42,7 +42,8 @@ type Ask struct {
 
 	Inside time.Duration // what each transaction takes after its effect, where there are Effects
 	Undo   ending        // how the function of its last effect ends; fails or panics, or else it is well
-	Fenced bool          // it also writes what each request writes anew
+	Fenced bool          // it also writes what each request writes anew,
+	Stalls bool          // before which its process stops for longer than its lease
 }
 
 // An ending is how work ends.

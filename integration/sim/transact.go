@@ -23,6 +23,9 @@ func (w *work) transact(ctx context.Context) error {
 	if !w.call.Fenced {
 		return nil
 	}
+	if p := w.process; w.call.Stalls && p.lives() {
+		go p.world.befall(Event{What: stops, For: 2 * p.world.Engine.Lock.TTL}, p)
+	}
 	if !w.spend(ctx, w.call.Inside) {
 		return context.Cause(ctx)
 	}

@@ -120,7 +120,11 @@ func TestWhatIsNotCommittedIsSeenByItsOwnOnly(t *testing.T) {
 		db, _ := open(t, s)
 		tx := begin(t, db)
 		exec(t, tx, claim, "k", 1)
-		exec(t, tx, "UPDATE t SET n = $1 WHERE k = $2 AND n = 1", 5, "k")
+		exec(t, tx, "UPDATE t SET n = $1 WHERE k = $2 AND n = 1", nil, "k")
+		exec(t, tx, "UPDATE t SET n = 5 WHERE n IS NULL AND k = 'k'")
+		if n := exec(t, tx, "UPDATE t SET n = 6 WHERE n IS NULL"); n != 0 {
+			t.Errorf("%d rows are null that are not", n)
+		}
 		var n int64
 		const query = "SELECT n FROM t WHERE k = $1"
 		if err := tx.QueryRow(query, "k").Scan(&n); err != nil || n != 5 {

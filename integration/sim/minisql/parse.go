@@ -173,7 +173,12 @@ func (p *parser) where(q *statement) {
 		if p.among(q) {
 			continue
 		}
-		left, is := p.expression(q), p.word()
+		left := p.expression(q)
+		if p.accept("is", "null") {
+			q.where = append(q.where, condition{left, "is null", nil})
+			continue
+		}
+		is := p.word()
 		switch is {
 		case "=", "<>", "!=", "<", "<=", ">", ">=":
 			p.at++

@@ -34,7 +34,7 @@ type assignment struct {
 
 type condition struct {
 	left  expression
-	is    string // =, <>, !=, <, <=, > or >=
+	is    string // =, <>, !=, <, <=, >, >= or is null
 	right expression
 }
 
@@ -48,9 +48,15 @@ type scope struct {
 	now   time.Time // when the transaction began
 }
 
-// holds tells whether the scope's row fits the conditions. NULL fits none.
+// holds tells whether the scope's row fits the conditions. NULL fits none but IS NULL.
 func (q *statement) holds(s scope) bool {
 	for _, c := range q.where {
+		if c.is == "is null" {
+			if c.left(s) != nil {
+				return false
+			}
+			continue
+		}
 		left, right := c.left(s), c.right(s)
 		if left == nil || right == nil || !c.fits(compare(left, right)) {
 			return false

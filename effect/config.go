@@ -24,6 +24,9 @@ type Config struct {
 	// Name is the table's, except in SQLite with its schema and a dot before it if need be:
 	// lower-case letters, digits and underscores. A second table, for [Fence], has the same name
 	// and "_fences" after it. Zero means "reprise_effects".
+	//
+	// A row is found again by the engine's Prefix, the request's scope and its key: two services
+	// with one table need two prefixes, and with another prefix all effects so far are forgotten.
 	Name string
 
 	// Retention is how old a row has to be before [Table.Purge] may delete it: at least the
@@ -34,8 +37,8 @@ type Config struct {
 	// OnNoKey is what happens without a key. Zero means RefuseNoKey.
 	OnNoKey NoKeyPolicy
 
-	// Isolation is that of the transactions which [Do] begins. Zero means the database's default. For
-	// the row, each level is as safe as any other.
+	// Isolation is that of the transactions which [Do] begins. Zero means the database's default.
+	// For the row, each level is as safe as any other.
 	Isolation Isolation
 }
 

@@ -29,8 +29,7 @@ import (
 // [Table.Retryable] says so, and after a COMMIT without an answer that turns out to have done
 // nothing. So fn must do nothing but by tx, must neither commit nor roll back (as any DDL does in
 // MySQL), and must return the errors of its statements. If it fails or panics, all is rolled back,
-// and Do returns its error as it is, or carries the panic on. A Do within fn has a transaction of its
-// own, which can wait for that of fn until ctx ends: for a second effect in the same one, use Join.
+// and Do returns its error as it is, or carries the panic on. A Do within fn is [ErrNested].
 //
 // If another attempt has the same row in a transaction that is still open, Do waits for its end. It
 // tries at most 20 times, some 4 s of pauses, and not beyond ctx, which in work ends when the lease
@@ -43,6 +42,9 @@ func Do[T any](
 	if err := t.needDB(); err != nil {
 		return none, Result{}, err
 	}
+	if ctx.Value(withinKey{}) == t.db {
+		return none, Result{}, ErrNested
+	}
 	d := doing[T]{table: t, name: name, fn: fn, token: rand.Text()}
 	err := t.again(ctx, func() error { return d.once(ctx) })
 	if err != nil {
@@ -51,8 +53,11 @@ func Do[T any](
 	return d.value, d.result, nil
 }
 
-// withCause returns err with the reason why ctx has ended, if err is of that: drivers tell that it has
-// ended, and not that the lease is lost.
+// withinKey is the key of the database whose transaction the function of a Do is within.
+type withinKey struct{}
+
+// withCause returns err with the reason why ctx has ended, if err is of that: drivers tell that it
+// has ended, and not that the lease is lost.
 func withCause(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil && errors.Is(err, ctx.Err()) && !errors.Is(err, cause) {
 		return fmt.Errorf("%w: %w", err, cause)
@@ -117,7 +122,7 @@ func (d *doing[T]) once(ctx context.Context) (err error) {
 		d.value, d.result = entry.value, entry.result
 		return nil
 	}
-	d.value, err = d.fn(ctx, tx)
+	d.value, err = d.fn(context.WithValue(ctx, withinKey{}, d.table.db), tx)
 	if err != nil {
 		return err
 	}

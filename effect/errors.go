@@ -20,6 +20,11 @@ var (
 	// answering. Whoever asks under the same key finds out.
 	ErrCommitUnknown = errors.New("effect: unknown whether the transaction was committed")
 
+	// ErrNested: [Do] was called by the function of another Do on the same database. Its
+	// transaction would not be part of that one's, and could wait for it for ever. Nothing was
+	// done. For a second effect in the same transaction, use [Join].
+	ErrNested = errors.New("effect: Do within Do")
+
 	// ErrNotKept: the effect has been done, by a transaction that was joined and then committed
 	// without [Entry.Keep], so that there is no value to return.
 	ErrNotKept = errors.New("effect: done before, and its value was not kept")

@@ -92,6 +92,9 @@ func join[T any](ctx context.Context, t *Table, tx Tx, name, token string) (*Ent
 	if !observed {
 		return &Entry[T]{}, nil
 	}
+	if err := work.Refused(); err != nil {
+		return nil, fmt.Errorf("effect: %s: %w", name, err)
+	}
 	e := &Entry[T]{table: t, tx: tx, row: row{
 		key: work.Key, name: name, fingerprint: work.Fingerprint,
 		attempt: work.Attempt, fence: work.Fence, token: token,

@@ -136,7 +136,7 @@ func (t *Table) Purge(ctx context.Context, olderThan time.Duration) (deleted int
 			Want: "at least " + t.cfg.Retention.String(), Other: "Retention"}
 	}
 	for _, query := range []string{t.sql.purge, t.sql.purgeFences} {
-		for last := int64(purgeBatch); last == purgeBatch; deleted += last {
+		for last := int64(purgeBatch); last >= purgeBatch; deleted += last {
 			last, err = t.purgeBatch(ctx, query, olderThan)
 			if err != nil {
 				return deleted, fmt.Errorf("effect: %s: %w", t.cfg.Name, err)

@@ -23,7 +23,8 @@ type Request struct {
 	// Authorize says whether the caller may learn anything of a key that has been used: an error
 	// refuses with ErrReplayRefused, whatever the state of the key. It is asked once, before all that
 	// the state could tell or cause: a replay, a comparison, a wait, a takeover, Reconcile. It is not
-	// asked about a free key, whose work decides for itself. Nil allows all. With it, waiting and
+	// asked about a free key, whose work decides for itself, until that finds an effect of before: see
+	// [Work.Match]. Nil allows all. With it, waiting and
 	// taking over cost one round trip more.
 	Authorize func(context.Context) error
 

@@ -64,6 +64,14 @@ func (w Work) Match(ctx context.Context, fingerprint string) error {
 	})
 }
 
+// Refused returns the error with which Do is going to refuse the request, as Match has returned it,
+// or nil. Work that goes on all the same must not have further effects.
+func (w Work) Refused() error {
+	w.call.found.mu.Lock()
+	defer w.call.found.mu.Unlock()
+	return w.call.found.refused
+}
+
 // Repeated tells the engine that the answer comes of an effect of an earlier attempt.
 // Result.Repeated and Event.Repeated say so, and an answer over HTTP or gRPC carries the marker of
 // a replay.

@@ -94,6 +94,14 @@ func TestAnotherRequestUnderTheKeyIsRefused(t *testing.T) {
 				}
 				return receipt{"made up"}, nil
 			},
+			"goes on": func(ctx context.Context) (receipt, error) {
+				_, err := w.once(w.table, "k")(ctx)
+				_, _, err2 := effect.Do(ctx, w.table, "gift", w.charge("k"))
+				if !errors.Is(err, replay.ErrReused) || !errors.Is(err2, replay.ErrReused) {
+					w.Errorf("the handler gets %v, and then %v", err, err2)
+				}
+				return receipt{"made up"}, nil
+			},
 		} {
 			w.redis.FlushAll()
 			m := w.machine()

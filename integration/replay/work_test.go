@@ -56,6 +56,29 @@ func TestWorkHasItsIdentity(t *testing.T) {
 	})
 }
 
+// Work that goes on after a refusal can see that, and the first refusal is the one that counts.
+func TestRefusedWorkKnows(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		d := newDesk(t, f)
+		r := d.ask(bg, request(), func(ctx context.Context) (replay.Answer, error) {
+			w, _ := replay.WorkFrom(ctx)
+			if err := w.Refused(); err != nil {
+				t.Errorf("before: %v", err)
+			}
+			w.Match(ctx, "1:another")
+			if err := w.Refused(); !errors.Is(err, replay.ErrReused) {
+				t.Errorf("after: %v", err)
+			}
+			w.Match(ctx, "1:one")
+			if err := w.Refused(); !errors.Is(err, replay.ErrReused) {
+				t.Errorf("after an effect of its own: %v", err)
+			}
+			return replay.Answer{Value: "done"}, nil
+		})
+		r.is(t, replay.ErrReused)
+	})
+}
+
 // finds is work that finds an effect of this fingerprint in its database, and answers all the same.
 func finds(fingerprint string, told *error) work {
 	return func(ctx context.Context) (replay.Answer, error) {

@@ -83,7 +83,7 @@ var mutants = []mutant{
 		"	entry, err := join[T]", "	d.value, err = d.fn(ctx, tx)\n\tif err != nil {\n\t\treturn err\n\t}\n\tvalue, fn := d.value, d.fn\n" +
 			"\td.fn = func(context.Context, *sql.Tx) (T, error) { return value, nil }\n\tdefer func() { d.fn = fn }()\n\tentry, err := join[T]"},
 	{"an effect whose function failed is committed", "effect/do.go",
-		"	d.value, err = d.fn(ctx, tx)\n\tif err != nil {", "	d.value, err = d.fn(ctx, tx)\n\tif err != nil {\n\t\t_ = tx.Commit()"},
+		"d.table.db), tx)\n\tif err != nil {", "d.table.db), tx)\n\tif err != nil {\n\t\t_ = tx.Commit()"},
 	{"a commit without an answer counts as failed", "effect/do.go",
 		"d.unknown = !d.table.cfg.Dialect.rolledBack(err)", "d.unknown = false"},
 	{"a commit without an answer counts as done", "effect/do.go",

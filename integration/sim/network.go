@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -35,6 +36,9 @@ func (k hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 		}
 		p := k.process
 		p.world.mu.Lock()
+		for _, cmd := range cmds { // of renewals, or of several calls
+			p.world.owns(callOf(contextOf(cmd)), cmd)
+		}
 		p.pipelines++
 		n := p.pipelines
 		p.world.mu.Unlock()
@@ -43,21 +47,37 @@ func (k hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 	}
 }
 
+// contextOf is the context that a command was made with. go-redis has no way to ask for it, and a pipeline's
+// own is nobody's in particular.
+func contextOf(cmd redis.Cmder) context.Context {
+	c, isScript := cmd.(*redis.Cmd)
+	if !isScript {
+		return context.Background() // WAIT
+	}
+	ctx := reflect.ValueOf(c).Elem().FieldByName("ctx")
+	return *(*context.Context)(ctx.Addr().UnsafePointer())
+}
+
 func (k hook) sends(c *Call, cmd redis.Cmder) {
 	if c == nil {
 		return // the client's own
 	}
 	p := k.process
 	p.world.mu.Lock()
-	if args := cmd.Args(); len(args) > 4 {
-		if token, ok := args[4].(string); ok {
-			p.world.calls[token] = c
-		}
-	}
+	p.world.owns(c, cmd)
 	p.sent[c]++
 	n := p.sent[c]
 	p.world.mu.Unlock()
 	time.Sleep(roll(p.world.Seed, "send", c.ID, n).upTo(200 * time.Microsecond))
+}
+
+// owns books whose token a command carries. The caller holds mu.
+func (w *world) owns(c *Call, cmd redis.Cmder) {
+	if args := cmd.Args(); c != nil && len(args) > 4 {
+		if token, ok := args[4].(string); ok {
+			w.calls[token] = c
+		}
+	}
 }
 
 // fate decides what befalls a trip.

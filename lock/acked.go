@@ -51,6 +51,9 @@ const (
 	firstPause = 8 * time.Millisecond
 )
 
+// needsAcks tells whether replicas have to confirm a script.
+func (s *server) needsAcks(sc *script) bool { return s.acked != nil && sc.needsAcks }
+
 // sendAcked sends a script and waits for its reply and the replicas'.
 func (s *server) sendAcked(ctx context.Context, req request) (reply, error) {
 	var (

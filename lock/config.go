@@ -45,6 +45,9 @@ type Config struct {
 	// that nothing was written.
 	AckWithin time.Duration
 
+	// Pipeline says whether scripts of many callers share pipelines. The zero value is PipelineAuto.
+	Pipeline Pipeline
+
 	// MaxWaiters is how many may wait in Acquire at once; more are told at once that the key is
 	// held. Zero means 10,000. Each keeps a goroutine, and what its caller keeps.
 	MaxWaiters int
@@ -72,6 +75,21 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// Pipeline is how scripts go to a node when many callers have one to send.
+//
+// With PipelineOff, each goes on a connection of its own, whatever its client has to spare. Choose it
+// where each command must be seen by the client's hooks with its caller's context, as for a span of a
+// trace.
+type Pipeline string
+
+const (
+	PipelineAuto Pipeline = "auto" // alone while few are under way, and in shared pipelines beyond that
+	PipelineOff  Pipeline = "off"  // always alone
+)
+
+// Words returns every Pipeline.
+func (Pipeline) Words() []Pipeline { return []Pipeline{PipelineAuto, PipelineOff} }
+
 // A Trace is told of leases in trouble. Its functions may be nil; they must not block.
 type Trace struct {
 	Suspended func(*Lease, error) // a renewal failed; the lease is live until it runs out
@@ -92,6 +110,7 @@ func (c *Config) Settings() config.Settings {
 		config.Duration("LOCK_TIMEOUT", "Timeout", &c.Timeout).Means("`2s`"),
 		config.Int("LOCK_ACKS", "Acks", &c.Acks).Default(0).Accept(config.Between(0, 100)),
 		config.Duration("LOCK_ACK_WITHIN", "AckWithin", &c.AckWithin).Means("`500ms`"),
+		config.Word("LOCK_PIPELINE", "Pipeline", &c.Pipeline).Default(PipelineAuto),
 		config.Int("LOCK_MAX_WAITERS", "MaxWaiters", &c.MaxWaiters).Default(10_000).Accept(config.AtLeast(1)),
 		config.Int("LOCK_MAX_WAITERS_PER_SCOPE", "MaxWaitersPerScope", &c.MaxWaitersPerScope).Means("a tenth of `LOCK_MAX_WAITERS`"),
 		config.Size("LOCK_MAX_VALUE", "MaxValue", &c.MaxValue).Default(16 << 20).Means("longest record").Accept(config.Between(minValue, maxValue)),

@@ -17,13 +17,13 @@ func TestConfigWithDefaults(t *testing.T) {
 		cfg, want lock.Config
 	}{
 		{"zero", lock.Config{}, lock.Config{TTL: 15 * time.Second, Renew: 5 * time.Second, MaxHold: 10 * time.Minute,
-			Remember: 24 * time.Hour, Timeout: 2 * time.Second, AckWithin: 500 * time.Millisecond, MaxWaiters: 10_000, MaxWaitersPerScope: 1000, MaxValue: 16 << 20}},
+			Remember: 24 * time.Hour, Timeout: 2 * time.Second, AckWithin: 500 * time.Millisecond, Pipeline: lock.PipelineAuto, MaxWaiters: 10_000, MaxWaitersPerScope: 1000, MaxValue: 16 << 20}},
 		{"short lease", lock.Config{TTL: 300 * time.Millisecond}, lock.Config{TTL: 300 * time.Millisecond,
-			Renew: 100 * time.Millisecond, MaxHold: 10 * time.Minute, Remember: 24 * time.Hour, Timeout: 100 * time.Millisecond, AckWithin: 50 * time.Millisecond, MaxWaiters: 10_000, MaxWaitersPerScope: 1000, MaxValue: 16 << 20}},
+			Renew: 100 * time.Millisecond, MaxHold: 10 * time.Minute, Remember: 24 * time.Hour, Timeout: 100 * time.Millisecond, AckWithin: 50 * time.Millisecond, Pipeline: lock.PipelineAuto, MaxWaiters: 10_000, MaxWaitersPerScope: 1000, MaxValue: 16 << 20}},
 		{"long lease", lock.Config{TTL: 48 * time.Hour}, lock.Config{TTL: 48 * time.Hour, Renew: 16 * time.Hour,
-			MaxHold: 48 * time.Hour, Remember: 48 * time.Hour, Timeout: 2 * time.Second, AckWithin: 500 * time.Millisecond, MaxWaiters: 10_000, MaxWaitersPerScope: 1000, MaxValue: 16 << 20}},
-		{"all set", lock.Config{TTL: 7, Renew: 6, MaxHold: 5, Remember: 4, Timeout: 3, Acks: 2, AckWithin: 1, MaxWaiters: 8, MaxWaitersPerScope: 2, MaxValue: 9},
-			lock.Config{TTL: 7, Renew: 6, MaxHold: 5, Remember: 4, Timeout: 3, Acks: 2, AckWithin: 1, MaxWaiters: 8, MaxWaitersPerScope: 2, MaxValue: 9}},
+			MaxHold: 48 * time.Hour, Remember: 48 * time.Hour, Timeout: 2 * time.Second, AckWithin: 500 * time.Millisecond, Pipeline: lock.PipelineAuto, MaxWaiters: 10_000, MaxWaitersPerScope: 1000, MaxValue: 16 << 20}},
+		{"all set", lock.Config{TTL: 7, Renew: 6, MaxHold: 5, Remember: 4, Timeout: 3, Acks: 2, AckWithin: 1, Pipeline: lock.PipelineOff, MaxWaiters: 8, MaxWaitersPerScope: 2, MaxValue: 9},
+			lock.Config{TTL: 7, Renew: 6, MaxHold: 5, Remember: 4, Timeout: 3, Acks: 2, AckWithin: 1, Pipeline: lock.PipelineOff, MaxWaiters: 8, MaxWaitersPerScope: 2, MaxValue: 9}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := tc.cfg.WithDefaults()

@@ -81,6 +81,7 @@
 //
 //	claim, script, request, reply      what is under a key, and what the scripts say of it
 //	server, semaphore, route           a script on its way to one deployment of Redis, and back
+//	pipeliner                          scripts of many callers in one round trip
 //	acked, batch                       the same with replicas' confirmation, and for many at once
 //	transition                         what becomes of a claim there, in Go's terms
 //	settings, findings, probe          what of it is not as it should be

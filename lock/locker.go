@@ -13,8 +13,8 @@ import (
 )
 
 // A Locker grants leases. It is safe for concurrent use, and needs no closing: it keeps a
-// connection and two goroutines while somebody waits for a key and for 5 s after, and a timer while
-// somebody holds one.
+// connection and two goroutines while somebody waits for a key and for 5 s after, a timer while
+// somebody holds one, and two goroutines for each node while a crowd's scripts wait for a pipeline.
 type Locker struct {
 	cfg     Config
 	store   store

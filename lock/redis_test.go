@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -17,6 +18,15 @@ import (
 
 // startRedis starts a redis-server of the test's own, and skips the test if there is none.
 func startRedis(t testing.TB) (addr string, admin *redis.Client) {
+	t.Helper()
+	addr, _ = startRedisProcess(t)
+	admin = redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
+	t.Cleanup(func() { admin.Close() })
+	return addr, admin
+}
+
+// startRedisProcess is startRedis for a test that stops the process.
+func startRedisProcess(t testing.TB) (addr string, process *os.Process) {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -37,8 +47,8 @@ func startRedis(t testing.TB) (addr string, admin *redis.Client) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	admin = redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
-	t.Cleanup(func() { admin.Close() })
+	admin := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
+	defer admin.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	for admin.Ping(ctx).Err() != nil {
@@ -46,7 +56,7 @@ func startRedis(t testing.TB) (addr string, admin *redis.Client) {
 			t.Fatal("redis-server doesn't answer")
 		}
 	}
-	return addr, admin
+	return addr, cmd.Process
 }
 
 // A user who may subscribe and not publish is one whose waiters ask; one who may do both has

@@ -16,6 +16,7 @@ type request struct {
 	lease  leaseID
 	caller context.Context // of begin: who asks; nobody begins for a caller who has gone
 	sent   *sendings       // of release and abandon
+	bytes  int             // of the value that commit brings
 	args   []any           // of EVALSHA
 }
 
@@ -28,8 +29,11 @@ func newLeaseID(key, token string) leaseID { return leaseID{key, token} }
 func (id leaseID) key() string   { return id.boxedKey.(string) }
 func (id leaseID) token() string { return id.boxedToken.(string) }
 
-// tokenAt is the place of the owner's token, ARGV[1], in request.args.
-const tokenAt = 4
+// The places in request.args of the owner's token, which is ARGV[1], and of commit's value.
+const (
+	tokenAt = 4
+	valueAt = 5
+)
 
 // request builds a request. redis.Script.Run would copy the arguments twice.
 func (s *script) request(id leaseID, argv ...any) request {
@@ -50,6 +54,15 @@ func (r request) eval(ctx context.Context) *redis.Cmd {
 	r.args = slices.Clone(r.args)
 	copy(r.args, r.script.eval[:])
 	return r.evalsha(ctx)
+}
+
+// owned is the request with a value of its own, for one that may be sent after its caller has left.
+func (r request) owned() request {
+	if r.bytes > 0 {
+		r.args = slices.Clone(r.args)
+		r.args[valueAt] = slices.Clone(r.args[valueAt].([]byte))
+	}
+	return r
 }
 
 // requests builds the requests to one server. It has those arguments that come from the
@@ -79,7 +92,9 @@ func (q requests) renew(id leaseID, lease time.Duration) request {
 }
 
 func (q requests) commit(id leaseID, value []byte, retention time.Duration) request {
-	return commitScript.request(id, value, retention.Milliseconds(), q.inline)
+	r := commitScript.request(id, value, retention.Milliseconds(), q.inline)
+	r.bytes = len(value)
+	return r
 }
 
 // end is release or abandon by a holder, whose sendings are counted.

@@ -22,6 +22,8 @@ import (
 //   - What keeps or ends a lease goes before what would begin one.
 //   - A caller who has gone leaves the queue.
 type semaphores struct {
+	server *server
+
 	mu     sync.Mutex
 	byAddr map[string]*semaphore
 	most   int // of nodes, before those that are idle are dropped
@@ -31,6 +33,7 @@ type semaphores struct {
 type semaphore struct {
 	taken            int       // slots
 	urgent, ordinary list.List // who waits: each a chan struct{}, closed when it has its slot
+	pipeliner        pipeliner // of those who share slots; it has a mutex of its own
 }
 
 // errUnsent says that a script was never sent.
@@ -39,8 +42,8 @@ var errUnsent = errors.New("not sent")
 // manyNodes is more than a cluster usually has, over all addresses that its nodes move to.
 const manyNodes = 64
 
-func newSemaphores() semaphores {
-	return semaphores{byAddr: map[string]*semaphore{}, most: manyNodes}
+func newSemaphores(s *server) semaphores {
+	return semaphores{server: s, byAddr: map[string]*semaphore{}, most: manyNodes}
 }
 
 // acquire waits for a slot of a node until the deadline of ctx, or until gone is closed. The
@@ -59,10 +62,7 @@ func (s *semaphores) acquire(
 		size = min(size, o.MaxActiveConns)
 	}
 	s.mu.Lock()
-	sem := s.byAddr[o.Addr]
-	if sem == nil {
-		sem = s.add(o.Addr)
-	}
+	sem := s.of(o.Addr)
 	if sem.taken < size {
 		sem.taken++
 		s.mu.Unlock()
@@ -102,6 +102,13 @@ func (s *semaphores) acquire(
 	return nil, err
 }
 
+// pipeliner is that of a node.
+func (s *semaphores) pipeliner(node *redis.Client) *pipeliner {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &s.of(node.Options().Addr).pipeliner
+}
+
 // release gives a slot back.
 func (s *semaphores) release(sem *semaphore) {
 	if sem == nil {
@@ -123,9 +130,12 @@ func (s *semaphores) pass(sem *semaphore) {
 	sem.taken--
 }
 
-// add makes the semaphore of a node. Nodes come and go with their addresses, so once in a while
+// of is the semaphore of a node. Nodes come and go with their addresses, so once in a while
 // those that are idle are dropped. The caller holds mu.
-func (s *semaphores) add(addr string) *semaphore {
+func (s *semaphores) of(addr string) *semaphore {
+	if sem := s.byAddr[addr]; sem != nil {
+		return sem
+	}
 	if len(s.byAddr) >= s.most {
 		for addr, sem := range s.byAddr {
 			if sem.taken == 0 {
@@ -134,7 +144,7 @@ func (s *semaphores) add(addr string) *semaphore {
 		}
 		s.most = max(manyNodes, 2*len(s.byAddr))
 	}
-	sem := &semaphore{}
+	sem := &semaphore{pipeliner: pipeliner{server: s.server}}
 	s.byAddr[addr] = sem
 	return sem
 }

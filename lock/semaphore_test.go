@@ -18,7 +18,7 @@ func TestSlotsInTheirOrder(t *testing.T) {
 	node := redis.NewClient(&redis.Options{PoolSize: 1})
 	defer node.Close()
 	synctest.Test(t, func(t *testing.T) {
-		slots := newSemaphores()
+		slots := newSemaphores(nil)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		taken, err := slots.acquire(ctx, node, false, nil)
@@ -67,7 +67,7 @@ func TestSlotsInTheirOrder(t *testing.T) {
 // Nodes come and go with their addresses: those that are gone are forgotten, those that are busy
 // aren't.
 func TestSemaphoresOfNodesThatAreGoneAreForgotten(t *testing.T) {
-	slots := newSemaphores()
+	slots := newSemaphores(nil)
 	var busy *semaphore
 	node := redis.NewClient(&redis.Options{})
 	defer node.Close()
@@ -90,7 +90,7 @@ func TestSemaphoresOfNodesThatAreGoneAreForgotten(t *testing.T) {
 
 // The ordinary way through takes nothing.
 func TestSlotThatIsFreeAllocatesNothing(t *testing.T) {
-	slots := newSemaphores()
+	slots := newSemaphores(nil)
 	node := redis.NewClient(&redis.Options{})
 	defer node.Close()
 	if n := testing.AllocsPerRun(100, func() {

@@ -39,7 +39,8 @@ func newServer(client redis.UniversalClient, cfg Config) (*server, error) {
 	if v := reflect.ValueOf(client); client == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 		return nil, errors.New("lock: client: got nil, want a *redis.Client or *redis.ClusterClient")
 	}
-	s := &server{cfg: cfg, client: client, semaphores: newSemaphores()}
+	s := &server{cfg: cfg, client: client}
+	s.semaphores = newSemaphores(s)
 	inline := min(inlineLimit, cfg.MaxValue)
 	switch c := client.(type) {
 	case *redis.Client:
@@ -76,17 +77,51 @@ func (s *server) bounded(ctx context.Context) (context.Context, context.CancelFu
 // run sends a script and waits for its reply until ctx ends. A grant that comes after that is
 // handed back: nobody will use it.
 func (s *server) run(ctx context.Context, req request) (reply, error) {
+	node, err := s.primary(ctx, req.lease.key())
+	if err != nil {
+		node = nil // sending finds the same fault, and is better at describing it
+	}
+	client, pipeliner := s.pipeliner(node, req)
+	if pipeliner == nil {
+		return s.runAlone(ctx, node, nil, req)
+	}
+	waits := pipeliner.join(ctx, client, req)
+	if waits == nil {
+		return s.runAlone(ctx, node, pipeliner, req)
+	}
+	cmd, err := pipeliner.wait(waits)
+	switch {
+	case cmd == nil:
+		return reply{}, err
+	case !s.undelivered(ctx, err):
+		return s.result(cmd, err)
+	}
+	r, err := s.runAlone(ctx, node, nil, req)
+	if errors.Is(err, errUnsent) { // not a second time, but the pipeline may have arrived
+		err = fmt.Errorf("%w: %v", ErrUnavailable, err)
+	}
+	return r, err
+}
+
+// runAlone is run on a connection of its own, and on the caller's goroutine if the client ends a
+// command with its context. It leaves the pipeliner, if there is one, when the connection is free.
+func (s *server) runAlone(
+	ctx context.Context, node redis.UniversalClient, p *pipeliner, req request,
+) (reply, error) {
 	// The slot is waited for outside of withDeadline, so that a script that never had one is known
 	// to be unsent.
-	slot, err := s.acquireSlot(ctx, req.lease.key(), req.caller)
+	slot, err := s.acquireSlot(ctx, node, req.caller)
 	if err != nil {
+		p.leave()
 		return reply{}, err
 	}
 	if s.honorsContext {
+		defer p.leave()
 		defer s.semaphores.release(slot)
 		return s.send(ctx, req)
 	}
 	return withDeadline(ctx, func() (reply, error) {
+		defer p.leave()
 		defer s.semaphores.release(slot)
 		return s.send(ctx, req)
 	}, func(late reply) {
@@ -96,15 +131,41 @@ func (s *server) run(ctx context.Context, req request) (reply, error) {
 	})
 }
 
-// acquireSlot waits for a slot at the key's node. Begin has a caller and stops waiting when the
-// caller leaves. All other scripts have none, and go first.
-func (s *server) acquireSlot(
-	ctx context.Context, key string, caller context.Context,
-) (*semaphore, error) {
-	node, err := s.primary(ctx, key)
-	if err != nil {
-		return nil, nil // sending finds the same fault, and is better at describing it
+// pipeliner is that of a script's node, with the node's client, or nil for a script that goes alone
+// in any case: because it brings a long value, because it needs its connection for WAIT, or because
+// there may be a cluster behind a client of another type.
+func (s *server) pipeliner(node redis.UniversalClient, req request) (*redis.Client, *pipeliner) {
+	client, ok := node.(*redis.Client)
+	if !ok || s.cfg.Pipeline == PipelineOff || req.bytes > maxShared || s.needsAcks(req.script) {
+		return nil, nil
 	}
+	return client, s.semaphores.pipeliner(client)
+}
+
+// undelivered tells a script that a pipeline has not brought to its node from one that has its
+// answer. The client can: alone, a script follows redirects, is tried again, and has its source with
+// it where the node refused the command that should have brought it.
+func (s *server) undelivered(ctx context.Context, err error) bool {
+	if err == nil || ctx.Err() != nil {
+		return false
+	}
+	if isUnknownScript(err) {
+		return true
+	}
+	if s.cluster == nil { // a client of one server has tried again, but not for a single reply
+		_, isReply := errors.AsType[redis.Error](err)
+		return isReply && isTransient(err)
+	}
+	_, moved := redis.IsMovedError(err)
+	_, ask := redis.IsAskError(err)
+	return moved || ask || isTransient(err)
+}
+
+// acquireSlot waits for a slot at a node. Begin has a caller and stops waiting when the caller
+// leaves. All other scripts have none, and go first.
+func (s *server) acquireSlot(
+	ctx context.Context, node redis.UniversalClient, caller context.Context,
+) (*semaphore, error) {
 	if caller == nil {
 		return s.semaphores.acquire(ctx, node, true, nil)
 	}
@@ -117,7 +178,7 @@ func (s *server) acquireSlot(
 
 // send sends a script within a slot.
 func (s *server) send(ctx context.Context, req request) (reply, error) {
-	if s.acked != nil && req.script.needsAcks {
+	if s.needsAcks(req.script) {
 		return s.sendAcked(ctx, req)
 	}
 	cmd := req.evalsha(ctx)
@@ -135,7 +196,11 @@ func (s *server) send(ctx context.Context, req request) (reply, error) {
 // that, but ask more of an ACL than GET; who can write to Redis at will can keep it busy in simpler
 // ways.)
 func (s *server) get(ctx context.Context, key string) (value string, found bool, err error) {
-	slot, err := s.acquireSlot(ctx, key, nil)
+	node, err := s.primary(ctx, key)
+	if err != nil {
+		node = nil // as in run
+	}
+	slot, err := s.acquireSlot(ctx, node, nil)
 	if err != nil {
 		return "", false, err
 	}

@@ -22,7 +22,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Lock: lock.Config{
 			TTL: 15 * time.Second, Renew: 5 * time.Second, MaxHold: 10 * time.Minute, Remember: 24 * time.Hour, Timeout: 2 * time.Second,
-			AckWithin: 500 * time.Millisecond, MaxWaiters: 10_000, MaxWaitersPerScope: 1000, MaxValue: 16<<20 + 364,
+			AckWithin: 500 * time.Millisecond, Pipeline: lock.PipelineAuto, MaxWaiters: 10_000, MaxWaitersPerScope: 1000, MaxValue: 16<<20 + 364,
 		},
 		Cache:        cache.Config{}.WithDefaults(),
 		Prefix:       "reprise",
@@ -44,7 +44,7 @@ func TestDefaults(t *testing.T) {
 func TestDefaultsLeaveWhatIsSet(t *testing.T) {
 	logger, lockLogger := slog.New(slog.DiscardHandler), slog.New(slog.DiscardHandler)
 	set := Config{
-		Lock:   lock.Config{TTL: time.Second, Renew: 100 * time.Millisecond, MaxHold: time.Minute, Remember: time.Hour, Timeout: 200 * time.Millisecond, Acks: 1, AckWithin: time.Millisecond, MaxWaiters: 10, MaxWaitersPerScope: 3, MaxValue: 4096, Logger: lockLogger},
+		Lock:   lock.Config{TTL: time.Second, Renew: 100 * time.Millisecond, MaxHold: time.Minute, Remember: time.Hour, Timeout: 200 * time.Millisecond, Acks: 1, AckWithin: time.Millisecond, Pipeline: lock.PipelineOff, MaxWaiters: 10, MaxWaitersPerScope: 3, MaxValue: 4096, Logger: lockLogger},
 		Cache:  cache.Config{CompressAbove: cache.Never, MaxDecoded: 2048},
 		Prefix: "billing", Retention: 2 * time.Hour, Wait: time.Second,
 		OnAbandoned: AskReconcile, OnFailure: ReleaseFailed, OnHangup: StopWithCaller, OnStoreDown: RunUnguarded, OnCommitDown: WithholdUnstored,

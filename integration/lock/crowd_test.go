@@ -164,7 +164,8 @@ func TestCrowdGoesAndAnotherComes(t *testing.T) {
 		f.Channels()
 		first := grant(t, f.Machine().Locker(lock.Config{}), anyone)
 		m := f.Machine(wide)
-		l := m.Locker(lock.Config{Timeout: 5 * time.Second})
+		// Each newcomer's question is held up by itself.
+		l := m.Locker(lock.Config{Timeout: 5 * time.Second, Pipeline: lock.PipelineOff})
 		gate := make(chan struct{})
 		told := sync.OnceFunc(func() { close(gate) })
 		var crowd, late sync.WaitGroup

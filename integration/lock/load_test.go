@@ -15,7 +15,9 @@ import (
 	"github.com/reprise-go/reprise/lock"
 )
 
-// More callers than a client has connections for.
+// More callers than a client has connections for, each on one of its own.
+
+var alone = lock.Config{Pipeline: lock.PipelineOff}
 
 const (
 	connections = 20
@@ -59,7 +61,7 @@ func forgottenScripts(t *testing.T, cluster bool) {
 		if cluster {
 			a = f.ClusterMachine(func(o *redis.ClusterOptions) { o.PoolSize = connections })
 		}
-		l := a.Locker(lock.Config{})
+		l := a.Locker(alone)
 		flush(t, a)
 		slow(a)
 		var mu sync.Mutex
@@ -111,7 +113,7 @@ func neverSent(t *testing.T, options func(*redis.Options)) {
 	const callers = 3000
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		a := f.Machine(narrow, options)
-		l := a.Locker(lock.Config{})
+		l := a.Locker(alone)
 		slow(a)
 		var late, underWay int
 		for _, err := range burst(t, callers, func(key string) error {
@@ -140,7 +142,7 @@ func neverSent(t *testing.T, options func(*redis.Options)) {
 func TestCallersWhoLeaveTheQueueSendNothing(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		a := f.Machine(narrow)
-		l := a.Locker(lock.Config{})
+		l := a.Locker(alone)
 		slow(a)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(100*time.Millisecond, func() { cancel(errLeft) })

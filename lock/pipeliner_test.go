@@ -1,0 +1,61 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A node that is asked by nobody has a pipeliner with nothing in it.
+func TestPipelinerKeepsNothing(t *testing.T) {
+	addr, admin := startRedis(t)
+	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
+	defer client.Close()
+	l, err := New(client, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range 5 {
+		if err := admin.ScriptFlush(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for i := range 200 {
+			all.Go(func() {
+				if i == 100 {
+					leave()
+				}
+				lease, err := l.TryAcquire(ctx, fmt.Sprint(round, " ", i), Terms{Detached: true})
+				if err == nil {
+					_, err = lease.Commit(ctx, []byte("R "+lease.Owner()+strings.Repeat("x", i*100)), time.Minute)
+				}
+				if err != nil && !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		leave()
+	}
+	sem := l.store.(*single).server.semaphores.byAddr[addr]
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for p := &sem.pipeliner; ; {
+		p.mu.Lock()
+		busy := p.inFlight + p.urgent.Len() + p.ordinary.Len()
+		p.mu.Unlock()
+		if busy == 0 {
+			break
+		}
+		if !pause(ctx, time.Millisecond) {
+			t.Fatalf("%d in flight or waiting", busy)
+		}
+	}
+}

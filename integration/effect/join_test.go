@@ -302,3 +302,42 @@ func TestSchema(t *testing.T) {
 		w.must(table.Check(w.bounded(), w.machine().Engine))
 	})
 }
+
+// A transaction that has read before it joins sees what another has committed meanwhile: under MySQL's
+// default isolation, its own reads don't.
+func TestJoinAfterARead(t *testing.T) {
+	for _, d := range []database.Dialect{database.PostgreSQL, database.MariaDB} { // SQLite lets in one at a time
+		t.Run(string(d), func(t *testing.T) {
+			w := newWorld(t, database.New(t, d))
+			a, b := w.machine(unguarded), w.machine(unguarded)
+			w.redis.Close()
+			_, _, err := replay.Do(w.bounded(), a.Engine, request("k"), func(ctx context.Context) (int, error) {
+				tx, err := w.db.BeginTx(ctx, nil)
+				if err != nil {
+					return 0, err
+				}
+				defer tx.Rollback()
+				var n int
+				if err := tx.QueryRow("SELECT count(*) FROM reprise_effects").Scan(&n); err != nil {
+					return 0, err
+				}
+				first, _, err := w.do(b, "k")
+				if err != nil {
+					return 0, err
+				}
+				entry, err := effect.Join[receipt](ctx, w.table, effect.TxOf(tx), "charge")
+				if err != nil {
+					return 0, err
+				}
+				before, done := entry.Value()
+				if !done {
+					t.Error("the effect of meanwhile was not found")
+				}
+				w.want(first, before, nil)
+				return 0, nil
+			})
+			w.must(err)
+			w.charged("k")
+		})
+	}
+}

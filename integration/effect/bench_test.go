@@ -16,8 +16,8 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// BenchmarkDo has three transactions take turns on each database: one INSERT as it is, the same as an
-// effect, and that effect once more, as another attempt finds it. No server waits for its disk (see
+// BenchmarkDo has four transactions take turns on each database: one INSERT as it is, the same behind a
+// Fence, the same as an effect, and that effect once more, as another attempt finds it. No server waits for its disk (see
 // package database): to wait for a COMMIT is the same for all of them, but for the second.
 //
 //	go test -run '^$' -bench Do -benchtime 1000x ./integration/effect
@@ -44,7 +44,7 @@ func BenchmarkDo(b *testing.B) {
 				_, err := tx.ExecContext(ctx, d.Bind("INSERT INTO charges (id) VALUES (?)"), "c")
 				return "charged", err
 			}
-			var bare, first, repeated []time.Duration
+			var bare, fenced, first, repeated []time.Duration
 			timed := func(times *[]time.Duration, do func() error) {
 				begun := time.Now()
 				if err := do(); err != nil {
@@ -55,16 +55,21 @@ func BenchmarkDo(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
 				request := replay.Request{Key: fmt.Sprint(i)}
 				_, _, err := replay.Do(b.Context(), engine, request, func(ctx context.Context) (int, error) {
-					timed(&bare, func() error {
-						tx, err := db.BeginTx(ctx, nil)
-						if err != nil {
-							return err
-						}
-						if _, err := charge(ctx, tx); err != nil {
-							return err
-						}
-						return tx.Commit()
-					})
+					for _, times := range []*[]time.Duration{&bare, &fenced} {
+						timed(times, func() error {
+							tx, err := db.BeginTx(ctx, nil)
+							if err == nil && times == &fenced {
+								err = effect.Fence(ctx, table, effect.TxOf(tx), "account")
+							}
+							if err == nil {
+								_, err = charge(ctx, tx)
+							}
+							if err != nil {
+								return err
+							}
+							return tx.Commit()
+						})
+					}
 					for _, times := range []*[]time.Duration{&first, &repeated} {
 						timed(times, func() error {
 							_, _, err := effect.Do(ctx, table, "charge", charge)
@@ -78,7 +83,7 @@ func BenchmarkDo(b *testing.B) {
 				}
 			}
 			for unit, times := range map[string][]time.Duration{
-				"bare-ms": bare, "first-ms": first, "repeated-ms": repeated,
+				"bare-ms": bare, "fenced-ms": fenced, "first-ms": first, "repeated-ms": repeated,
 			} {
 				slices.Sort(times)
 				b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, unit)

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"github.com/reprise-go/reprise/lock"
 	"github.com/reprise-go/reprise/replay"
 )
 
@@ -21,6 +22,7 @@ func Engine(t testing.TB, cfg replay.Config) *replay.Engine {
 	t.Cleanup(server.Close)
 	client := connect(server)
 	t.Cleanup(func() { _ = client.Close() })
+	cfg.Lock.Pipeline = lock.PipelineOff // as in stage.config
 	engine, err := replay.New(client, cfg)
 	if err != nil {
 		t.Fatalf("reprisetest: %v", err)

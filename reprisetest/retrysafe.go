@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reprise-go/reprise/lock"
 	"github.com/reprise-go/reprise/replay"
 )
 
@@ -104,6 +105,9 @@ func (s *stage) config() replay.Config {
 	l := &cfg.Lock
 	l.TTL, l.Timeout = lease, time.Minute
 	l.Renew, l.MaxHold, l.Remember, l.AckWithin = 0, 0, 0, 0
+	// net.Pipe, by which Redis is reached, holds nothing: a pipeline and its replies would wait for
+	// each other. And scenes stop processes by single commands.
+	l.Pipeline = lock.PipelineOff
 	l.Acks, l.Strict = 0, false // an embedded Redis has no replicas, and no settings to be strict about
 	if cfg.Retention != 0 {
 		cfg.Retention = max(cfg.Retention, lease)

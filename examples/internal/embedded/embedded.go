@@ -23,7 +23,13 @@ func Start() *Redis {
 
 // Client returns a new client. Each machine of a fleet has its own.
 func (r *Redis) Client() *redis.Client {
-	return client("embedded", func(context.Context, string, string) (net.Conn, error) { return r.server.Dial() })
+	return client("embedded", func(context.Context, string, string) (net.Conn, error) {
+		pipe, err := r.server.Dial()
+		if err != nil {
+			return nil, err
+		}
+		return newConn(pipe), nil
+	})
 }
 
 // Listen lets other processes of this machine in, at the address that it returns: see Connect.

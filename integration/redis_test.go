@@ -146,14 +146,22 @@ func (h *trips) take() []string {
 	return names
 }
 
-// count returns how many trips of that name there were since take.
+// count returns how many commands of that name went since take, in pipelines or alone.
 func (h *trips) count(name string) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := 0
 	for _, trip := range h.names {
-		if first := strings.FieldsFunc(trip, func(r rune) bool { return r == '*' || r == '+' })[0]; first == name {
-			n++
+		for command := range strings.SplitSeq(trip, "+") {
+			command, times, repeated := strings.Cut(command, "*")
+			switch {
+			case command != name:
+			case repeated:
+				m, _ := strconv.Atoi(times)
+				n += m
+			default:
+				n++
+			}
 		}
 	}
 	return n

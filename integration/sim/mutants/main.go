@@ -110,7 +110,7 @@ func try(m mutant, root, dir string) (said string, err error) {
 		return "", err
 	}
 	binary := filepath.Join(dir, "sim.test")
-	if out, err := output("go", "test", "-c", "-vet=off", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary,
+	if out, err := output("go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary,
 		"github.com/reprise-go/reprise/integration/sim"); err != nil {
 		return "", fmt.Errorf("it doesn't build: %s", cmp.Or(out, err.Error()))
 	}

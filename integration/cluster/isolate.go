@@ -42,13 +42,16 @@ func (c *Cluster) Rejoin(ctx context.Context, n *Node) error {
 	if err := n.reconnect(ctx); err != nil {
 		return err
 	}
-	return each(c.Nodes(), func(other *Node) error { return other.reconnectTo(ctx, n) })
+	return each(c.Nodes(), func(other *Node) error {
+		return errors.Join(n.reconnectTo(ctx, other), other.reconnectTo(ctx, n))
+	})
 }
 
-// reconnect waits until the node has heard from all others again. By itself it keeps a connection that
+// reconnect waits a while until the node has heard from all others again. By itself it keeps a connection that
 // leads nowhere any more for as long as the other side has a good one to it (measured on Redis 7.0: more
 // than a minute), and takes that node for failing. So it is made deaf to the others' pings meanwhile,
-// while it still hears answers to its own: what is silent is connected anew.
+// while it still hears answers to its own: what is silent is connected anew. (Its primary need not be
+// silent: it forwards what is published on its keys, and that keeps the old connection, too.)
 func (n *Node) reconnect(ctx context.Context) (err error) {
 	const all, pings = -1, 0
 	deaf := func(ctx context.Context, to int) error {
@@ -61,13 +64,19 @@ func (n *Node) reconnect(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, deaf(context.WithoutCancel(ctx), all)) }()
-	return Eventually(ctx, n.Name+" hears from all", func(ctx context.Context) error {
+	few, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	err = Eventually(few, n.Name+" hears from all", func(ctx context.Context) error {
 		nodes, err := n.client.ClusterNodes(ctx).Result()
 		if err == nil && strings.Contains(nodes, "fail?") {
 			err = errors.New(nodes)
 		}
 		return n.wrap("cluster nodes of", err)
 	})
+	if ctx.Err() == nil {
+		return nil // What is left over, reconnectTo mends.
+	}
+	return err
 }
 
 // reconnectTo waits until the node takes another for well again. What reconnect does for the one that was

@@ -64,7 +64,8 @@ func (s *Server) New(t testing.TB) *Database {
 // is refused at once, however long others may be waited for (SQLITE_BUSY).
 func sqliteSource(file string) string {
 	options := url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(OFF)"}}
-	return "file:" + file + "?" + options.Encode()
+	// The name of a subtest that is run again has a # in it.
+	return "file:" + (&url.URL{Path: file}).EscapedPath() + "?" + options.Encode()
 }
 
 // Open opens a data source of the dialect.

@@ -185,7 +185,9 @@ func (w *world) befallDatabase(e Event, p *process) {
 		time.Sleep(e.For)
 		w.history.note("the database is back")
 		w.database.Up()
+		w.history.mu.Lock()
 		w.history.Aways = append(w.history.Aways, Trouble{From: from, To: w.history.now()})
+		w.history.mu.Unlock()
 	case databaseBroken:
 		w.history.note("%s: its connections to the database break", p.name)
 		p.store.link.Break()

@@ -114,7 +114,7 @@ func try(m mutant, root, dir string) (said string, err error) {
 		"github.com/reprise-go/reprise/integration/sim"); err != nil {
 		return "", fmt.Errorf("it doesn't build: %s", cmp.Or(out, err.Error()))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 	test := exec.CommandContext(ctx, binary, "-test.run=TestSchedules", "-stop", fmt.Sprint("-schedules=", *schedules))
 	if strings.HasPrefix(m.file, "effect/") {

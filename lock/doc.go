@@ -38,8 +38,9 @@
 // client does when a reply is lost. One key also means that every transition works while its
 // slot migrates, when a script on two keys of the slot fails with TRYAGAIN.
 //
-// Redsync decides when a lock counts as granted, extended and released; go-redis carries the
-// commands. Single, Sentinel and Cluster clients work alike.
+// Redsync decides how long a lock counts as held: by its quorum, and in time. On one deployment,
+// where the scripts' answer is the quorum, it takes a lease on with the first renewal. go-redis
+// carries the commands. Single, Sentinel and Cluster clients work alike.
 //
 // # Quorum locks
 //
@@ -86,6 +87,7 @@
 //	transition                         what becomes of a claim there, in Go's terms
 //	settings, findings, probe          what of it is not as it should be
 //	notifier, conn                     notice when a key changes hands
+//	deadline                           how long a script may take
 //	mutexcall                          the seam to redsync, which counts who said yes
 //	store: single, quorum, ballot      a Locker's claims, on one deployment or on several
 //	lease, renewer, log                a claim in its holder's hands, renewed in time

@@ -9,9 +9,8 @@ var raceDetector bool // set by race_test.go
 
 // What a lease allocates on a Redis that answers at once, with what the fake allocates. A service
 // pays for a grant and its end with every request, and renews many leases at a time, so that more
-// needs a reason. Little of it is left to save here. Of a grant and its commit, 12 are the timeouts
-// of the two scripts and redsync's own, 4 redsync's channel and goroutine, 6 the two commands and
-// their replies.
+// needs a reason. Little of it is left to save here. Of a grant and its commit, 10 are the timeouts
+// of the two scripts, and 6 the two commands and their replies.
 func TestAllocationsOfALease(t *testing.T) {
 	const many = 1000
 	l, leases := manyLeases(t, many, nil)
@@ -28,11 +27,11 @@ func TestAllocationsOfALease(t *testing.T) {
 		most  float64
 		run   func() error
 	}{
-		{"acquire and commit", 1, 47, func() error {
+		{"acquire and commit", 1, 35, func() error {
 			_, err := take().Commit(t.Context(), []byte("value"), time.Minute)
 			return err
 		}},
-		{"acquire and release", 1, 53, func() error { return take().Release(t.Context()) }},
+		{"acquire and release", 1, 34, func() error { return take().Release(t.Context()) }},
 		// A pipeline's own are shared out among its renewals.
 		{"renewal", many, 11.1, func() error { l.renewer.renew(leases); return nil }},
 	} {

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -94,9 +95,17 @@ func (p *pipeliner) leave() {
 // wait waits for a reply until the script's ctx ends, or, before the script is sent, until its caller has gone.
 // Without a reply the command is nil, and the error is this package's.
 func (p *pipeliner) wait(w *pending) (*redis.Cmd, error) {
-	var gone <-chan struct{}
+	var gone, ended <-chan struct{}
+	var over <-chan time.Time
 	if w.req.caller != nil {
 		gone = w.req.caller.Done()
+	}
+	if bounded, ok := w.ctx.(*deadlineContext); ok {
+		timer := p.server.timers.at(bounded.deadline)
+		defer p.server.timers.put(timer)
+		over = timer.C
+	} else {
+		ended = w.ctx.Done()
 	}
 	for {
 		select {
@@ -107,15 +116,17 @@ func (p *pipeliner) wait(w *pending) (*redis.Cmd, error) {
 				return nil, fmt.Errorf("%w: %w", errUnsent, context.Cause(w.req.caller))
 			}
 			gone = nil // what is on its way is waited for
-		case <-w.ctx.Done():
-			if p.withdraw(w) {
-				return nil, fmt.Errorf("%w: %w: %w", ErrUnavailable, errUnsent, context.Cause(w.ctx))
-			}
-			if p.abandon(w) {
-				return nil, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(w.ctx))
-			}
-			return w.cmd, w.cmd.Err()
+			continue
+		case <-over:
+		case <-ended:
 		}
+		switch {
+		case p.withdraw(w):
+			return nil, fmt.Errorf("%w: %w: %w", ErrUnavailable, errUnsent, context.Cause(w.ctx))
+		case p.abandon(w):
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(w.ctx))
+		}
+		return w.cmd, w.cmd.Err()
 	}
 }
 

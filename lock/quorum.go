@@ -117,9 +117,9 @@ func (q *quorum) commit(context.Context, *grant, []byte, time.Duration) (Stored,
 func (q *quorum) end(ctx context.Context, g *grant, how ending) error {
 	b := newBallot(len(q.members), func(member int) (reply, error) {
 		m := q.members[member]
-		ctx, cancel := m.bounded(ctx)
-		defer cancel()
-		return m.end(ctx, g.id, how)
+		bounded := m.bounded(ctx)
+		defer bounded.end()
+		return m.end(bounded, g.id, how)
 	})
 	if unlock(g.mutex, newMutexCall(len(q.members), b.cast)) {
 		return nil

@@ -128,8 +128,8 @@ func (r *renewer) settleRenewal(l *Lease, got renewal) {
 	case !got.until.IsZero():
 		l.setState(Live)
 		l.until = got.until
-		if last := l.lastEnd.Add(-r.cfg.TTL / 100); last.Before(l.until) {
-			l.until = last // less redsync's share for clocks that differ
+		if last := l.lastEnd.Add(-drift(r.cfg.TTL)); last.Before(l.until) {
+			l.until = last
 		}
 		l.renewAt = time.Now().Add(r.cfg.Renew)
 	case got.foreign && l.grant.openCommits.Load() > 0:

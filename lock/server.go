@@ -22,6 +22,7 @@ type server struct {
 	requests      requests
 	acked         *acked // nil: no replica is asked
 	semaphores    semaphores
+	timers        timers
 	peers         sync.Map     // address → *redis.Client: the cluster's nodes, for redirects
 	reloaded      atomic.Int64 // when the cluster's topology was last reloaded, Unix nanoseconds
 }
@@ -66,12 +67,6 @@ func newServer(client redis.UniversalClient, cfg Config) (*server, error) {
 		return nil, err
 	}
 	return s, verdict(cfg, clientFindings(client))
-}
-
-// bounded is the context of something that the end of ctx must not stop, and that takes
-// Config.Timeout at most.
-func (s *server) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Timeout)
 }
 
 // run sends a script and waits for its reply until ctx ends. A grant that comes after that is

@@ -74,37 +74,39 @@ func (s *single) take(
 		s.server.handBack(ctx, id)
 		return nil, errBadGrant
 	}
-	mutex, err := s.mutexes.lock(id.key(), yesToLock)
-	if err != nil {
-		go s.server.handBack(ctx, id)
-		return nil, errTooLate
-	}
-	until := validUntil(mutex, asked)
+	until := asked.Add(s.server.cfg.TTL - drift(s.server.cfg.TTL))
 	if remaining(until, time.Now()) <= 0 {
 		go s.server.handBack(ctx, id)
 		return nil, errTooLate
 	}
-	return &grant{id: id, claim: claim, mutex: mutex, asked: asked, until: until}, nil
+	return &grant{id: id, claim: claim, asked: asked, until: until}, nil
 }
 
 func (s *single) renew(due []*grant, settle func(int, renewal)) {
 	b := s.server.renewals(due)
 	b.done = func(which []int, answers []answer) {
 		for n, i := range which {
-			settle(i, renewed(due[i], answers[n]))
+			settle(i, s.renewed(due[i], answers[n]))
 		}
 	}
 	b.run(context.Background())
 }
 
-func renewed(g *grant, a answer) renewal {
+// renewed has redsync decide what a renewal was worth. With the first one, it takes the lease on.
+func (s *single) renewed(g *grant, a answer) renewal {
 	switch {
 	case a.err == nil && a.reply.status != statusOK, errors.Is(a.err, ErrCorrupt):
 		return renewal{foreign: true, err: a.err}
 	case a.err != nil:
 		return renewal{err: a.err}
 	}
-	if err := extend(g.mutex, yesToRest); err != nil {
+	var err error
+	if g.mutex == nil {
+		g.mutex, err = s.mutexes.lock(g.id.key(), yesToLock)
+	} else {
+		err = extend(g.mutex, yesToRest)
+	}
+	if err != nil {
 		return renewal{err: err}
 	}
 	return renewal{until: validUntil(g.mutex, a.asked)}
@@ -113,28 +115,28 @@ func renewed(g *grant, a answer) renewal {
 func (s *single) commit(
 	ctx context.Context, g *grant, value []byte, retention time.Duration,
 ) (Stored, error) {
-	ctx, cancel := s.server.bounded(ctx)
-	defer cancel()
+	bounded := s.server.bounded(ctx)
+	defer bounded.end()
 	g.openCommits.Add(1)
-	r, err := s.server.run(ctx, s.server.requests.commit(g.id, value, retention))
+	r, err := s.server.run(bounded, s.server.requests.commit(g.id, value, retention))
 	if err == nil || errors.Is(err, errUnsent) || errors.Is(err, ErrCorrupt) {
 		g.openCommits.Add(-1)
 	}
 	stored, isStored := storedAs[r.status]
 	if err != nil || !isStored {
-		return 0, s.server.lossOf(ctx, g.id.key(), r, err)
+		return 0, s.server.lossOf(bounded, g.id.key(), r, err)
 	}
 	return stored, s.server.unconfirmed(r)
 }
 
 func (s *single) end(ctx context.Context, g *grant, how ending) error {
-	ctx, cancel := s.server.bounded(ctx)
-	defer cancel()
-	r, err := s.server.end(ctx, g.id, how)
-	if err == nil && r.status == statusOK && unlock(g.mutex, yesToRest) {
+	bounded := s.server.bounded(ctx)
+	defer bounded.end()
+	r, err := s.server.end(bounded, g.id, how)
+	if err == nil && r.status == statusOK {
 		return nil
 	}
-	return s.server.lossOf(ctx, g.id.key(), r, err)
+	return s.server.lossOf(bounded, g.id.key(), r, err)
 }
 
 func (s *single) subscribe(key string) *subscription { return s.notifier.subscribe(key) }

@@ -37,10 +37,10 @@ type store interface {
 type grant struct {
 	id     leaseID
 	claim  Claim
-	fences []int64 // of a quorum lock
-	mutex  *redsync.Mutex
-	asked  time.Time // when Redis was asked for it
-	until  time.Time // when its lease ends, unless it is renewed
+	fences []int64        // of a quorum lock
+	mutex  *redsync.Mutex // on one server, nil before the first renewal
+	asked  time.Time      // when Redis was asked for it
+	until  time.Time      // when its lease ends, unless it is renewed
 
 	// openCommits are under way, or nobody knows whether they have arrived.
 	openCommits atomic.Int32

@@ -12,9 +12,9 @@ import (
 // begin asks for a key once. The end of caller doesn't cut it short, but nothing is sent any more
 // for a caller who has gone.
 func (s *server) begin(caller context.Context, id leaseID, terms Terms) (reply, error) {
-	ctx, cancel := s.bounded(caller)
-	defer cancel()
-	return s.run(ctx, s.requests.begin(caller, id, terms))
+	bounded := s.bounded(caller)
+	defer bounded.end()
+	return s.run(bounded, s.requests.begin(caller, id, terms))
 }
 
 // An ending is a release or an abandon, and what its holder knows.
@@ -39,9 +39,9 @@ func (s *server) end(ctx context.Context, id leaseID, how ending) (reply, error)
 // handBack undoes a grant that nobody will use, or that we may hold without knowing. If it can't,
 // the lease ends by itself.
 func (s *server) handBack(ctx context.Context, id leaseID) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	_, _ = s.run(ctx, s.requests.handBack(id))
+	bounded := s.bounded(ctx)
+	defer bounded.end()
+	_, _ = s.run(bounded, s.requests.handBack(id))
 }
 
 // errorFor turns what a script found under the key into an error. It returns nil if the value was

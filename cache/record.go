@@ -64,22 +64,36 @@ func (h Header) append(b []byte, flags byte) []byte {
 // parse takes a value apart, once it has made sure that the value is a whole record in this format,
 // written for this key. The payload that it returns is part of value, and must not be written to.
 func parse(key, value string) (Record, error) {
-	switch {
-	case value == "":
-		return Record{}, corrupt("the value is empty")
-	case value[0] != magic:
-		return Record{}, corrupt("not a record: the value begins with byte %#02x", value[0])
-	case len(value) >= 2 && value[1] != version:
-		// This comes before the checksum: nobody knows where another version has its own.
-		return Record{}, corrupt("format version %d, and only %d is known", value[1], version)
-	case len(value) < fixedLen+sumLen:
-		return Record{}, corrupt("cut short, to length %d", len(value))
+	if err := checkBeginning(value, fixedLen+sumLen); err != nil {
+		return Record{}, err
 	}
 	body := value[:len(value)-sumLen]
 	if checksum(key, bytesOf(body)) != binary.BigEndian.Uint32(bytesOf(value[len(body):])) {
 		return Record{}, corrupt("the checksum differs: damaged, cut short, or the record of another key")
 	}
-	flags := value[2]
+	return parseHeader(body)
+}
+
+// checkBeginning returns an error unless a value begins as a record of this version, and has least
+// bytes.
+func checkBeginning(value string, least int) error {
+	switch {
+	case value == "":
+		return corrupt("the value is empty")
+	case value[0] != magic:
+		return corrupt("not a record: the value begins with byte %#02x", value[0])
+	case len(value) >= 2 && value[1] != version:
+		// This comes before the checksum: nobody knows where another version has its own.
+		return corrupt("format version %d, and only %d is known", value[1], version)
+	case len(value) < least:
+		return corrupt("cut short, to length %d", len(value))
+	}
+	return nil
+}
+
+// parseHeader reads the header of a record of this version, and takes the rest for the payload.
+func parseHeader(body string) (Record, error) {
+	flags := body[2]
 	if unknown := flags &^ flagsKnown; unknown != 0 {
 		return Record{}, corrupt("unknown flags %#02x", unknown)
 	}

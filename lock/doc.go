@@ -93,5 +93,6 @@
 //	lease, renewer, log                a claim in its holder's hands, renewed in time
 //	waiters, acquire                   waiting for a key
 //	locker, check, client              what users begin with
+//	sight, inspect                     what operators see under a key, and do about it
 //	config, errors                     what they set, and what they are told
 package lock

@@ -17,6 +17,7 @@ const (
 	statusDoneLong      status = 5
 	statusAlreadyStored status = 6
 	statusRestored      status = 7
+	statusSeen          status = 8
 )
 
 // A reply is what a script answered.
@@ -26,6 +27,7 @@ type reply struct {
 	left   int64  // ms of the lease, if it is held
 	size   int64  // bytes of a value that was too long to come along
 	acks   int64  // in acked mode: how many replicas have what the script wrote
+	seen   *sight // by inspect, or by act if it did nothing
 }
 
 // parseReply reads what a script returned. Anything else than what the scripts say is a fault of
@@ -70,6 +72,8 @@ func parseFound(v []any) (r reply, ok bool) {
 	case statusDoneLong:
 		r.size, ok = v[1].(int64)
 		ok = ok && len(v) == 2
+	case statusSeen:
+		r.seen, ok = parseSight(v)
 	}
 	return r, ok
 }

@@ -115,6 +115,23 @@ func (q requests) regain(id leaseID, c Claim, fence int64, lease time.Duration) 
 		inClaim(c.Fingerprint), c.Attempt, fence)
 }
 
+// inspect and act are an operator's, who has no lease: what a holder's token is to other scripts, what
+// was seen is to act.
+func (q requests) inspect(key string, head int64) request {
+	return inspectScript.request(leaseID{key, head})
+}
+
+func (q requests) act(act Act, seen Sight) request {
+	var remember any = "-"
+	if act == AbandonClaim {
+		remember = seen.Claim.Remember.Milliseconds()
+	}
+	r := actScript.request(leaseID{seen.Key, nil}, seen.tail, seen.Size, remember, max(len(seen.Head), minHead))
+	r.sent = &sendings{token: seen.Head}
+	r.args[tokenAt] = r.sent
+	return r
+}
+
 // flag is a yes or no as the scripts take it.
 func flag(b bool) any {
 	if b {

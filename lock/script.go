@@ -29,6 +29,15 @@ var abandonSource string
 //go:embed script/regain.lua
 var regainSource string
 
+//go:embed script/look.lua
+var lookSource string
+
+//go:embed script/inspect.lua
+var inspectSource string
+
+//go:embed script/act.lua
+var actSource string
+
 var (
 	beginScript   = newScript(beginSource, true)
 	renewScript   = newScript(renewSource, true)
@@ -36,6 +45,8 @@ var (
 	releaseScript = newScript(releaseSource, false)
 	abandonScript = newScript(abandonSource, false)
 	regainScript  = newScript(regainSource, false) // counts from its first renewal on
+	inspectScript = newScript(lookSource+inspectSource, false)
+	actScript     = newScript(lookSource+actSource, false)
 )
 
 // A script is one transition of a claim.

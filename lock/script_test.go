@@ -9,7 +9,7 @@ import (
 func TestScriptsAreComplete(t *testing.T) {
 	for name, s := range map[string]*script{
 		"begin": beginScript, "renew": renewScript, "commit": commitScript, "release": releaseScript, "abandon": abandonScript,
-		"regain": regainScript,
+		"regain": regainScript, "act": actScript,
 	} {
 		source := s.source
 		if !strings.HasPrefix(source, claimSource) || !strings.Contains(source, "\n-- "+name+": ") {

@@ -26,6 +26,9 @@ func sources(t *testing.T) map[string]string {
 	for _, name := range []string{"begin", "renew", "commit", "release", "abandon", "regain"} {
 		all[name] = claim + read(name)
 	}
+	for _, name := range []string{"inspect", "act"} {
+		all[name] = claim + read("look") + read(name)
+	}
 	return all
 }
 

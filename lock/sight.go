@@ -23,6 +23,7 @@ const Never time.Duration = -1
 // A Sight is what Inspect has seen under a key at one moment, by one reading.
 type Sight struct {
 	Key      string // the Redis key
+	Node     string // by Scan: the address of the primary that has it
 	Standing Standing
 
 	Claim      Claim         // if it is Claimed or Abandoned

@@ -120,7 +120,7 @@ func operatorError(err error) error {
 
 // entryOf reads what has been seen.
 func entryOf(seen lock.Sight) Entry {
-	e := Entry{Key: seen.Key, Left: seen.Left, Remembered: seen.Remembered, At: seen.At, Size: seen.Size, seen: seen}
+	e := Entry{Key: seen.Key, Node: seen.Node, Left: seen.Left, Remembered: seen.Remembered, At: seen.At, Size: seen.Size, seen: seen}
 	if i := strings.LastIndexByte(seen.Key, ':'); i > 0 && isDigest(seen.Key[i+1:]) {
 		e.Digest = seen.Key[i+1:]
 	}

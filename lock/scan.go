@@ -1,0 +1,166 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A Scan says which keys Locker.Scan looks at, and how fast.
+type Scan struct {
+	// Prefix is what the Redis keys begin with. Empty means all of the database.
+	Prefix string
+
+	// Rate bounds how many keys of the database are walked in a second, those of other programs
+	// included. Zero means 20,000; Unbounded is as fast as Redis answers.
+	Rate int
+
+	// Sample ends at each primary after so many keys of the prefix. They are the first in the order
+	// of Redis's hash table, which is none for names that are digests. Zero means all.
+	Sample int
+
+	// Head is how many of a value's first bytes are read, as by Inspect.
+	Head int
+
+	// Want tells which keys are reported. Nil wants all.
+	Want func(Sight) bool
+
+	// Progress is told how far the scan is, after each step of a hundred keys or so. It must not block.
+	Progress func(Progress)
+}
+
+// Unbounded is the Rate of a scan that doesn't spare Redis.
+const Unbounded = -1
+
+// Progress says how far a scan is.
+type Progress struct {
+	Node   string // the primary that is being walked
+	Seen   int64  // keys of the prefix so far
+	Walked int64  // keys of the database so far: about so many, and Total in the end
+	Total  int64  // keys of all primaries, when the scan began
+}
+
+const (
+	defaultRate = 20_000
+	// stepKeys is how many keys a step walks: SCAN and then one pipeline of scripts. A hundred
+	// scripts hold a node's other clients up for half a millisecond.
+	stepKeys = 100
+	// maxPrints bounds what a scan remembers of what it has reported, which takes 40 bytes a key.
+	maxPrints = 4 << 20
+	// maxRounds bounds how often a scan goes back for slots that have moved.
+	maxScanRounds = 16
+	// maxNodeTries is how often a node is tried that fails.
+	maxNodeTries = 2
+)
+
+// ErrMoving: slots have moved for as long as the scan went on, and some keys may not have been seen.
+var ErrMoving = errors.New("slots keep moving between nodes")
+
+// Scan walks the keys of all primaries, node after node, and looks at each key of the prefix as
+// Inspect does. It changes nothing. A key that stands there from the beginning to the end is reported,
+// also while slots move or a replica takes over: the scan goes back to nodes that have got slots
+// meanwhile. What comes, goes or changes during the scan may be reported or not.
+//
+// A key is reported once, for the first 4,194,304 that are; for them the scan keeps 40 bytes each.
+// (One slot that goes away and comes back while a single node is walked is not noticed.)
+//
+// An error beside a zero Sight is a *NodeError for a node that could not be asked, twice, and whose
+// keys have not all been seen; the scan goes on with the others unless the loop ends. Others are the
+// last: the cause of ctx, ErrMoving, ErrUnavailable if there is no list of nodes, a *ConfigError,
+// ErrNoNodes and, for a quorum lock, ErrNoInspect. Redis has to allow SCAN, GETRANGE, DBSIZE, INFO
+// and, in a cluster, CLUSTER NODES beside what a Locker needs.
+func (l *Locker) Scan(ctx context.Context, scan Scan) iter.Seq2[Sight, error] {
+	return func(yield func(Sight, error) bool) {
+		s, isSingle := l.store.(*single)
+		var err error
+		switch {
+		case !isSingle:
+			err = ErrNoInspect
+		case scan.Rate < Unbounded:
+			err = &ConfigError{Name: "Rate", Value: fmt.Sprint(scan.Rate), Want: "keys a second, at least 1, or Unbounded"}
+		case scan.Sample < 0:
+			err = &ConfigError{Name: "Sample", Value: fmt.Sprint(scan.Sample), Want: "keys, at least 0"}
+		}
+		if err == nil {
+			w := newWalk(s.server, scan, l.headOf(scan.Head), yield)
+			defer w.close()
+			err = w.run(ctx)
+		}
+		if err != nil && err != errBroken {
+			yield(Sight{}, failed("scan", err))
+		}
+	}
+}
+
+// errBroken says that the loop over a scan has ended.
+var errBroken = errors.New("the loop has ended")
+
+// pattern matches what begins with a text.
+func pattern(prefix string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(prefix) + "*"
+}
+
+// A pace keeps to a rate. Time that is lost isn't made up for.
+type pace struct {
+	rate int // keys a second, or Unbounded
+	next time.Time
+}
+
+// wait waits until it is time for more, after so many keys. It reports whether ctx goes on.
+func (p *pace) wait(ctx context.Context, keys int) bool {
+	if p.rate == Unbounded {
+		return ctx.Err() == nil
+	}
+	now := time.Now()
+	if p.next.Before(now) {
+		p.next = now
+	}
+	p.next = p.next.Add(time.Duration(keys) * time.Second / time.Duration(p.rate))
+	return pause(ctx, p.next.Sub(now))
+}
+
+// keysOf is one step of SCAN.
+func (s *server) keysOf(
+	ctx context.Context, node *redis.Client, cursor uint64, match string,
+) (keys []string, next uint64, err error) {
+	keys, err = askNode(ctx, s, node, func(ctx context.Context) (keys []string, err error) {
+		keys, next, err = node.Scan(ctx, cursor, match, stepKeys).Result()
+		return keys, err
+	})
+	return keys, next, err
+}
+
+// look inspects keys, in pipelines and wherever they have moved to.
+func (s *server) look(ctx context.Context, keys []string, head int64) ([]Sight, error) {
+	sights := make([]Sight, len(keys))
+	errs := make([]error, len(keys))
+	b := &batch{
+		server: s, script: inspectScript, size: len(keys),
+		key:     func(i int) string { return keys[i] },
+		request: func(i int) request { return s.requests.inspect(keys[i], head) },
+		done: func(which []int, answers []answer) {
+			for n, i := range which {
+				switch a := answers[n]; {
+				case a.err != nil:
+					errs[i] = a.err
+				case a.reply.seen == nil:
+					errs[i] = errOddReply
+				default:
+					sights[i] = a.reply.seen.of(keys[i])
+				}
+			}
+		},
+	}
+	b.run(ctx)
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return sights, nil
+}

@@ -1,0 +1,308 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"maps"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A walk is one scan under way.
+//
+// SCAN gives every key that its node has from the beginning to the end of the walk there. A key whose
+// slot moves may be on no node for that long. So the layout is read before and after the walk of each
+// node. A slot's keys have gone along the path of nodes that was seen so; and if, along that path, a
+// walk of each node began after one of the node before it had ended, then a key was either still there
+// when the one was walked, or already when the other was. Where that doesn't hold, the node is walked
+// again.
+type walk struct {
+	server *server
+	scan   Scan
+	head   int64
+	match  string
+	yield  func(Sight, error) bool
+	pace   pace
+
+	clock   int                      // counts beginnings and ends
+	walks   map[string][]span        // by address, those that came to their end
+	paths   [slotCount][]string      // of each slot's keys
+	nodes   map[string]*redis.Client // by address, as last listed
+	guests  map[string]*redis.Client // those of them without slots, whose clients are ours
+	mute    map[string]error         // those that did not say what slots they have
+	fails   map[string]int
+	givenUp map[string]error
+
+	prints map[print]struct{} // of the keys that were reported
+	seeds  [2]maphash.Seed
+
+	progress Progress
+	sizes    map[string]int64 // of the nodes, when the scan began
+}
+
+type span struct{ begin, end int }
+
+// A print stands for a key. Two keys of 10⁹ have the same one with a probability of 10⁻²¹.
+type print [2]uint64
+
+func newWalk(s *server, scan Scan, head int64, yield func(Sight, error) bool) *walk {
+	if scan.Rate == 0 {
+		scan.Rate = defaultRate
+	}
+	return &walk{
+		server: s, scan: scan, head: head, match: pattern(scan.Prefix), yield: yield, pace: pace{rate: scan.Rate},
+		walks: map[string][]span{}, guests: map[string]*redis.Client{},
+		fails: map[string]int{}, givenUp: map[string]error{}, sizes: map[string]int64{},
+		prints: map[print]struct{}{}, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+	}
+}
+
+func (w *walk) close() {
+	for _, c := range w.guests {
+		_ = c.Close()
+	}
+}
+
+// run returns what ends the scan before its time.
+func (w *walk) run(ctx context.Context) error {
+	if err := w.list(ctx); err != nil {
+		return err
+	}
+	w.measure(ctx)
+	for range maxScanRounds {
+		next := w.lacking()
+		if len(next) == 0 {
+			return w.tellFailures()
+		}
+		for _, addr := range next {
+			if err := w.try(ctx, addr); err != nil {
+				return err
+			}
+			// If the nodes can't be listed, those that are known go on.
+			_ = w.list(ctx)
+		}
+	}
+	if err := w.tellFailures(); err != nil {
+		return err
+	}
+	return ErrMoving
+}
+
+// tellFailures reports the nodes whose keys have not all been seen, as far as is known.
+func (w *walk) tellFailures() error {
+	failures := maps.Clone(w.givenUp)
+	maps.Copy(failures, w.mute)
+	for _, addr := range slices.Sorted(maps.Keys(failures)) {
+		if !w.yield(Sight{}, failed("scan", &NodeError{Addr: addr, Err: failures[addr]})) {
+			return errBroken
+		}
+	}
+	return nil
+}
+
+// list finds out which nodes there are, and follows the slots.
+func (w *walk) list(ctx context.Context) error {
+	clients, err := w.server.primaries(ctx)
+	if err != nil {
+		return err
+	}
+	w.nodes = map[string]*redis.Client{}
+	for _, c := range clients {
+		w.nodes[addrOf(c)] = c
+	}
+	if w.server.cluster == nil || w.scan.Sample > 0 || w.server.cluster.Options().ClusterSlots != nil {
+		return nil
+	}
+	l := w.server.layout(ctx, w.nodes)
+	w.mute = l.mute
+	for addr, by := range l.new {
+		if w.guests[addr] == nil {
+			options := *w.nodes[by].Options()
+			options.Addr = addr
+			w.guests[addr] = redis.NewClient(&options)
+		}
+		w.nodes[addr] = w.guests[addr]
+	}
+	for slot, h := range l.slots {
+		w.paths[slot] = follow(w.paths[slot], h)
+	}
+	return nil
+}
+
+// follow adds to the path of a slot what was seen of it.
+func follow(path []string, h holders) []string {
+	last := len(path) - 1
+	if h.target != "" && last > 0 && path[last] == h.target && path[last-1] == h.owner {
+		return path // it is still on its way
+	}
+	for _, addr := range []string{h.owner, h.target} {
+		if addr != "" && (len(path) == 0 || path[len(path)-1] != addr) {
+			path = append(path, addr)
+		}
+	}
+	return path
+}
+
+// lacking are the nodes that have to be walked, or walked again.
+func (w *walk) lacking() []string {
+	lacks := map[string]bool{}
+	for addr := range w.nodes {
+		if len(w.walks[addr]) == 0 && w.givenUp[addr] == nil {
+			lacks[addr] = true
+		}
+	}
+	for _, path := range w.paths {
+		if addr := w.gap(path); addr != "" {
+			lacks[addr] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(lacks))
+}
+
+// gap is the first node of a path that was not walked after the one before it. What is no primary any
+// more has no keys to be seen, and what was given up is reported.
+func (w *walk) gap(path []string) string {
+	at := 0
+	for _, addr := range path {
+		if w.nodes[addr] == nil || w.givenUp[addr] != nil {
+			continue
+		}
+		i := slices.IndexFunc(w.walks[addr], func(s span) bool { return s.begin >= at })
+		if i < 0 {
+			return addr
+		}
+		at = w.walks[addr][i].end
+	}
+	return ""
+}
+
+// try walks a node. If that fails, it is tried again after all others, and then given up.
+func (w *walk) try(ctx context.Context, addr string) error {
+	node := w.nodes[addr]
+	if node == nil {
+		return nil // no primary any more
+	}
+	if w.fails[addr] > 0 && !pause(ctx, reloadEvery) {
+		return context.Cause(ctx)
+	}
+	w.clock++
+	begin, walked := w.clock, w.progress.Walked
+	err := w.node(ctx, addr, node)
+	switch {
+	case err == nil:
+		w.clock++
+		w.walks[addr] = append(w.walks[addr], span{begin, w.clock})
+		w.progress.Walked = min(walked+w.sizes[addr], w.progress.Total)
+		w.sizes[addr] = 0 // once
+		w.tellProgress(addr)
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, errBroken):
+		return err
+	}
+	w.progress.Walked = walked
+	if w.fails[addr]++; w.fails[addr] >= maxNodeTries {
+		w.givenUp[addr] = err
+	}
+	return nil
+}
+
+// errRestarted: a cursor means nothing to another process, whose hash table has another order.
+var errRestarted = errors.New("it has restarted, or another has taken over")
+
+// node walks one node from the first key to the last.
+func (w *walk) node(ctx context.Context, addr string, node *redis.Client) error {
+	before, err := w.server.process(ctx, node)
+	if err != nil {
+		return err
+	}
+	left, most := w.scan.Sample, w.progress.Walked+w.sizes[addr]
+	for cursor := uint64(0); ; {
+		keys, next, err := w.server.keysOf(ctx, node, cursor, w.match)
+		if err != nil {
+			return err
+		}
+		if w.scan.Sample > 0 {
+			keys = keys[:min(len(keys), left)]
+			left -= len(keys)
+		}
+		if err := w.report(ctx, addr, keys); err != nil {
+			return err
+		}
+		w.progress.Walked = min(w.progress.Walked+stepKeys, most)
+		w.tellProgress(addr)
+		if cursor = next; cursor == 0 || w.scan.Sample > 0 && left == 0 {
+			break
+		}
+		if !w.pace.wait(ctx, stepKeys) {
+			return context.Cause(ctx)
+		}
+	}
+	if after, err := w.server.process(ctx, node); err != nil || after != before {
+		return errors.Join(err, errRestarted)
+	}
+	return nil
+}
+
+// process tells one process of Redis from another at the same address.
+func (s *server) process(ctx context.Context, node *redis.Client) (string, error) {
+	return askNode(ctx, s, node, func(ctx context.Context) (string, error) {
+		text, err := node.Info(ctx).Result()
+		return parseInfo(text)["run_id"], err
+	})
+}
+
+// report looks at keys, and reports those that are wanted and have not been reported.
+func (w *walk) report(ctx context.Context, addr string, keys []string) error {
+	keys = slices.DeleteFunc(keys, func(key string) bool {
+		_, known := w.prints[w.print(key)]
+		return known
+	})
+	sights, err := w.server.look(ctx, keys, w.head)
+	if err != nil {
+		return err
+	}
+	w.progress.Seen += int64(len(keys))
+	for _, s := range sights {
+		p := w.print(s.Key)
+		_, known := w.prints[p] // SCAN may give a key twice in one step
+		if s.Node = addr; known || s.Standing == Free || w.scan.Want != nil && !w.scan.Want(s) {
+			continue
+		}
+		if len(w.prints) < maxPrints {
+			w.prints[p] = struct{}{}
+		}
+		if !w.yield(s, nil) {
+			return errBroken
+		}
+	}
+	return nil
+}
+
+func (w *walk) print(key string) print {
+	return print{maphash.String(w.seeds[0], key), maphash.String(w.seeds[1], key)}
+}
+
+// measure finds out how many keys there are. A node that doesn't say counts for none.
+func (w *walk) measure(ctx context.Context) {
+	if w.scan.Progress == nil {
+		return
+	}
+	for addr, node := range w.nodes {
+		size, _ := askNode(ctx, w.server, node, func(ctx context.Context) (int64, error) {
+			return node.DBSize(ctx).Result()
+		})
+		w.sizes[addr] = size
+		w.progress.Total += size
+	}
+}
+
+func (w *walk) tellProgress(addr string) {
+	if w.scan.Progress != nil {
+		w.progress.Node = addr
+		w.scan.Progress(w.progress)
+	}
+}

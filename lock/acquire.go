@@ -35,9 +35,11 @@ func (l *Locker) Acquire(ctx context.Context, key string, terms Terms) (*Lease, 
 	}
 	m, ok := l.waiters.join(key, terms, l.cfg)
 	if !ok {
+		l.cfg.Trace.waitRefused(ctx)
 		return nil, last
 	}
 	defer m.leave()
+	defer l.cfg.Trace.waits(ctx)()
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(l.waiters.open, cancel)()

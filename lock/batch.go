@@ -55,7 +55,7 @@ func (b *batch) run(ctx context.Context) {
 	for i := range b.size {
 		node, err := b.server.primary(ctx, b.key(i))
 		if err != nil {
-			b.done([]int{i}, []answer{{err: b.server.fault(err)}})
+			b.tell([]int{i}, []answer{{err: b.server.fault(err)}})
 			continue
 		}
 		byNode[destination{node: node}] = append(byNode[destination{node: node}], i)
@@ -79,7 +79,7 @@ func (b *batch) runNode(ctx context.Context, to destination, keys []int, round i
 	var silent error // the node has left a pipeline unanswered
 	for keys := range slices.Chunk(keys, maxPipeline) {
 		if silent != nil {
-			b.done(keys, slices.Repeat([]answer{{err: silent}}, len(keys)))
+			b.tell(keys, slices.Repeat([]answer{{err: silent}}, len(keys)))
 			continue
 		}
 		ctx, cancel := context.WithTimeout(ctx, b.server.cfg.Timeout)
@@ -97,9 +97,17 @@ func (b *batch) runNode(ctx context.Context, to destination, keys []int, round i
 		for i := range answers {
 			answers[i].err = b.translate(answers[i])
 		}
-		b.done(keys, answers)
+		b.tell(keys, answers)
 	}
 	b.runNodes(ctx, again, round+1)
+}
+
+// tell gives answers to done, and Trace those that are faults.
+func (b *batch) tell(keys []int, answers []answer) {
+	for _, a := range answers {
+		b.server.cfg.Trace.failed(context.Background(), b.script.name, a.err)
+	}
+	b.done(keys, answers)
 }
 
 // reroute takes those keys out that are to be sent again, and adds them to again by where to.
@@ -121,7 +129,7 @@ func (b *batch) reroute(
 			// To a node that the topology doesn't list yet, as one that has no slots. The
 			// cluster's client follows there, if with one script at a time.
 			a.asked = time.Now()
-			a.reply, a.err = b.server.run(ctx, b.request(keys[i]))
+			a.reply, a.err = b.server.runSomehow(ctx, b.request(keys[i]))
 		}
 		keys[n], answers[n] = keys[i], a
 		n++

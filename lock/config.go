@@ -67,7 +67,7 @@ type Config struct {
 	// promise. They log a warning otherwise.
 	Strict bool
 
-	// Trace tells what becomes of leases. Nil tells nobody.
+	// Trace is told what becomes of leases, waiters and scripts. Nil is off.
 	Trace *Trace
 
 	// Logger gets warnings about the client's and Redis's settings, and about leases that are lost or
@@ -89,13 +89,6 @@ const (
 
 // Words returns every Pipeline.
 func (Pipeline) Words() []Pipeline { return []Pipeline{PipelineAuto, PipelineOff} }
-
-// A Trace is told of leases in trouble. Its functions may be nil; they must not block.
-type Trace struct {
-	Suspended func(*Lease, error) // a renewal failed; the lease is live until it runs out
-	Resumed   func(*Lease)        // a renewal succeeded after one that failed
-	Lost      func(*Lease)        // the lease is gone, and its context has ended
-}
 
 // Settings has a row for each field of c that FromEnv reads: its variable, its default, and what is
 // accepted. It is for other packages' Configs and for the tests of the documentation. Renew, MaxHold, Remember, Timeout and AckWithin are bounded by others: see Validate.

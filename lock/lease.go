@@ -38,6 +38,7 @@ func newLease(ctx context.Context, r *renewer, g *grant, detached bool) *Lease {
 	// settleRenewal.
 	l.holdEnd = l.lastEnd.Add(-max(r.cfg.Timeout, r.cfg.TTL/50))
 	l.renewAt = g.asked.Add(r.cfg.Renew)
+	r.cfg.Trace.granted(l)
 	r.add(l)
 	return l
 }
@@ -187,10 +188,13 @@ func (l *Lease) letGo() (lost, sentBefore bool) {
 		s = Lost
 	}
 	sentBefore = l.given || l.grant.openCommits.Load() > 0
-	r.drop(l, s)
+	from, held := r.drop(l, s)
 	l.given = true
 	r.mu.Unlock()
 	l.stop(s)
+	if held {
+		r.cfg.Trace.ended(l, from, s)
+	}
 	return s == Lost, sentBefore
 }
 

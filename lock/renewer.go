@@ -32,17 +32,22 @@ func (r *renewer) add(l *Lease) {
 // than setting it again for each short request.
 func (r *renewer) remove(l *Lease, s State) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.drop(l, s)
+	from, held := r.drop(l, s)
+	r.mu.Unlock()
+	if held {
+		r.cfg.Trace.ended(l, from, s)
+	}
 }
 
-// drop is remove for a caller who holds mu.
-func (r *renewer) drop(l *Lease, s State) {
+// drop is remove for a caller who holds mu, and who tells Trace of the end of a lease that was held.
+func (r *renewer) drop(l *Lease, s State) (from State, held bool) {
+	from, held = l.State(), l.index >= 0
 	l.setState(s)
 	l.given = l.given || s == Ended
-	if l.index >= 0 {
+	if held {
 		heap.Remove(&r.leases, l.index)
 	}
+	return from, held
 }
 
 // arm sets the timer if it would be late for the first lease. The caller holds mu.
@@ -66,6 +71,7 @@ func (r *renewer) arm() {
 // renews the rest in one batch.
 func (r *renewer) tick() {
 	var lost, over, due []*Lease
+	var wasLost []State // each one's, before it was lost
 	r.mu.Lock()
 	r.alarm = time.Time{}
 	now := time.Now()
@@ -76,8 +82,8 @@ attend:
 		switch {
 		case remaining(l.until, now) <= 0:
 			heap.Pop(&r.leases)
+			lost, wasLost = append(lost, l), append(wasLost, l.State())
 			l.setState(Lost)
-			lost = append(lost, l)
 			continue
 		case !l.holdEnd.IsZero() && !now.Before(l.holdEnd):
 			l.holdEnd, l.renewAt = time.Time{}, time.Time{}
@@ -97,8 +103,8 @@ attend:
 	r.arm()
 	r.mu.Unlock()
 
-	for _, l := range lost {
-		r.report(l, Lost, ErrLost)
+	for i, l := range lost {
+		r.report(l, wasLost[i], Lost, ErrLost)
 	}
 	for _, l := range over {
 		l.cancel(ErrMaxHold)
@@ -121,9 +127,10 @@ func (r *renewer) renew(due []*Lease) {
 // settleRenewal gives a lease the state that follows from its renewal.
 func (r *renewer) settleRenewal(l *Lease, got renewal) {
 	r.mu.Lock()
-	was := l.State()
+	was, held := l.State(), l.index >= 0
+	undecided := got.foreign && l.grant.openCommits.Load() > 0
 	switch {
-	case l.index < 0:
+	case !held:
 		// Ended while the renewal was on its way, which then found nothing to renew.
 	case !got.until.IsZero():
 		l.setState(Live)
@@ -132,7 +139,7 @@ func (r *renewer) settleRenewal(l *Lease, got renewal) {
 			l.until = last
 		}
 		l.renewAt = time.Now().Add(r.cfg.Renew)
-	case got.foreign && l.grant.openCommits.Load() > 0:
+	case undecided:
 		// It may have found what our own commit has put there, whose answer decides.
 		l.renewAt = time.Now().Add(r.cfg.Renew / 4)
 	case got.foreign:
@@ -153,29 +160,21 @@ func (r *renewer) settleRenewal(l *Lease, got renewal) {
 	is := l.State()
 	r.mu.Unlock()
 
+	if held && !undecided {
+		r.cfg.Trace.renewed(l, got.fault())
+	}
 	if is != was {
-		r.report(l, is, got.err)
+		r.report(l, was, is, got.err)
 	}
 }
 
 // report tells the holder, and whoever traces, that the lease changed state.
-func (r *renewer) report(l *Lease, s State, err error) {
-	if s == Lost {
+func (r *renewer) report(l *Lease, from, to State, err error) {
+	if to == Lost {
 		l.cancel(ErrLost)
 	}
-	r.log.state(l, s, err)
-	t := r.cfg.Trace
-	if t == nil {
-		return
-	}
-	switch {
-	case s == Live && t.Resumed != nil:
-		t.Resumed(l)
-	case s == Suspended && t.Suspended != nil:
-		t.Suspended(l, err)
-	case s == Lost && t.Lost != nil:
-		t.Lost(l)
-	}
+	r.log.state(l, to, err)
+	r.cfg.Trace.changed(l, from, to, err)
 }
 
 // setState is for a caller who holds the renewer's mutex.

@@ -39,18 +39,19 @@ var inspectSource string
 var actSource string
 
 var (
-	beginScript   = newScript(beginSource, true)
-	renewScript   = newScript(renewSource, true)
-	commitScript  = newScript(commitSource, true)
-	releaseScript = newScript(releaseSource, false)
-	abandonScript = newScript(abandonSource, false)
-	regainScript  = newScript(regainSource, false) // counts from its first renewal on
-	inspectScript = newScript(lookSource+inspectSource, false)
-	actScript     = newScript(lookSource+actSource, false)
+	beginScript   = newScript("begin", beginSource, true)
+	renewScript   = newScript("renew", renewSource, true)
+	commitScript  = newScript("commit", commitSource, true)
+	releaseScript = newScript("release", releaseSource, false)
+	abandonScript = newScript("abandon", abandonSource, false)
+	regainScript  = newScript("regain", regainSource, false) // counts from its first renewal on
+	inspectScript = newScript("inspect", lookSource+inspectSource, false)
+	actScript     = newScript("act", lookSource+actSource, false)
 )
 
 // A script is one transition of a claim.
 type script struct {
+	name        string
 	sha, source string
 
 	// needsAcks: another holder could run if Redis forgot what the script did, so in acked mode
@@ -63,12 +64,12 @@ type script struct {
 	evalsha, eval [3]any
 }
 
-func newScript(body string, needsAcks bool) *script {
+func newScript(name, body string, needsAcks bool) *script {
 	source := claimSource + body
 	sum := sha1.Sum([]byte(source))
 	sha := hex.EncodeToString(sum[:])
 	return &script{
-		sha: sha, source: source, needsAcks: needsAcks,
+		name: name, sha: sha, source: source, needsAcks: needsAcks,
 		evalsha: [3]any{"evalsha", sha, 1},
 		eval:    [3]any{"eval", source, 1},
 	}

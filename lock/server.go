@@ -72,6 +72,16 @@ func newServer(client redis.UniversalClient, cfg Config) (*server, error) {
 // run sends a script and waits for its reply until ctx ends. A grant that comes after that is
 // handed back: nobody will use it.
 func (s *server) run(ctx context.Context, req request) (reply, error) {
+	r, err := s.runSomehow(ctx, req)
+	s.cfg.Trace.failed(ctx, req.script.name, err)
+	if s.needsAcks(req.script) && (r.status == statusOK || storedAs[r.status] != 0) {
+		s.cfg.Trace.failed(ctx, req.script.name, s.unconfirmed(r))
+	}
+	return r, err
+}
+
+// runSomehow is run in the crowd's pipeline, if there is one, or alone.
+func (s *server) runSomehow(ctx context.Context, req request) (reply, error) {
 	node, err := s.primary(ctx, req.lease.key())
 	if err != nil {
 		node = nil // sending finds the same fault, and is better at describing it
@@ -211,7 +221,9 @@ func (s *server) get(ctx context.Context, key string) (value string, found bool,
 	if err == redis.Nil {
 		return "", false, nil
 	}
-	return value, err == nil, s.fault(err)
+	fault := s.fault(err)
+	s.cfg.Trace.failed(ctx, "get", fault)
+	return value, err == nil, fault
 }
 
 // result reads a script's command after it was sent.

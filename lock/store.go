@@ -76,6 +76,14 @@ type renewal struct {
 	err     error
 }
 
+// fault says why the lease was not extended; nil if it was.
+func (r renewal) fault() error {
+	if r.foreign && r.err == nil {
+		return ErrLost
+	}
+	return r.err
+}
+
 // Stored says how a commit came to be stored.
 type Stored uint8
 

@@ -83,6 +83,8 @@ func TestRoundTrip(t *testing.T) {
 		{Owner: owner, Fence: 1732233600000000, Fingerprint: finger},
 		{Owner: strings.Repeat("o", 64), Fence: math.MaxInt64, Fingerprint: strings.Repeat("f", 255), Tombstone: true},
 		{Fence: math.MinInt64},
+		{Origin: "\x00"},
+		{Owner: owner, Fence: 1, Fingerprint: finger, Origin: strings.Repeat("\xff", 64), Tombstone: true},
 	}
 	for name, cfg := range configs {
 		t.Run(name, func(t *testing.T) {
@@ -150,6 +152,7 @@ func TestInvalidArguments(t *testing.T) {
 	_, openEmptyKey := codec.Open("", "R")
 	_, longOwner := codec.Encode(key, cache.Header{Owner: strings.Repeat("o", 65)}, 1)
 	_, longFingerprint := codec.Encode(key, cache.Header{Fingerprint: strings.Repeat("f", 256)}, 1)
+	_, longOrigin := codec.Encode(key, cache.Header{Origin: strings.Repeat("t", 65)}, 1)
 	for name, tc := range map[string]struct {
 		err  error
 		want string
@@ -158,6 +161,7 @@ func TestInvalidArguments(t *testing.T) {
 		"open under no key":   {openEmptyKey, `key: got "\"\"", want a Redis key`},
 		"owner":               {longOwner, `Owner: got "65 bytes", want at most 64 bytes`},
 		"fingerprint":         {longFingerprint, `Fingerprint: got "256 bytes", want at most 255 bytes`},
+		"origin":              {longOrigin, `Origin: got "65 bytes", want at most 64 bytes`},
 	} {
 		var invalid *cache.ConfigError
 		if !errors.As(tc.err, &invalid) || tc.err.Error() != tc.want {
@@ -211,7 +215,7 @@ func TestConcurrent(t *testing.T) {
 // A reader that only compares the fingerprint pays for no copy.
 func TestOpenAllocates(t *testing.T) {
 	codec := newCodec(t, cache.Config{})
-	value := encode(t, codec, cache.Header{Owner: owner, Fingerprint: finger}, newPayment())
+	value := encode(t, codec, cache.Header{Owner: owner, Fingerprint: finger, Origin: "trace"}, newPayment())
 	if got := testing.AllocsPerRun(100, func() {
 		if _, err := codec.Open(key, value); err != nil {
 			t.Fatal(err)

@@ -16,8 +16,8 @@
 //
 // A [Store] does this on any go-redis client. A [Codec] is the record format alone, for programs
 // that store the bytes themselves. It reads in two steps: Open reads the header, Decode the value.
-// The header of a record holds an owner, a fencing number and a fingerprint, which a Store leaves
-// empty.
+// The header of a record holds an owner, a fencing number, a fingerprint and an origin, which a
+// Store leaves empty.
 //
 // # Values
 //
@@ -68,12 +68,14 @@
 //	bytes   what
 //	1       'R', 0x52
 //	1       format version, 1
-//	1       flags: 0x01 compressed, 0x02 sealed, 0x04 tombstone; the rest are 0
+//	1       flags: 0x01 compressed, 0x02 sealed, 0x04 tombstone, 0x08 origin; the rest are 0
 //	1       length of the owner, 0 to 64
 //	n       owner
 //	8       fence, signed
 //	1       length of the fingerprint, 0 to 255
 //	n       fingerprint
+//	1       with the flag origin: its length, 1 to 64
+//	n       with the flag origin: origin
 //	n       payload; see below
 //	4       CRC-32C of the Redis key and everything before
 //

@@ -22,6 +22,7 @@ func FuzzDecode(f *testing.F) {
 		value := encode(f, codecs[name], cache.Header{Owner: owner, Fence: 7, Fingerprint: finger}, newPayment())
 		f.Add([]byte(value))
 		f.Add([]byte(value[3+1+len(owner)+8+1+len(finger) : len(value)-4]))
+		f.Add([]byte(encode(f, codecs[name], cache.Header{Origin: "trace"}, newPayment())))
 	}
 	for _, payload := range []string{
 		"\xd7\xff\xdf\xff\xff\xff\xff\x00\x00\x00", "\x81\xa4Tags\xd7\xff\xdf\xff\xff\xff\xff\x00\x00\x00",
@@ -64,7 +65,7 @@ func FuzzRoundTrip(f *testing.F) {
 			inner := want
 			want = payment{ID: s, Next: &inner}
 		}
-		h := cache.Header{Owner: s[:min(len(s), 64)], Fence: n, Fingerprint: s[:min(len(s), 255)], Tombstone: n < 0}
+		h := cache.Header{Owner: s[:min(len(s), 64)], Fence: n, Fingerprint: s[:min(len(s), 255)], Tombstone: n < 0, Origin: string(body[:min(len(body), 64)])}
 		for name, cfg := range configs {
 			codec := newCodec(t, cfg)
 			record, err := codec.Open(key, encode(t, codec, h, want))

@@ -15,7 +15,8 @@ const (
 	flagCompressed = 1 << 0
 	flagSealed     = 1 << 1
 	flagTombstone  = 1 << 2
-	flagsKnown     = flagCompressed | flagSealed | flagTombstone
+	flagOrigin     = 1 << 3
+	flagsKnown     = flagCompressed | flagSealed | flagTombstone | flagOrigin
 
 	maxOwner       = 64
 	maxFingerprint = 255
@@ -23,8 +24,11 @@ const (
 	fixedLen = 3 + 1 + 8 + 1 // of a header, in bytes: magic, version, flags, two lengths, fence
 	sumLen   = 4
 
-	maxOverhead = fixedLen + maxOwner + maxFingerprint + sealLen + sumLen // of a record, beside its payload
+	maxOverhead = fixedLen + maxOwner + maxFingerprint + 1 + MaxOrigin + sealLen + sumLen // of a record, beside its payload
 )
+
+// MaxOrigin is the length in bytes of the longest [Header.Origin].
+const MaxOrigin = 64
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -34,6 +38,11 @@ type Header struct {
 	Fence       int64  // the fencing number of the lease under which it was written
 	Fingerprint string // of the request that the record answers, at most 255 bytes
 	Tombstone   bool   // the request was answered, and the answer is not stored
+
+	// Origin is what finds the request again in another system, such as the context of its trace, at
+	// most MaxOrigin bytes. Empty takes no room. Releases before the one that introduced it take a
+	// record that has one for ErrCorrupt.
+	Origin string
 }
 
 func (h Header) validate() error {
@@ -43,22 +52,39 @@ func (h Header) validate() error {
 	if n := len(h.Fingerprint); n > maxFingerprint {
 		return &ConfigError{Name: "Fingerprint", Value: strconv.Itoa(n) + " bytes", Want: "at most 255 bytes"}
 	}
+	if n := len(h.Origin); n > MaxOrigin {
+		return &ConfigError{Name: "Origin", Value: strconv.Itoa(n) + " bytes", Want: "at most 64 bytes"}
+	}
 	return nil
 }
 
-func (h Header) len() int { return fixedLen + len(h.Owner) + len(h.Fingerprint) }
+func (h Header) len() int {
+	n := fixedLen + len(h.Owner) + len(h.Fingerprint)
+	if h.Origin != "" {
+		n += 1 + len(h.Origin)
+	}
+	return n
+}
 
 // append adds the header to b. flags are those of the payload.
 func (h Header) append(b []byte, flags byte) []byte {
 	if h.Tombstone {
 		flags |= flagTombstone
 	}
+	if h.Origin != "" {
+		flags |= flagOrigin
+	}
 	b = append(b, magic, version, flags)
 	b = append(b, byte(len(h.Owner)))
 	b = append(b, h.Owner...)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.Fence))
 	b = append(b, byte(len(h.Fingerprint)))
-	return append(b, h.Fingerprint...)
+	b = append(b, h.Fingerprint...)
+	if h.Origin != "" {
+		b = append(b, byte(len(h.Origin)))
+		b = append(b, h.Origin...)
+	}
+	return b
 }
 
 // parse takes a value apart, once it has made sure that the value is a whole record in this format,
@@ -107,8 +133,16 @@ func parseHeader(body string) (Record, error) {
 	if !ok {
 		return Record{}, corrupt("the header doesn't fit")
 	}
+	var origin string
+	if flags&flagOrigin != 0 {
+		// An empty one has no flag, so that a header has one form, and its length follows from it.
+		if origin, payload, ok = text(payload, MaxOrigin); !ok || origin == "" {
+			return Record{}, corrupt("the header doesn't fit")
+		}
+	}
 	return Record{
-		Header:  Header{Owner: owner, Fence: fence, Fingerprint: fingerprint, Tombstone: flags&flagTombstone != 0},
+		Header: Header{Owner: owner, Fence: fence, Fingerprint: fingerprint,
+			Tombstone: flags&flagTombstone != 0, Origin: origin},
 		flags:   flags,
 		payload: bytesOf(payload),
 	}, nil

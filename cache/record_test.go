@@ -17,6 +17,7 @@ const (
 	compressed = 1 << iota
 	sealed
 	tombstone
+	origin
 )
 
 // frame writes the format of doc.go's table, independently of Encode, so that tests can have
@@ -27,6 +28,9 @@ func frame(key string, flags byte, h cache.Header, payload []byte) string {
 	b = binary.BigEndian.AppendUint64(b, uint64(h.Fence))
 	b = append(b, byte(len(h.Fingerprint)))
 	b = append(b, h.Fingerprint...)
+	if flags&origin != 0 {
+		b = append(append(b, byte(len(h.Origin))), h.Origin...)
+	}
 	return reseal(key, append(b, payload...))
 }
 
@@ -50,11 +54,23 @@ func TestGolden(t *testing.T) {
 		"02" + "6670" + // fingerprint
 		"82" + "a6" + "537461747573" + "cc" + "c9" + "a4" + "426f6479" + "c4" + "02" + "6869" + // payload
 		"a5f8f3bd" // checksum
+	const traced = "52" + "01" + "08" + // R, version, flags
+		"04" + "30613062" + // owner
+		"0102030405060708" + // fence
+		"02" + "6670" + // fingerprint
+		"03" + "000102" + // origin
+		"82" + "a6" + "537461747573" + "cc" + "c9" + "a4" + "426f6479" + "c4" + "02" + "6869" + // payload
+		"14721b6f" // checksum
 	long := small{201, []byte(strings.Repeat("hi ", 100))}
 
 	codec := newCodec(t, cache.Config{})
 	if got := hex.EncodeToString([]byte(encode(t, codec, h, small{201, []byte("hi")}))); got != plain {
 		t.Errorf("encoded\n%s, want\n%s", got, plain)
+	}
+	withOrigin := h
+	withOrigin.Origin = "\x00\x01\x02"
+	if got := hex.EncodeToString([]byte(encode(t, codec, withOrigin, small{201, []byte("hi")}))); got != traced {
+		t.Errorf("encoded\n%s, want\n%s", got, traced)
 	}
 
 	// The bytes that S2 and AES-GCM write may change between releases; these must stay readable.
@@ -64,6 +80,7 @@ func TestGolden(t *testing.T) {
 		want  small
 	}{
 		"plain":            {plain, small{201, []byte("hi")}},
+		"origin":           {traced, small{201, []byte("hi")}},
 		"compressed":       {goldenCompressed, long},
 		"sealed":           {goldenSealed, long},
 		"sealed tombstone": {goldenTombstone, small{}},
@@ -78,6 +95,9 @@ func TestGolden(t *testing.T) {
 			continue
 		}
 		want := h
+		if name == "origin" {
+			want = withOrigin
+		}
 		want.Tombstone = name == "sealed tombstone"
 		if record.Header != want {
 			t.Errorf("%s: header %+v", name, record.Header)
@@ -105,7 +125,7 @@ func TestDamage(t *testing.T) {
 		for _, dead := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/%v", name, dead), func(t *testing.T) {
 				codec := newCodec(t, cfg)
-				h := cache.Header{Owner: owner, Fence: 7, Fingerprint: finger, Tombstone: dead}
+				h := cache.Header{Owner: owner, Fence: 7, Fingerprint: finger, Tombstone: dead, Origin: "trace"}
 				value := encode(t, codec, h, newPayment())
 				for n := range len(value) {
 					_, err := codec.Open(key, value[:n])
@@ -143,12 +163,16 @@ func TestOpenRefuses(t *testing.T) {
 		{"another version", "R\x02" + whole[2:], "format version 2"},
 		{"version 0", "R\x00" + whole[2:], "format version 0"},
 		{"a short header", "R\x01\x00\x00", "cut short, to length 4"},
-		{"an unknown flag", frame(key, 1<<3, h, []byte{0xc0}), "unknown flags 0x08"},
+		{"an unknown flag", frame(key, 1<<4, h, []byte{0xc0}), "unknown flags 0x10"},
 		{"the highest flag", frame(key, 1<<7, h, []byte{0xc0}), "unknown flags 0x80"},
 		{"an owner past the end", reseal(key, []byte("R\x01\x00\x3fabcdefghijklmnop")), "the header doesn't fit"},
 		{"an owner over its bound", frame(key, 0, cache.Header{Owner: strings.Repeat("o", 65)}, []byte{0xc0}), "the header doesn't fit"},
 		{"no room for the fence", reseal(key, []byte("R\x01\x00\x08abcdefgh1234567")), "the header doesn't fit"},
 		{"a fingerprint past the end", reseal(key, []byte("R\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xffabc")), "the header doesn't fit"},
+		{"an origin of no length", frame(key, origin, h, []byte{0xc0}), "the header doesn't fit"},
+		{"an origin over its bound", frame(key, origin, cache.Header{Origin: strings.Repeat("t", 65)}, []byte{0xc0}), "the header doesn't fit"},
+		{"an origin past the end", reseal(key, []byte("R\x01\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04abc")), "the header doesn't fit"},
+		{"no origin at all", reseal(key, []byte("R\x01\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")), "the header doesn't fit"},
 		{"the record of another key", frame(key+"0", 0, h, []byte{0xc0}), "the checksum differs"},
 		{"sealed, and no keys", frame(key, sealed, h, make([]byte, 40)), "no seal keys"},
 	} {

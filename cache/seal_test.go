@@ -13,7 +13,7 @@ var (
 )
 
 func TestSealKeys(t *testing.T) {
-	h := cache.Header{Owner: owner, Fence: 7, Fingerprint: finger}
+	h := cache.Header{Owner: owner, Fence: 7, Fingerprint: finger, Origin: "trace"}
 	config := func(accept bool, keys ...[]byte) cache.Config {
 		return cache.Config{SealKeys: keys, AcceptUnsealed: accept}
 	}
@@ -71,10 +71,11 @@ func TestSealBinds(t *testing.T) {
 		t.Fatalf("the frame isn't sound: %v", err)
 	}
 
-	longer, fence, moved := h, h, h
+	longer, fence, moved, traced := h, h, h, h
 	longer.Owner += finger[:1]
 	fence.Fence++
 	moved.Owner, moved.Fingerprint = h.Fingerprint, h.Owner
+	traced.Origin = "trace"
 	flipped := bytes.Clone(payload)
 	flipped[len(flipped)-1] ^= 1
 	for name, tc := range map[string]struct{ key, value string }{
@@ -83,6 +84,7 @@ func TestSealBinds(t *testing.T) {
 		"another fence":        {key, frame(key, sealed, fence, payload)},
 		"fields swapped":       {key, frame(key, sealed, moved, payload)},
 		"made a tombstone":     {key, frame(key, sealed|tombstone, h, payload)},
+		"given an origin":      {key, frame(key, sealed|origin, traced, payload)},
 		"said to be packed":    {key, frame(key, sealed|compressed, h, payload)},
 		"another payload":      {key, frame(key, sealed, h, flipped)},
 		"a payload cut short":  {key, frame(key, sealed, h, payload[:len(payload)-1])},

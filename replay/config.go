@@ -101,7 +101,7 @@ func (c Config) Validate() error {
 	f.Add(config.In("Lock", c.Lock.Validate()), config.In("Cache", c.Cache.Validate()))
 	f.CheckEach(c.own())
 	f.Check(c.Lock.MaxValue == 0 || c.Lock.MaxValue >= c.Cache.MaxRecord(), "Lock.MaxValue", c.Lock.MaxValue,
-		"at least Cache.MaxDecoded plus 364 bytes", "Cache.MaxDecoded")
+		"at least Cache.MaxDecoded plus 429 bytes", "Cache.MaxDecoded")
 	d := c.WithDefaults()
 	f.Check(d.Retention >= d.Lock.TTL && d.Retention <= config.TenYears, "Retention", d.Retention,
 		"Lock.TTL to 87600h", "Lock.TTL")

@@ -22,7 +22,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Lock: lock.Config{
 			TTL: 15 * time.Second, Renew: 5 * time.Second, MaxHold: 10 * time.Minute, Remember: 24 * time.Hour, Timeout: 2 * time.Second,
-			AckWithin: 500 * time.Millisecond, Pipeline: lock.PipelineAuto, MaxWaiters: 10_000, MaxWaitersPerScope: 1000, MaxValue: 16<<20 + 364,
+			AckWithin: 500 * time.Millisecond, Pipeline: lock.PipelineAuto, MaxWaiters: 10_000, MaxWaitersPerScope: 1000, MaxValue: 16<<20 + 429,
 		},
 		Cache:        cache.Config{}.WithDefaults(),
 		Prefix:       "reprise",
@@ -88,8 +88,8 @@ func TestValidate(t *testing.T) {
 		{"policies that there are not", Config{OnAbandoned: "4", OnFailure: "run", OnHangup: "on", OnStoreDown: "Run", OnCommitDown: "answers"},
 			[]string{`OnAbandoned: got "4", want one of run, refuse, reconcile`, "OnFailure", "OnHangup", "OnStoreDown", "OnCommitDown"}},
 		{"a longest value that is no record's", Config{Lock: lock.Config{MaxValue: 16 << 20}},
-			[]string{`Lock.MaxValue: got "16777216", want at least Cache.MaxDecoded plus 364 bytes (see Cache.MaxDecoded)`}},
-		{"one that is, just so", Config{Lock: lock.Config{MaxValue: 1<<20 + 364}, Cache: cache.Config{MaxDecoded: 1 << 20}}, nil},
+			[]string{`Lock.MaxValue: got "16777216", want at least Cache.MaxDecoded plus 429 bytes (see Cache.MaxDecoded)`}},
+		{"one that is, just so", Config{Lock: lock.Config{MaxValue: 1<<20 + 429}, Cache: cache.Config{MaxDecoded: 1 << 20}}, nil},
 		{"the longest that Redis takes", Config{Lock: lock.Config{MaxValue: 512 << 20}, Cache: cache.Config{MaxDecoded: 512 << 20}}, nil},
 		{"faults of the others' configurations", Config{Lock: lock.Config{TTL: time.Millisecond, Renew: -1}, Cache: cache.Config{MaxDecoded: 1}},
 			[]string{"Lock.TTL", "Lock.Renew", "Cache.MaxDecoded"}},

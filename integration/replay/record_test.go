@@ -81,7 +81,7 @@ func TestValueThatIsTooLongToBeARecord(t *testing.T) {
 		d := newDesk(t, f, func(c *replay.Config) { c.Cache.MaxDecoded = 64 << 10 })
 		d.ask(bg, request(), says("done")).wasRun(t, "done", 1)
 		key := f.OnlyKey()
-		for _, size := range []int{64<<10 + 365, 4 << 20} {
+		for _, size := range []int{64<<10 + 430, 4 << 20} {
 			if err := f.Redis.Set(key, strings.Repeat("R", size)); err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +92,7 @@ func TestValueThatIsTooLongToBeARecord(t *testing.T) {
 			d.WantTrips("begin")
 		}
 		// The longest that may be one is fetched, and is none.
-		if err := f.Redis.Set(key, strings.Repeat("R", 64<<10+364)); err != nil {
+		if err := f.Redis.Set(key, strings.Repeat("R", 64<<10+429)); err != nil {
 			t.Fatal(err)
 		}
 		r := d.ask(bg, request(), says("no"))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/reprise-go/reprise/internal/jitter"
+	"github.com/reprise-go/reprise/replay"
 )
 
 // Do does an effect once for the request whose work ctx belongs to, and returns its value every
@@ -47,6 +48,9 @@ func Do[T any](
 	}
 	d := doing[T]{table: t, name: name, fn: fn, token: rand.Text()}
 	err := t.again(ctx, func() error { return d.once(ctx) })
+	if err == nil && d.remembered {
+		d.work.Effect(ctx, replay.Effect{Name: name, Repeated: d.result.Repeated})
+	}
 	if err != nil {
 		return none, Result{}, withCause(ctx, err)
 	}
@@ -72,6 +76,7 @@ type doing[T any] struct {
 	fn    func(context.Context, *sql.Tx) (T, error)
 	token string // of all its tries, so that it knows its own row
 
+	work       replay.Work
 	remembered bool // there is a row of the effect: not without a key, nor in shadow mode
 	unknown    bool // the answer to a COMMIT was lost, and the database has not told yet what came of it
 	value      T
@@ -113,7 +118,7 @@ func (d *doing[T]) once(ctx context.Context) (err error) {
 	entry, err := join[T](ctx, d.table, TxOf(tx), d.name, d.token)
 	if entry != nil {
 		// Whose the row is now tells what has come of an earlier COMMIT.
-		d.unknown, d.remembered = false, entry.table != nil
+		d.unknown, d.remembered, d.work = false, entry.table != nil, entry.work
 	}
 	if err != nil {
 		return err
@@ -126,7 +131,7 @@ func (d *doing[T]) once(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := entry.Keep(ctx, d.value); err != nil {
+	if err := entry.keep(ctx, d.value); err != nil {
 		return err
 	}
 	d.result = Result{Attempt: entry.row.attempt, Fence: entry.row.fence}

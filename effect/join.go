@@ -76,6 +76,9 @@ func Join[T any](ctx context.Context, t *Table, tx Tx, name string) (*Entry[T], 
 	if err != nil {
 		return nil, err
 	}
+	if e.result.Repeated {
+		e.work.Effect(ctx, replay.Effect{Name: name, Repeated: true})
+	}
 	return e, nil
 }
 
@@ -95,7 +98,7 @@ func join[T any](ctx context.Context, t *Table, tx Tx, name, token string) (*Ent
 	if err := work.Refused(); err != nil {
 		return nil, fmt.Errorf("effect: %s: %w", name, err)
 	}
-	e := &Entry[T]{table: t, tx: tx, row: row{
+	e := &Entry[T]{table: t, tx: tx, work: work, row: row{
 		key: work.Key, name: name, fingerprint: work.Fingerprint,
 		attempt: work.Attempt, fence: work.Fence, token: token,
 	}}
@@ -103,7 +106,7 @@ func join[T any](ctx context.Context, t *Table, tx Tx, name, token string) (*Ent
 		return nil, fmt.Errorf("effect: %s: %w", name, err)
 	}
 	if e.done {
-		if err := e.read(ctx, work, token); err != nil {
+		if err := e.read(ctx, token); err != nil {
 			return e, fmt.Errorf("effect: %s: %w", name, err)
 		}
 	}
@@ -128,6 +131,7 @@ func (t *Table) workOf(ctx context.Context) (work replay.Work, observed bool, er
 type Entry[T any] struct {
 	table  *Table // nil if there is no row: without a key, and in shadow mode
 	tx     Tx
+	work   replay.Work
 	row    row
 	done   bool
 	value  T
@@ -144,7 +148,18 @@ func (e *Entry[T]) Result() Result { return e.result }
 // Keep writes the effect's value into its row, which the commit then makes last. It is to be called
 // after the effect and before the commit, once. What is kept is a record of package cache, whose
 // documentation says under Values what T can be; its errors come from there, and from the database.
+//
+// It is also when replay.Trace is told that the effect is done: of the commit, which is the caller's,
+// only Do could tell.
 func (e *Entry[T]) Keep(ctx context.Context, value T) error {
+	if err := e.keep(ctx, value); err != nil || e.table == nil {
+		return err
+	}
+	e.work.Effect(ctx, replay.Effect{Name: e.row.name})
+	return nil
+}
+
+func (e *Entry[T]) keep(ctx context.Context, value T) error {
 	if e.table == nil {
 		return nil
 	}
@@ -156,10 +171,10 @@ func (e *Entry[T]) Keep(ctx context.Context, value T) error {
 
 // read makes the entry that of the row which was found. One with our token is our own, of a
 // transaction whose COMMIT was not answered.
-func (e *Entry[T]) read(ctx context.Context, work replay.Work, token string) error {
+func (e *Entry[T]) read(ctx context.Context, token string) error {
 	own := e.row.token == token
 	if !own {
-		if err := work.Match(ctx, e.row.fingerprint); err != nil {
+		if err := e.work.Match(ctx, e.row.fingerprint); err != nil {
 			return err
 		}
 	}
@@ -169,7 +184,7 @@ func (e *Entry[T]) read(ctx context.Context, work replay.Work, token string) err
 	e.result = Result{Attempt: e.row.attempt, Fence: e.row.fence}
 	if !own {
 		e.result.Repeated, e.result.At = true, time.UnixMilli(e.row.at)
-		work.Repeated()
+		e.work.Repeated()
 	}
 	return nil
 }

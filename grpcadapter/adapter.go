@@ -140,6 +140,8 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 		OnFailure:   a.cfg.OnFailure,
 		OnStoreDown: a.cfg.OnStoreDown,
 		Bounds:      a.cfg.bounds(),
+		Route:       info.FullMethod,
+		Dialect:     "grpc",
 	}
 	if a.cfg.Authorize != nil {
 		request.Authorize = x.authorize

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/reprise-go/reprise/dialect"
@@ -19,6 +20,7 @@ import (
 type Adapter struct {
 	engine        *replay.Engine
 	shadow        bool   // the engine only observes, and so do we
+	dialect       string // for Trace
 	given         Config // to New
 	cfg           Config
 	filter        headerFilter
@@ -50,6 +52,7 @@ func New(engine *replay.Engine, cfg Config) (*Adapter, error) {
 	return &Adapter{
 		engine:        engine,
 		shadow:        engine.Config().Shadow,
+		dialect:       given.dialectName(),
 		given:         given,
 		cfg:           cfg,
 		filter:        filter,
@@ -126,6 +129,8 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 		OnFailure:   a.cfg.OnFailure,
 		OnStoreDown: a.cfg.OnStoreDown,
 		Bounds:      a.cfg.bounds(),
+		Route:       cmp.Or(a.cfg.Route, pathOf(r.Pattern)),
+		Dialect:     a.dialect,
 	}
 	if a.cfg.Authorize != nil {
 		req.Authorize = x.authorize
@@ -135,6 +140,14 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	}
 	result, err := a.engine.Do(r.Context(), req, x.work)
 	x.answer(result, err)
+}
+
+// pathOf returns the path of a pattern of http.ServeMux, which may begin with a method and a host.
+func pathOf(pattern string) string {
+	if i := strings.IndexByte(pattern, '/'); i >= 0 {
+		return pattern[i:]
+	}
+	return pattern
 }
 
 // wait is how long a duplicate waits for the request in flight; 0 leaves it to the engine.

@@ -2,9 +2,11 @@ package httpadapter
 
 import (
 	"bytes"
+	"cmp"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +28,8 @@ type Config struct {
 	Dialect dialect.Dialect
 
 	// DialectName is the Dialect where that is nil: problem, ietf, credicorp, bluesnap or stripe,
-	// ready-made as dialect.Problem, dialect.IETF and so on. Zero means "problem".
+	// ready-made as dialect.Problem, dialect.IETF and so on. Zero means "problem". Beside a Dialect of
+	// your own it is what replay.Trace calls that.
 	DialectName string
 
 	// RequireKey answers 400 to a request without a key. Zero (false) lets it pass unprotected.
@@ -124,6 +127,11 @@ type Config struct {
 	// InstanceBase. "" leaves it out.
 	RequestID func(*http.Request) string
 
+	// Route is what replay.Trace calls the requests' route: one of a few names, and nothing of the
+	// client's. Zero means the path of the pattern by which http.ServeMux has found the handler, as for
+	// the attribute http.route of OpenTelemetry; so it is needed with other routers, or around a mux.
+	Route string
+
 	// Logger gets faults that the client is not told of. Nil discards.
 	Logger *slog.Logger
 }
@@ -211,6 +219,19 @@ func (c Config) WithDefaults() Config {
 	}
 	c.Settings().SetDefaults()
 	return c
+}
+
+// dialectName is what replay.Trace calls the dialect: by the name that a ready-made one has.
+func (c *Config) dialectName() string {
+	if c.Dialect == nil {
+		return cmp.Or(c.DialectName, dialect.Names()[0])
+	}
+	for _, name := range dialect.Names() {
+		if reflect.TypeOf(c.Dialect) == reflect.TypeOf(dialect.Named(name)) {
+			return name
+		}
+	}
+	return cmp.Or(c.DialectName, "custom")
 }
 
 // clone returns c with lists of its own.

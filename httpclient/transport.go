@@ -191,7 +191,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.run(body)
+	return c.traced(func() (*http.Response, error) { return c.run(body) })
 }
 
 // takesPart reports whether the call gets a key. It leaves to Base what only Base can send or

@@ -32,8 +32,10 @@ type call struct {
 // do follows the state table: it asks for the key, and then runs the work, replays or refuses. It
 // tells Trace on every way out, a panic's too.
 func (c *call) do(ctx context.Context) (Result, error) {
+	c.event = Event{Key: c.redisKey, Scope: c.req.Scope, Route: c.req.Route, Dialect: c.req.Dialect,
+		Shadow: c.engine.cfg.Shadow}
+	ctx = c.started(ctx)
 	defer c.finish(ctx)
-	c.event.Shadow = c.engine.cfg.Shadow
 	lease, err := c.acquire(ctx)
 	c.event.Acquire = time.Since(c.start)
 	if err == nil {
@@ -112,10 +114,10 @@ func (c *call) runUnguarded(ctx context.Context) (Result, error) {
 	}
 	free, cancel := context.WithTimeoutCause(free, c.engine.cfg.Lock.MaxHold, lock.ErrMaxHold)
 	defer cancel()
-	begun := time.Now()
-	defer func() { c.event.Work = time.Since(begun) }()
-	_, err := c.work(free)
-	done := c.conclude(workResult{err: err})
+	done := c.conclude(c.trace(free, func(ctx context.Context) workResult {
+		_, err := c.work(ctx)
+		return workResult{err: err}
+	}))
 	if done.refused {
 		return c.refuse(done.err)
 	}

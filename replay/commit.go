@@ -16,7 +16,7 @@ import (
 
 // commit stores the answer, and only then lets the caller have it.
 func (c *call) commit(ctx context.Context, done workResult) (Result, error) {
-	r := c.encode(done.answer)
+	r := c.encode(ctx, done.answer)
 	if r.value == nil {
 		return c.unstorable(ctx, r.err)
 	}
@@ -42,8 +42,9 @@ type encodedAnswer struct {
 
 // encode makes a record of an answer. One that is too large to be read back becomes a tombstone, and so
 // does, with an error, one that can't be encoded: the work has been done and must not run again.
-func (c *call) encode(a Answer) encodedAnswer {
-	h := cache.Header{Owner: c.lease.Owner(), Fence: c.lease.Fence(), Fingerprint: c.req.Fingerprint}
+func (c *call) encode(ctx context.Context, a Answer) encodedAnswer {
+	h := cache.Header{Owner: c.lease.Owner(), Fence: c.lease.Fence(), Fingerprint: c.req.Fingerprint,
+		Origin: c.origin(ctx)}
 	var mistake error
 	if a.Verdict == Keep {
 		value, err := c.codec.Encode(c.redisKey, h, a.Value)

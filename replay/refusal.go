@@ -32,6 +32,7 @@ func (c *call) replay(value string) (Result, error) {
 	if err := c.compare(record.Fingerprint); err != nil {
 		return c.refuse(err)
 	}
+	c.event.Origin = record.Origin
 	if record.Tombstone {
 		return c.refuse(ErrReplayUnavailable)
 	}

@@ -46,6 +46,12 @@ type Request struct {
 	// is not read: Result.Decode returns cache.ErrTooLarge with ErrUnreadable. Zero is no bound.
 	Bounds cache.Bounds
 
+	// Route and Dialect are for Trace alone: which way the request came, such as the pattern of a mux
+	// or the name of a job, and whose words its client hears, such as "problem" or "grpc". Telemetry
+	// counts by them, so each is one of a few that the program knows, and nothing of the client's.
+	Route   string
+	Dialect string
+
 	// These override the Config fields of the same name; zero keeps Config's. Wait takes NoWait, too.
 	Wait        time.Duration
 	OnAbandoned AbandonedPolicy

@@ -45,8 +45,6 @@ type workResult struct {
 
 // perform runs the work, unless Reconcile decides otherwise.
 func (c *call) perform(ctx context.Context) workResult {
-	begun := time.Now()
-	defer func() { c.event.Work = time.Since(begun) }()
 	c.working = c.attemptContext()
 	working := context.Context(&c.working)
 	if c.engine.cfg.OnHangup == StopWithCaller {
@@ -55,13 +53,15 @@ func (c *call) perform(ctx context.Context) workResult {
 		defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
 		working = stoppable
 	}
-	if c.lease.Attempt() > 1 && c.req.OnAbandoned == AskReconcile && !c.engine.cfg.Shadow {
-		if found, run := c.reconcile(working); !run {
-			return found
+	return c.trace(working, func(ctx context.Context) workResult {
+		if c.lease.Attempt() > 1 && c.req.OnAbandoned == AskReconcile && !c.engine.cfg.Shadow {
+			if found, run := c.reconcile(ctx); !run {
+				return found
+			}
 		}
-	}
-	answer, err := c.work(working)
-	return workResult{answer: answer, err: err}
+		answer, err := c.work(ctx)
+		return workResult{answer: answer, err: err}
+	})
 }
 
 // conclude heeds what the work has told through its Work. A refusal holds whatever the work

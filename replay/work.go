@@ -77,6 +77,13 @@ func (w Work) Refused() error {
 // a replay.
 func (w Work) Repeated() { w.call.found.repeat() }
 
+// Effect tells Trace of an effect, done or found done. Package effect calls it.
+func (w Work) Effect(ctx context.Context, e Effect) {
+	if t := w.call.engine.cfg.Trace; t != nil && t.Effect != nil {
+		t.Effect(ctx, e)
+	}
+}
+
 // RepeatedFrom reports whether the work that ctx belongs to has called [Work.Repeated].
 func RepeatedFrom(ctx context.Context) bool {
 	a, ok := ctx.Value(attemptKey{}).(*attemptContext)

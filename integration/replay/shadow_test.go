@@ -123,7 +123,7 @@ func TestTraceSeesTimings(t *testing.T) {
 			time.Sleep(3 * time.Second)
 			return replay.Answer{Value: "done"}, nil
 		})
-		want := replay.Event{Outcome: replay.Stored, Attempt: 1,
+		want := replay.Event{Key: r.event.Key, Scope: rawScope, Outcome: replay.Stored, Attempt: 1,
 			Acquire: 300 * time.Millisecond, Work: 3 * time.Second, Commit: 200 * time.Millisecond}
 		if r.event != want {
 			t.Errorf("ran: %+v, want %+v", r.event, want)

@@ -97,7 +97,7 @@ chaos: images ## break a real Redis Cluster under load, and print what was count
 	REPRISE_REQUIRE_DOCKER=1 go test -count=1 -timeout 45m -v ./integration/chaos -args -keys 1000 -requests 10000
 
 .PHONY: bench
-bench: image ## measure against the naive composition and the floor (Docker)
+bench: ## measure against the naive composition and the floor (redis-server)
 	go run ./integration/bench
 
 .PHONY: matrix

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -21,9 +22,9 @@ const crowd = 1000
 
 // waiters measures how soon after an answer is committed all who wait for it on one machine have it, and
 // counts what they ask of Redis for that.
-func waiters(ctx context.Context, addr string, rounds int) error {
+func waiters(ctx context.Context, out io.Writer, s *site, rounds int) error {
 	var asked atomic.Int64
-	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true, PoolSize: 64})
+	client := s.client()
 	defer client.Close()
 	client.AddHook(counting{&asked})
 	committed := make(chan time.Time, 1) // by the first's engine, as near to its commit as can be seen from here
@@ -51,7 +52,7 @@ func waiters(ctx context.Context, addr string, rounds int) error {
 			<-gate
 			w.Write(body)
 		}))
-		ask := func() { handler.ServeHTTP(&discard{header: http.Header{}}, request(ctx, key, body)) }
+		ask := func() { handler.ServeHTTP(&writer{header: http.Header{}}, request(ctx, key, body)) }
 		go ask()
 		<-began
 		asked.Store(0)
@@ -87,7 +88,7 @@ func waiters(ctx context.Context, addr string, rounds int) error {
 	}
 	slices.Sort(median)
 	slices.Sort(last)
-	fmt.Printf("\n%d waiters on one key of one machine: %d subscription, at most %d questions after the commit; half have the answer after %v, all after %v (medians of %d; at worst %v).\n",
+	fmt.Fprintf(out, "\n%d waiters on one key of one machine: %d subscription, at most %d questions after the commit; half have the answer after %v, all after %v (medians of %d; at worst %v).\n",
 		crowd, subscriptions, questions, median[rounds/2].Round(100*time.Microsecond), last[rounds/2].Round(100*time.Microsecond), rounds, last[rounds-1].Round(100*time.Microsecond))
 	return nil
 }

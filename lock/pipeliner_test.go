@@ -59,3 +59,34 @@ func TestPipelinerKeepsNothing(t *testing.T) {
 		}
 	}
 }
+
+// However many ask, no more than maxWaiting wait for pipelines; who leaves makes room.
+func TestPipelinerIsBounded(t *testing.T) {
+	p := &pipeliner{}
+	begin := requests{}.begin(t.Context(), newLeaseID("key", "token"), Terms{})
+	var waiting []*pending
+	for i := range maxInFlight + maxWaiting {
+		w, isFull := p.join(t.Context(), nil, begin)
+		if isFull || (w == nil) != (i < maxInFlight) {
+			t.Fatalf("the one at %d waits: %v, finds it full: %v", i, w != nil, isFull)
+		}
+		if w != nil {
+			waiting = append(waiting, w)
+		}
+	}
+	for range 2 {
+		for range 1000 {
+			if w, isFull := p.join(t.Context(), nil, begin); w != nil || !isFull {
+				t.Fatal("it waits")
+			}
+		}
+		if n := p.urgent.Len() + p.ordinary.Len(); n != maxWaiting {
+			t.Fatalf("%d wait, want %d", n, maxWaiting)
+		}
+		p.withdraw(waiting[0])
+		waiting = waiting[1:]
+		if w, isFull := p.join(t.Context(), nil, begin); w == nil || isFull {
+			t.Fatal("it doesn't wait, though there is room")
+		}
+	}
+}

@@ -90,7 +90,10 @@ func (s *server) runSomehow(ctx context.Context, req request) (reply, error) {
 	if pipeliner == nil {
 		return s.runAlone(ctx, node, nil, req)
 	}
-	waits := pipeliner.join(ctx, client, req)
+	waits, isFull := pipeliner.join(ctx, client, req)
+	if isFull {
+		return s.runAlone(ctx, node, nil, req)
+	}
 	if waits == nil {
 		return s.runAlone(ctx, node, pipeliner, req)
 	}

@@ -56,6 +56,43 @@ func TestHungServerKeepsNoneOfACrowdLongerThanTimeout(t *testing.T) {
 	}
 }
 
+// Nor do more than wait for pipelines: the others wait for connections, as long.
+func TestHungServerKeepsNoneBeyondAFullQueue(t *testing.T) {
+	for name, options := range clients {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+				const callers, room = 6000, 8 * 512
+				m := f.Machine(narrow, options)
+				l := m.Locker(lock.Config{Timeout: 500 * time.Millisecond})
+				f.Freeze()
+				start := time.Now()
+				_, errs := asks(t, t.Context(), l, callers)()
+				if took := time.Since(start); took != 500*time.Millisecond {
+					t.Errorf("it took %v, want 500ms", took)
+				}
+				var queued int
+				for _, err := range errs {
+					is(t, err, lock.ErrUnavailable)
+					if errors.Is(err, redis.ErrPoolTimeout) {
+						queued++
+					}
+				}
+				// But for those who get one in the instant in which all give up.
+				if beyond := callers - room - inFlight - connections; queued < beyond/2 || queued > beyond+inFlight+connections {
+					t.Errorf("%d waited for a connection, want about %d", queued, beyond)
+				}
+				f.Thaw()
+				time.Sleep(ttl)
+				for _, lease := range served(t, asks(t, t.Context(), l, 100)) {
+					if err := lease.Release(t.Context()); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		})
+	}
+}
+
 // A pipeline whose connection has died makes way after Timeout, as one script alone does.
 func TestPipelineOnADeadConnectionMakesWay(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {

@@ -1,5 +1,6 @@
 // Command mutants breaks the library's rules on purpose, one at a time, and sees whether the
-// simulation notices. It works on copies: what is on disk stays as it is.
+// simulation notices, or a test, where no history can show it. It works on copies: what is on disk
+// stays as it is.
 //
 //	go run ./integration/sim/mutants [-schedules 1500] [name…]
 package main
@@ -45,20 +46,21 @@ func run(root string) error {
 	}
 	defer os.RemoveAll(dir)
 
-	var tried []mutant
+	var all []trial
 	for _, m := range mutants {
-		if flag.NArg() == 0 || named(m, flag.Args()) {
-			tried = append(tried, m)
-		}
+		all = append(all, trial{m, "integration/sim", "TestSchedules"})
 	}
+	tried := slices.DeleteFunc(append(all, hidden...), func(t trial) bool {
+		return flag.NArg() > 0 && !named(t.mutant, flag.Args())
+	})
 	verdicts := make([]error, len(tried))
 	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
-	var all sync.WaitGroup
+	var ended sync.WaitGroup
 	for i, m := range tried {
 		turns <- struct{}{}
-		all.Go(func() {
+		ended.Go(func() {
 			defer func() { <-turns }()
-			said, err := try(m, root, filepath.Join(dir, fmt.Sprint(i)))
+			said, err := m.run(root, filepath.Join(dir, fmt.Sprint(i)))
 			verdicts[i] = err
 			if err != nil {
 				fmt.Printf("NOT CAUGHT  %s: %v\n", m.breaks, err)
@@ -67,7 +69,7 @@ func run(root string) error {
 			fmt.Printf("caught      %s: %s\n", m.breaks, said)
 		})
 	}
-	all.Wait()
+	ended.Wait()
 	caught := 0
 	for _, err := range verdicts {
 		if err == nil {
@@ -76,16 +78,63 @@ func run(root string) error {
 	}
 	fmt.Printf("in %v\n%d of %d mutants caught\n", time.Since(begun).Round(time.Second), caught, len(tried))
 	if caught < len(tried) {
-		return errors.New("the simulation misses a broken rule")
+		return errors.New("a broken rule goes unnoticed")
 	}
 	return nil
 }
 
 var failure = regexp.MustCompile(`--- FAIL: TestSchedules/seed=(\d+)`)
 
-// try builds the simulation over a mutant and runs it until a schedule fails. It returns what the
-// simulation said, or why the mutant doesn't count as caught.
-func try(m mutant, root, dir string) (said string, err error) {
+// run tries a mutant: a test has to fail over it. It returns what the test said, or why the mutant
+// doesn't count as caught.
+func (m trial) run(root, dir string) (said string, err error) {
+	test, err := m.build(root, dir)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
+	defer cancel()
+	args := []string{"-test.run=^" + m.test + "$"}
+	if m.test == "TestSchedules" {
+		args = append(args, "-stop", fmt.Sprint("-schedules=", *schedules))
+		if strings.HasPrefix(m.file, "effect/") {
+			args = append(args, "-effects")
+		}
+	}
+	cmd := exec.CommandContext(ctx, test, args...)
+	cmd.Dir = filepath.Dir(test)
+	out, err := cmd.CombinedOutput()
+	switch {
+	case ctx.Err() != nil:
+		return "", fmt.Errorf("it doesn't end: %w\n%.2000s", err, out)
+	case m.test == "TestSchedules":
+		return verdict(out, err)
+	case err == nil:
+		return "", fmt.Errorf("%s passes", m.test)
+	case !strings.Contains(string(out), "--- FAIL: "+m.test):
+		return "", fmt.Errorf("%s doesn't end as it should: %w\n%.2000s", m.test, err, out)
+	}
+	return m.test, nil
+}
+
+// verdict is what the simulation has said.
+func verdict(out []byte, err error) (said string, _ error) {
+	seed := failure.FindSubmatch(out)
+	switch {
+	case err == nil:
+		return "", fmt.Errorf("%d schedules keep every promise", *schedules)
+	case seed == nil:
+		return "", fmt.Errorf("the simulation doesn't end as it should: %w\n%.2000s", err, out)
+	}
+	breach := regexp.MustCompile(`sim_test\.go:\d+: (.*):\n`).FindSubmatch(out)
+	if breach == nil {
+		return fmt.Sprintf("seed %s ends in a panic", seed[1]), nil
+	}
+	return fmt.Sprintf("seed %s: %s", seed[1], breach[1]), nil
+}
+
+// build builds the package's tests over the mutant, and returns their binary.
+func (m trial) build(root, dir string) (test string, err error) {
 	source, err := os.ReadFile(filepath.Join(root, m.file))
 	if err != nil {
 		return "", err
@@ -97,7 +146,7 @@ func try(m mutant, root, dir string) (said string, err error) {
 	if err := os.CopyFS(filepath.Join(dir, "lock/script"), os.DirFS(filepath.Join(root, "lock/script"))); err != nil {
 		return "", err
 	}
-	here := filepath.Join(dir, "integration/sim")
+	here := filepath.Join(dir, m.in)
 	changed := filepath.Join(dir, m.file)
 	if err := errors.Join(os.MkdirAll(here, 0o777), os.MkdirAll(filepath.Dir(changed), 0o777)); err != nil {
 		return "", err
@@ -109,31 +158,12 @@ func try(m mutant, root, dir string) (said string, err error) {
 	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o666); err != nil {
 		return "", err
 	}
-	binary := filepath.Join(dir, "sim.test")
-	if out, err := output("go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary,
-		"github.com/reprise-go/reprise/integration/sim"); err != nil {
+	test = filepath.Join(here, "mutant.test")
+	if out, err := output("go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", filepath.Join(dir, "overlay.json"), "-o", test,
+		"github.com/reprise-go/reprise/"+m.in); err != nil {
 		return "", fmt.Errorf("it doesn't build: %s", cmp.Or(out, err.Error()))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
-	defer cancel()
-	test := exec.CommandContext(ctx, binary, "-test.run=TestSchedules", "-stop", fmt.Sprint("-schedules=", *schedules))
-	if strings.HasPrefix(m.file, "effect/") {
-		test.Args = append(test.Args, "-effects")
-	}
-	test.Dir = here
-	out, err := test.CombinedOutput()
-	seed := failure.FindSubmatch(out)
-	switch {
-	case err == nil:
-		return "", fmt.Errorf("%d schedules keep every promise", *schedules)
-	case ctx.Err() != nil || seed == nil:
-		return "", fmt.Errorf("the simulation doesn't end as it should: %w\n%.2000s", err, out)
-	}
-	breach := regexp.MustCompile(`sim_test\.go:\d+: (.*):\n`).FindSubmatch(out)
-	if breach == nil {
-		return fmt.Sprintf("seed %s ends in a panic", seed[1]), nil
-	}
-	return fmt.Sprintf("seed %s: %s", seed[1], breach[1]), nil
+	return test, nil
 }
 
 func output(name string, args ...string) (string, error) {

@@ -7,6 +7,13 @@ type mutant struct {
 	old, new string // the text that keeps the rule, which occurs once, and what stands there instead
 }
 
+// A trial is a mutant and the test that notices it.
+type trial struct {
+	mutant
+	in, test string
+}
+
+// mutants are for the simulation to notice.
 var mutants = []mutant{
 	{"commit doesn't compare the token", "lock/script/commit.lua",
 		"if not value or ours(value, ARGV[1]) then", "if true then"},
@@ -122,4 +129,21 @@ var mutants = []mutant{
 		"greatest({f}.fence, excluded.fence)", "excluded.fence"},
 	{"a purge deletes rows of any age", "effect/table.go",
 		"olderThan.Milliseconds()", "0"},
+}
+
+// hidden mutants break rules of how long somebody waits and of what is kept meanwhile. No history shows
+// that, so each has a test that must fail.
+var hidden = []trial{
+	{mutant{"a grant that comes too late from a pipeline isn't handed back", "lock/pipeliner.go",
+		"go p.server.handBack(context.Background(), w.req.lease)", ""},
+		"integration/lock", "TestGrantOfAPipelineThatComesTooLateIsHandedBack"},
+	{mutant{"a script whose time is over holds its caller while its pipeline is on its way", "lock/pipeliner.go",
+		"	w.abandoned = !w.delivered", "	p.mu.Unlock()\n\t<-w.done\n\tp.mu.Lock()\n\tw.abandoned = !w.delivered"},
+		"integration/lock", "TestGrantOfAPipelineThatComesTooLateIsHandedBack"},
+	{mutant{"a caller who leaves doesn't take its script out of the queue", "lock/pipeliner.go",
+		"	w.queue.Remove(w.place)\n", ""},
+		"integration/lock", "TestCallersWhoLeaveBeforeAPipelineGoesSendNothing"},
+	{mutant{"the queue for pipelines grows without end", "lock/pipeliner.go",
+		">= maxWaiting {", "< 0 {"},
+		"integration/lock", "TestHungServerKeepsNoneBeyondAFullQueue"},
 }

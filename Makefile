@@ -9,7 +9,7 @@ export REDIS_IMAGE POSTGRES_IMAGE MARIADB_IMAGE
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 # All modules of the workspace.
-PACKAGES = ./... ./grpcadapter/... ./reprisetest/... ./examples/... ./integration/...
+PACKAGES = ./... ./grpcadapter/... ./reprisetest/... ./cmd/reprise/... ./examples/... ./integration/...
 
 .PHONY: help
 help: ## this list
@@ -35,16 +35,17 @@ lint: ## staticcheck over all modules; CI runs it
 test: ## vet and test everything, on a real Redis Cluster where Docker is; for before a merge
 	@integration/test.sh
 
-# What grpcadapter and reprisetest require of the root module may not be released yet: meanwhile it is
-# what is here.
+# What the nested modules require of each other and of the root module may not be released yet:
+# meanwhile it is what is here.
+root = github.com/reprise-go/reprise
 .PHONY: tidy
 tidy: ## go mod tidy in all modules, and go.work.sum; after a change of dependencies
 	go mod tidy
 	cd examples && go mod tidy
 	cd integration && go mod tidy
-	for nested in grpcadapter reprisetest; do ( cd $$nested && \
-		go mod edit -replace github.com/reprise-go/reprise=../ && { go mod tidy; \
-		status=$$?; go mod edit -dropreplace github.com/reprise-go/reprise; exit $$status; } ) || exit; done
+	for nested in grpcadapter reprisetest cmd/reprise; do ( cd $$nested && \
+		go mod edit -replace $(root)=$(CURDIR) -replace $(root)/grpcadapter=$(CURDIR)/grpcadapter && { go mod tidy; \
+		status=$$?; go mod edit -dropreplace $(root) -dropreplace $(root)/grpcadapter; exit $$status; } ) || exit; done
 	go mod download
 
 # In the package's directory, where go test shows the table of a test that passes, too. ARGS are

@@ -160,3 +160,37 @@ func (n *node) database(db string) error {
 	}
 	return nil
 }
+
+// Redacted returns a URL without its passwords, for somebody to look at, or "" for one that Parse
+// refuses: there anything may belong to a password.
+func Redacted(text string) string {
+	if _, err := Parse(text); err != nil {
+		return ""
+	}
+	scheme, rest, _ := strings.Cut(text, "://")
+	nodes, _ := splitNodes(strings.ToLower(scheme), rest)
+	for i, node := range nodes {
+		path := ""
+		if end := strings.IndexAny(node, "/?"); end >= 0 {
+			node, path = node[:end], node[end:]
+		}
+		if at := strings.LastIndexByte(node, '@'); at >= 0 {
+			user, _, _ := strings.Cut(node[:at], ":")
+			node = user + ":" + hidden + node[at:]
+		}
+		path, query, asks := strings.Cut(path, "?")
+		options := strings.Split(query, "&")
+		for i, option := range options {
+			if name, _, _ := strings.Cut(option, "="); strings.Contains(name, "password") {
+				options[i] = name + "=" + hidden
+			}
+		}
+		if nodes[i] = node + path; asks {
+			nodes[i] += "?" + strings.Join(options, "&")
+		}
+	}
+	return scheme + "://" + strings.Join(nodes, ","+scheme+"://")
+}
+
+// hidden stands for a password.
+const hidden = "***"

@@ -286,3 +286,22 @@ func authority(t *testing.T, dir string) (ca, cert, key string) {
 	cert = write("cert.pem", "CERTIFICATE", der)
 	return cert, cert, write("key.pem", "PRIVATE KEY", keyDER)
 }
+
+func TestRedacted(t *testing.T) {
+	for url, want := range map[string]string{
+		"redis://h:6379":                                 "redis://h:6379",
+		"redis://:s3cret@h:6379/2":                       "redis://:***@h:6379/2",
+		"redis://app:s3cret@h:6379?db=1":                 "redis://app:***@h:6379?db=1",
+		"redis://app:a,b%40c@h:1,redis://h":              "redis://app:***@h:1,redis://h",
+		"redis://h:1,redis://app:s3cret@h:2?pool_size=3": "",
+		"redis://h:1?addr=h:2&pool_size=3":               "redis://h:1?addr=h:2&pool_size=3",
+		"unix://app:s3cret@/run/redis.sock?db=0":         "unix://app:***@/run/redis.sock?db=0",
+		"redis+sentinel://app:s3cret@s1:26379,s2:26379/main/0?sentinel_username=x&sentinel_password=s3cret": "redis+sentinel://app:***@s1:26379,s2:26379/main/0?sentinel_username=x&sentinel_password=***",
+		"redis://app:s3cret/@h:6379": "",
+		"s3cret":                     "",
+	} {
+		if got := Redacted(url); got != want {
+			t.Errorf("%s: got %q, want %q", url, got, want)
+		}
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,9 +18,6 @@ import (
 
 // Prefix is that of the variables in the documentation.
 const Prefix = "REPRISE_"
-
-// A row is one of the documentation's table, of one variable.
-type row struct{ variable, fallback, text string }
 
 // Table checks that the table of a page has one row for each setting with a variable, with its
 // default and all words that it accepts, and no row besides of a variable that begins with one of
@@ -37,29 +33,29 @@ func Table(t *testing.T, page string, settings config.Settings, prefixes ...stri
 		}
 		name := Prefix + i.Variable
 		read = append(read, name)
-		n := slices.IndexFunc(told, func(r row) bool { return r.variable == name })
+		n := slices.IndexFunc(told, func(r config.Told) bool { return r.Variable == name })
 		if n < 0 {
 			t.Errorf("%s has no row for %s", page, name)
 			continue
 		}
-		if told[n].fallback != i.Default {
-			t.Errorf("%s: the default of %s is %q, want %q", page, name, told[n].fallback, i.Default)
+		if told[n].Default != i.Default {
+			t.Errorf("%s: the default of %s is %q, want %q", page, name, told[n].Default, i.Default)
 		}
 		if words, ok := strings.CutPrefix(i.Want, "one of "); ok {
 			for word := range strings.SplitSeq(words, ", ") {
-				if !strings.Contains(told[n].text, "`"+word+"`") {
+				if !strings.Contains(told[n].Meaning, "`"+word+"`") {
 					t.Errorf("%s: the row for %s does not have the word %s", page, name, word)
 				}
 			}
 		}
 	}
 	for i, r := range told {
-		belongs := func(prefix string) bool { return strings.HasPrefix(r.variable, Prefix+prefix) }
-		if slices.ContainsFunc(prefixes, belongs) && !slices.Contains(read, r.variable) {
-			t.Errorf("%s has a row for %s, which nothing reads", page, r.variable)
+		belongs := func(prefix string) bool { return strings.HasPrefix(r.Variable, Prefix+prefix) }
+		if slices.ContainsFunc(prefixes, belongs) && !slices.Contains(read, r.Variable) {
+			t.Errorf("%s has a row for %s, which nothing reads", page, r.Variable)
 		}
-		if slices.ContainsFunc(told[:i], func(other row) bool { return other.variable == r.variable }) {
-			t.Errorf("%s has two rows for %s", page, r.variable)
+		if slices.ContainsFunc(told[:i], func(other config.Told) bool { return other.Variable == r.Variable }) {
+			t.Errorf("%s has two rows for %s", page, r.Variable)
 		}
 	}
 }
@@ -90,41 +86,19 @@ func fields(t *testing.T, c reflect.Type, outer string, settings config.Settings
 func Variables(t *testing.T, page string) (names []string) {
 	t.Helper()
 	for _, r := range rows(t, page) {
-		names = append(names, r.variable)
+		names = append(names, r.Variable)
 	}
 	return names
 }
 
-// rows reads the table of a page. The first cell may name more variables than one: the others by what
-// takes the place of the first one's end ("REPRISE_GRPC_TTL_OK, _TTL_ERROR"), or a class of status to
-// another ("_2XX … _5XX").
-func rows(t *testing.T, page string) (all []row) {
+// rows reads the table of a page.
+func rows(t *testing.T, page string) []config.Told {
 	t.Helper()
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(text)) {
-		if !strings.HasPrefix(line, "| `"+Prefix) {
-			continue
-		}
-		cells := strings.Split(line, "|")
-		add := func(variable string) { all = append(all, row{variable, strings.TrimSpace(cells[2]), line}) }
-		names := regexp.MustCompile("`([A-Z0-9_]+)`").FindAllStringSubmatch(cells[1], -1)
-		first := names[0][1]
-		add(first)
-		for _, n := range names[1:] {
-			end := n[1]
-			if strings.Contains(cells[1], "…") {
-				for class := first[len(first)-3] + 1; class < end[1]; class++ {
-					add(first[:len(first)-3] + string(class) + "XX")
-				}
-			}
-			// As many words of the first give way as there are in the end.
-			words := strings.Split(first, "_")
-			add(strings.Join(words[:len(words)-strings.Count(end, "_")], "_") + end)
-		}
-	}
+	all := config.ReadPage(Prefix, string(text))
 	if len(all) == 0 {
 		t.Fatalf("%s has no table of settings", page)
 	}

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/reprise-go/reprise/cmd/reprise/internal/screen"
+)
+
+// A Process is what a command line is run with.
+type Process struct {
+	Args, Environ  []string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
+// A program is one command line at work, and what its commands share.
+type program struct {
+	Process
+	out, err *screen.Screen
+
+	json    bool
+	timeout time.Duration // zero means the command's own
+	prefix  string        // of variables
+}
+
+// Run runs a command line until ctx ends, and returns what to exit with.
+func Run(ctx context.Context, process Process) int {
+	redis.SetLogger(silent{}) // whatever it has to say is in the errors, too
+	p := &program{Process: process,
+		out: screen.New(process.Stdout, process.Environ), err: screen.New(process.Stderr, process.Environ)}
+	root := p.root()
+	root.SetArgs(process.Args)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		p.tell(err)
+	}
+	return int(statusOf(err))
+}
+
+// silent is a log that nobody reads.
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
+// tell says what went wrong.
+func (p *program) tell(err error) {
+	f := &fault{status: statusOf(err), err: err}
+	if known, ok := errors.AsType[*fault](err); ok {
+		f = known
+	}
+	if errors.Is(err, errSaid) {
+		return
+	}
+	if p.json {
+		_ = json.NewEncoder(p.err).Encode(struct {
+			Error string `json:"error"`
+			Cure  string `json:"cure,omitempty"`
+			Exit  status `json:"exit"`
+		}{f.Error(), f.cure, f.status})
+		return
+	}
+	p.err.Paragraph("reprise: ", f.Error())
+	if f.cure != "" {
+		p.err.Paragraph("         ", f.cure)
+	}
+}
+
+// errSaid is in an error whose text stands on the screen already.
+var errSaid = errors.New("said above")
+
+// said is the end of a command that has told all that there is to tell.
+func said(s status) error {
+	if s == done {
+		return nil
+	}
+	return &fault{status: s, err: errSaid}
+}
+
+// command makes a command of a function. With a timeout of its own it is ended after that, unless
+// --timeout says another.
+func (p *program) command(timeout time.Duration, c *cobra.Command, run func(ctx context.Context, args []string) error) *cobra.Command {
+	if c.Args == nil {
+		c.Args = none
+	}
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		ctx := cmd.Context()
+		if p.timeout != 0 {
+			timeout = p.timeout
+		}
+		if timeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w (%v)", errTimeout, timeout))
+			defer cancel()
+		}
+		return run(ctx, args)
+	}
+	return c
+}
+
+// print writes a result: as JSON, or as human does it.
+func (p *program) print(result any, human func()) {
+	if !p.json {
+		human()
+		return
+	}
+	e := json.NewEncoder(p.out)
+	e.SetIndent("", "  ")
+	_ = e.Encode(result)
+}
+
+// line writes one of many results as a line of JSON.
+func (p *program) line(result any) { _ = json.NewEncoder(p.out).Encode(result) }

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/reprise-go/reprise/lock"
+	"github.com/reprise-go/reprise/replay"
+)
+
+// A site is the Redis and the settings that the environment names.
+type site struct {
+	client  redis.UniversalClient
+	cluster *redis.ClusterClient // nil for one server
+	engine  *replay.Engine
+	cfg     replay.Config // defaults filled in
+}
+
+// open makes a client and an engine of the environment, and contacts nobody. The caller closes it.
+func (p *program) open() (*site, error) {
+	cfg, faults := replay.FromEnv(p.prefix, p.Environ)
+	client, err := lock.ClientFromEnv(p.prefix, p.Environ)
+	if client == nil && err == nil {
+		err = fmt.Errorf("%sREDIS_URL: it isn't set: want where Redis is, such as redis://127.0.0.1:6379", p.prefix)
+	}
+	if err := errors.Join(err, faults); err != nil {
+		if client != nil {
+			_ = client.Close()
+		}
+		return nil, &fault{misused, err, "reprise env has all variables, and what is wrong with each"}
+	}
+	// What an operator looks at is not to be refused for what New would warn of; check tells it.
+	cfg.Lock.Strict = false
+	s := &site{client: client}
+	s.cluster, _ = client.(*redis.ClusterClient)
+	if s.engine, err = replay.New(client, cfg); err != nil {
+		_ = client.Close()
+		return nil, &fault{misused, err, ""}
+	}
+	s.cfg = s.engine.Config()
+	return s, nil
+}
+
+func (s *site) close() { _ = s.client.Close() }
+
+// A node is one primary.
+type node struct {
+	addr   string
+	client redis.UniversalClient
+}
+
+// nodeOf is the primary that serves a Redis key, as far as the topology is known.
+func (s *site) nodeOf(ctx context.Context, key string) (node, error) {
+	if s.cluster != nil {
+		c, err := s.cluster.MasterForKey(ctx, key)
+		if err != nil {
+			return node{}, err
+		}
+		return node{c.Options().Addr, c}, nil
+	}
+	return s.single(), nil
+}
+
+func (s *site) single() node {
+	if c, ok := s.client.(*redis.Client); ok {
+		return node{c.Options().Addr, c}
+	}
+	return node{"Redis", s.client}
+}
+
+// unavailable is the fault of a Redis that could not be asked about a Redis key, or about anything if
+// that is empty.
+func (s *site) unavailable(ctx context.Context, what, key string, err error) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, context.Canceled) {
+		return &fault{interrupted, errors.New("stopped by a signal"), ""}
+	}
+	if cause != nil {
+		err = cause
+	}
+	return &fault{failed, fmt.Errorf("could not %s, at %s: %w", what, s.where(key), err),
+		"see that it is up and can be reached from here; reprise doctor tries each node"}
+}
+
+// where is the node that serves a key, if the topology is known, or else all that were given.
+func (s *site) where(key string) string {
+	if s.cluster == nil {
+		return s.single().addr
+	}
+	if key != "" {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		if n, err := s.nodeOf(ctx, key); err == nil {
+			return n.addr
+		}
+	}
+	return strings.Join(s.cluster.Options().Addrs, ", ")
+}

@@ -94,12 +94,6 @@ func (e *Engine) Do(ctx context.Context, req Request, work func(context.Context)
 	return c.do(ctx)
 }
 
-// Digest returns what a scope and a key are known by: 64 hex digits, which stand after Config.Prefix and
-// a colon in the Redis key.
-func (e *Engine) Digest(scope, key string) string {
-	return e.redisKey(scope, key)[len(e.cfg.Prefix)+1:]
-}
-
 // redisKey is a digest of scope and key, so that no client's text stands in Redis in the clear or
 // steers a key to a slot. The scope's length comes first, so that no two pairs of scope and key are
 // the same bytes.

@@ -25,6 +25,27 @@ import (
 // which wraps the findings. As every script is loaded on the way, the first requests don't have to
 // bring them along.
 func (l *Locker) Check(ctx context.Context, prefix string) error {
+	all, err := l.probe(ctx, prefix)
+	if err != nil {
+		return err
+	}
+	return verdict(l.cfg, all)
+}
+
+// Findings does what Check does and returns what is amiss, whatever Config.Strict says, and logs none
+// of it: for a program that shows it to somebody. What New has found amiss with the clients is among
+// it. The error is ErrUnavailable if no server answers at all.
+func (l *Locker) Findings(ctx context.Context, prefix string) ([]*SettingError, error) {
+	var all []*SettingError
+	for _, p := range l.store.probes(prefix) {
+		all = append(all, clientFindings(p.server.client)...)
+	}
+	found, err := l.probe(ctx, prefix)
+	return append(all, found...), err
+}
+
+// probe returns what all probes find. The error wraps that, if no server answers.
+func (l *Locker) probe(ctx context.Context, prefix string) ([]*SettingError, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
 	probes := l.store.probes(prefix)
@@ -39,7 +60,7 @@ func (l *Locker) Check(ctx context.Context, prefix string) error {
 	wg.Wait()
 	all := slices.Concat(found...)
 	if !slices.ContainsFunc(probes, func(p *probe) bool { return p.answered.Load() }) {
-		return failed("check", fmt.Errorf("%w: %w", ErrUnavailable, joined(all)))
+		return all, failed("check", fmt.Errorf("%w: %w", ErrUnavailable, joined(all)))
 	}
-	return verdict(l.cfg, all)
+	return all, nil
 }

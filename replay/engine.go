@@ -62,6 +62,16 @@ func (e *Engine) Check(ctx context.Context) error {
 	return err
 }
 
+// Findings does what Check does and returns what is amiss, whatever Config.Lock.Strict says: see
+// lock.Locker.Findings. The error is ErrUnavailable if no server answers at all.
+func (e *Engine) Findings(ctx context.Context) ([]*lock.SettingError, error) {
+	found, err := e.locker.Findings(ctx, e.cfg.Prefix+":")
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return found, err
+}
+
 // StopWaiting makes every duplicate that waits get ErrInProgress, now and from now on. It is meant for
 // a server that shuts down, as a function for http.Server.RegisterOnShutdown. Work goes on.
 func (e *Engine) StopWaiting() { e.locker.StopWaiting() }

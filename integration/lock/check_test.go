@@ -251,3 +251,36 @@ func TestCheckOfNoCluster(t *testing.T) {
 		}
 	})
 }
+
+// Findings are what Check finds, as they are, and nothing of them is logged.
+func TestFindings(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		f.Channels()
+		tellsInfo(f, "standalone")
+		forbids(f, "pexpire")
+		var logged strings.Builder
+		l := f.Machine().Locker(lock.Config{})
+		quiet, err := lock.New(f.Machine(func(o *redis.Options) { o.ContextTimeoutEnabled = false }).Client,
+			lock.Config{Pipeline: lock.PipelineOff, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		logged.Reset() // New has warned of its client
+		for name, tt := range map[string]struct {
+			locker *lock.Locker
+			want   []string
+		}{
+			"a fit client":   {l, []string{"PEXPIRE"}},
+			"another client": {quiet, []string{"ContextTimeoutEnabled", "PEXPIRE"}},
+		} {
+			found, err := tt.locker.Findings(t.Context(), "app:")
+			var names []string
+			for _, f := range found {
+				names = append(names, f.Setting)
+			}
+			if err != nil || !slices.Equal(names, tt.want) || logged.Len() > 0 {
+				t.Errorf("%s: got %q, %v, want %q; logged: %s", name, names, err, tt.want, &logged)
+			}
+		}
+	})
+}

@@ -35,7 +35,7 @@ func (p *program) envCommand() *cobra.Command {
 		}
 		p.print(shown, func() { p.printVariables(shown) })
 		if faults > 0 {
-			return &fault{found, fmt.Errorf("%s at fault", count(faults, "variable is", "variables are")), ""}
+			return &fault{found, counted(faults, "variable is at fault", "variables are at fault"), ""}
 		}
 		return nil
 	})

@@ -53,6 +53,12 @@ func misuse(format string, args ...any) error {
 	return &fault{misused, fmt.Errorf(format, args...), ""}
 }
 
+// errNoNode is why nothing can be said of a Redis.
+var errNoNode = errors.New("no node answers")
+
+// counted is how much was found.
+func counted(n int, one, more string) error { return errors.New(count(n, one, more)) }
+
 // errTimeout is why a command is ended that takes too long.
 var errTimeout = errors.New("it took longer than --timeout")
 

@@ -24,6 +24,8 @@ func (p *program) root() *cobra.Command {
 			"  reprise doctor",
 		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
+
+		SuggestionsMinimumDistance: 2,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -65,7 +67,8 @@ func (p *program) root() *cobra.Command {
 		&cobra.Group{ID: settings, Title: "Settings, and whether all is fit:"},
 	)
 	root.AddCommand(
-		p.keyCommand(), p.envCommand(), p.versionCommand(),
+		p.keyCommand(),
+		p.checkCommand(), p.doctorCommand(), p.envCommand(), p.versionCommand(),
 		exitCodes(),
 	)
 	return root

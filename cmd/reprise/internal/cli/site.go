@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -66,6 +68,34 @@ func (s *site) nodeOf(ctx context.Context, key string) (node, error) {
 	return s.single(), nil
 }
 
+// primaries are all of them, by their addresses. Any node is asked for them, and one that hangs is
+// given no more time than a command has.
+func (s *site) primaries(ctx context.Context) (all []node, err error) {
+	if s.cluster == nil {
+		return []node{s.single()}, nil
+	}
+	for range 3 {
+		if all, err = s.listPrimaries(ctx); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	slices.SortFunc(all, func(a, b node) int { return strings.Compare(a.addr, b.addr) })
+	return all, err
+}
+
+func (s *site) listPrimaries(ctx context.Context) (all []node, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Lock.Timeout)
+	defer cancel()
+	var mu sync.Mutex
+	err = s.cluster.ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, node{c.Options().Addr, c})
+		return nil
+	})
+	return all, err
+}
+
 func (s *site) single() node {
 	if c, ok := s.client.(*redis.Client); ok {
 		return node{c.Options().Addr, c}
@@ -83,8 +113,11 @@ func (s *site) unavailable(ctx context.Context, what, key string, err error) err
 	if cause != nil {
 		err = cause
 	}
-	return &fault{failed, fmt.Errorf("could not %s, at %s: %w", what, s.where(key), err),
-		"see that it is up and can be reached from here; reprise doctor tries each node"}
+	cure := "see that it is up and can be reached from here; reprise doctor tries each node"
+	if errors.Is(err, errNoNode) {
+		cure = "see that it is up, and that REDIS_URL leads to it from here"
+	}
+	return &fault{failed, fmt.Errorf("could not %s at %s: %w", what, s.where(key), err), cure}
 }
 
 // where is the node that serves a key, if the topology is known, or else all that were given.

@@ -87,6 +87,9 @@ func (s *Screen) Printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.w, format, args...)
 }
 
+// Println writes a line in a style.
+func (s *Screen) Println(style Style, text string) { _, _ = fmt.Fprintln(s.w, s.Paint(style, text)) }
+
 // Paragraph writes text in lines no wider than the screen, the first after lead, the others below it.
 func (s *Screen) Paragraph(lead, text string) {
 	width, _ := s.Size()

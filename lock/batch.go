@@ -22,6 +22,7 @@ type batch struct {
 	size    int                 // how many keys
 	key     func(i int) string  // the i-th
 	request func(i int) request // made anew for each sending, so that not all are kept at once
+	until   time.Time           // when the first of the keys is lost; zero if none can be
 
 	// done is told of some keys' answers, from one goroutine for each node.
 	done func(keys []int, answers []answer)
@@ -44,7 +45,7 @@ const (
 )
 
 // run sends the batch, and returns when done has been told of every key. It takes no longer than
-// its pipelines do in turn, each of Config.Timeout at most, in each of maxRounds rounds.
+// its pipelines do in turn, each within its patience, in each of maxRounds rounds.
 //
 // A ClusterClient could split a pipeline by node as well, but not without the command table, which
 // it asks of any node: one that hangs, of whatever slots, would hold all up. The client of a
@@ -82,7 +83,7 @@ func (b *batch) runNode(ctx context.Context, to destination, keys []int, round i
 			b.tell(keys, slices.Repeat([]answer{{err: silent}}, len(keys)))
 			continue
 		}
-		ctx, cancel := context.WithTimeout(ctx, b.server.cfg.Timeout)
+		ctx, cancel := context.WithTimeout(ctx, b.patience())
 		answers, err := b.send(ctx, to, keys)
 		if err != nil {
 			answers = slices.Repeat([]answer{{err: err}}, len(keys))
@@ -108,6 +109,17 @@ func (b *batch) tell(keys []int, answers []answer) {
 		b.server.cfg.Trace.failed(context.Background(), b.script.name, a.err)
 	}
 	b.done(keys, answers)
+}
+
+// patience is how long a pipeline is waited for: Config.Timeout, but only half of the time that is left
+// until keys are lost, so that one without an answer leaves as much for another try. It is half of
+// Config.Timeout in any case: to give up a node that is slow would not make it faster.
+func (b *batch) patience() time.Duration {
+	timeout := b.server.cfg.Timeout
+	if b.until.IsZero() {
+		return timeout
+	}
+	return min(timeout, max(timeout/2, time.Until(b.until)/2))
 }
 
 // reroute takes those keys out that are to be sent again, and adds them to again by where to.

@@ -37,7 +37,7 @@ const (
 	saidFault
 )
 
-func (q *quorum) renew(due []*grant, settle func(int, renewal)) {
+func (q *quorum) renew(due []*grant, until time.Time, settle func(int, renewal)) {
 	n := len(q.members)
 	r := &quorumRenewal{
 		quorum:    q,
@@ -52,7 +52,7 @@ func (q *quorum) renew(due []*grant, settle func(int, renewal)) {
 		r.decisions[i].said, all = all[:n], all[n:]
 	}
 	r.eachMember(func(member int) {
-		b := q.members[member].renewals(due)
+		b := q.members[member].renewals(due, until)
 		b.done = func(which []int, answers []answer) { r.count(member, which, answers) }
 		b.run(context.Background())
 		r.regain(member)

@@ -117,15 +117,19 @@ func (r *renewer) renew(due []*Lease) {
 	if len(due) == 0 {
 		return
 	}
+	begun, until := time.Now(), due[0].until
 	grants := make([]*grant, len(due))
 	for i, l := range due {
 		grants[i] = l.grant
+		if l.until.Before(until) { // nobody changes it while its renewal is under way
+			until = l.until
+		}
 	}
-	r.store.renew(grants, func(i int, got renewal) { r.settleRenewal(due[i], got) })
+	r.store.renew(grants, until, func(i int, got renewal) { r.settleRenewal(due[i], begun, got) })
 }
 
-// settleRenewal gives a lease the state that follows from its renewal.
-func (r *renewer) settleRenewal(l *Lease, got renewal) {
+// settleRenewal gives a lease the state that follows from its renewal, which was begun at a time.
+func (r *renewer) settleRenewal(l *Lease, begun time.Time, got renewal) {
 	r.mu.Lock()
 	was, held := l.State(), l.index >= 0
 	undecided := got.foreign && l.grant.openCommits.Load() > 0
@@ -147,7 +151,7 @@ func (r *renewer) settleRenewal(l *Lease, got renewal) {
 		heap.Remove(&r.leases, l.index)
 	default:
 		l.setState(Suspended)
-		l.renewAt = time.Now().Add(r.cfg.Renew / 4)
+		l.renewAt = begun.Add(r.cfg.Renew / 4) // at once, if the failure took as long
 	}
 	if l.index >= 0 {
 		if l.holdEnd.IsZero() {

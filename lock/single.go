@@ -82,8 +82,8 @@ func (s *single) take(
 	return &grant{id: id, claim: claim, asked: asked, until: until}, nil
 }
 
-func (s *single) renew(due []*grant, settle func(int, renewal)) {
-	b := s.server.renewals(due)
+func (s *single) renew(due []*grant, until time.Time, settle func(int, renewal)) {
+	b := s.server.renewals(due, until)
 	b.done = func(which []int, answers []answer) {
 		for n, i := range which {
 			settle(i, s.renewed(due[i], answers[n]))

@@ -15,9 +15,10 @@ type store interface {
 	// what was granted to one is handed back.
 	begin(ctx context.Context, key string, terms Terms) (*grant, error)
 
-	// renew extends leases, and tells settle what has come of each, by its index: once, and from
-	// several goroutines. It returns when settle has been told of all.
-	renew(due []*grant, settle func(i int, r renewal))
+	// renew extends leases, the first of which is lost at until, and tells settle what has come of
+	// each, by its index: once, and from several goroutines. It returns when settle has been told of
+	// all.
+	renew(due []*grant, until time.Time, settle func(i int, r renewal))
 
 	// commit puts a value under the key. Both commit and end return ErrLost if the key isn't ours
 	// any more, and ErrUnavailable if nobody knows.
@@ -109,9 +110,11 @@ func (s *server) batch(sc *script, grants []*grant, build func(*grant) request) 
 	}
 }
 
-// renewals are the renewals of many grants.
-func (s *server) renewals(due []*grant) *batch {
-	return s.batch(renewScript, due, func(g *grant) request {
+// renewals are the renewals of many grants, the first of which is lost at until.
+func (s *server) renewals(due []*grant, until time.Time) *batch {
+	b := s.batch(renewScript, due, func(g *grant) request {
 		return s.requests.renew(g.id, g.length(s.cfg))
 	})
+	b.until = until
+	return b
 }

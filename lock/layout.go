@@ -38,7 +38,7 @@ func (s *server) layout(ctx context.Context, nodes map[string]*redis.Client) *la
 			})
 			mu.Lock()
 			defer mu.Unlock()
-			if texts[addr] = text; err != nil {
+			if texts[addr] = text; err != nil && !isNoCluster(err) {
 				l.mute[addr] = err
 			}
 		})
@@ -63,6 +63,10 @@ func (s *server) layout(ctx context.Context, nodes map[string]*redis.Client) *la
 	}
 	return l
 }
+
+// isNoCluster tells a node that knows of no slots: ClusterOptions.ClusterSlots can make a cluster of
+// such, and then none move.
+func isNoCluster(err error) bool { return strings.Contains(err.Error(), "cluster support disabled") }
 
 func isMyself(fields []string) bool { return strings.Contains(fields[2], "myself") }
 

@@ -112,7 +112,7 @@ func (w *walk) list(ctx context.Context) error {
 	for _, c := range clients {
 		w.nodes[addrOf(c)] = c
 	}
-	if w.server.cluster == nil || w.scan.Sample > 0 || w.server.cluster.Options().ClusterSlots != nil {
+	if w.server.cluster == nil || w.scan.Sample > 0 {
 		return nil
 	}
 	l := w.server.layout(ctx, w.nodes)

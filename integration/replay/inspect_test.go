@@ -1,11 +1,13 @@
 package replay_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/reprise-go/reprise/cache"
 	"github.com/reprise-go/reprise/integration/bubble"
 	"github.com/reprise-go/reprise/lock"
 	"github.com/reprise-go/reprise/replay"
@@ -90,4 +92,134 @@ func TestInspect(t *testing.T) {
 			t.Errorf("a list: %+v", e)
 		}
 	})
+}
+
+// What can't be inspected, revealed or acted on has a typed error, in which no key is told.
+func TestInspectRefuses(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		d := newDesk(t, f, func(c *replay.Config) { c.Cache.MaxDecoded = 4096 })
+		check := func(err error, targets ...error) {
+			t.Helper()
+			for _, target := range targets {
+				if !errors.Is(err, target) {
+					t.Errorf("got %v, want it to be: %v", err, target)
+				}
+			}
+			if err != nil {
+				d.log.Check("an error", err.Error())
+			}
+		}
+		if _, err := d.engine.Inspect(bg, rawScope, ""); !isA[*lock.KeyError](err) {
+			t.Errorf("no key: %v", err)
+		}
+		for _, digest := range []string{"", rawKey, strings.Repeat("F", 64), strings.Repeat("0", 63), "reprise:" + strings.Repeat("0", 64)} {
+			_, err := d.engine.InspectDigest(bg, digest)
+			if fault, ok := errors.AsType[*replay.ConfigError](err); !ok || fault.Name != "digest" {
+				t.Errorf("%q: %v", digest, err)
+			}
+			check(err)
+		}
+		for _, do := range []func(replay.Entry) error{
+			func(e replay.Entry) error { return d.engine.Release(bg, e) },
+			func(e replay.Entry) error { return d.engine.Abandon(bg, e) },
+			func(e replay.Entry) error { return d.engine.Forget(bg, e) },
+			func(e replay.Entry) error { _, err := d.engine.Reveal(bg, e); return err },
+		} {
+			if err := do(replay.Entry{Key: "reprise:made up"}); !isA[*replay.ConfigError](err) {
+				t.Errorf("an Entry that nobody has seen: %v", err)
+			}
+			check(do(d.inspect()), replay.ErrUnfit)
+		}
+
+		// A tombstone, and a record that is too long for this engine.
+		tombstone := func(context.Context) (replay.Answer, error) { return replay.Answer{Verdict: replay.Tombstone}, nil }
+		d.ask(bg, request(), tombstone)
+		e := d.inspect()
+		_, err := d.engine.Reveal(bg, e)
+		check(err, replay.ErrReplayUnavailable)
+		if !e.Tombstone || strings.Join(e.Fit(), " ") != "forget" {
+			t.Errorf("%+v", e)
+		}
+		check(d.engine.Forget(bg, e))
+		newDesk(t, f).ask(bg, request(), says(bubble.Noise(8000))).wasRun(t, bubble.Noise(8000), 1)
+		e = d.inspect()
+		_, err = d.engine.Reveal(bg, e)
+		check(err, replay.ErrUnreadable)
+		if !isA[*cache.TooLargeError](err) {
+			t.Errorf("too long: %v", err)
+		}
+
+		f.Down()
+		_, err = d.engine.Inspect(bg, rawScope, rawKey)
+		check(err, replay.ErrUnavailable)
+		check(d.engine.Forget(bg, e), replay.ErrUnavailable)
+		_, err = d.engine.Reveal(bg, e)
+		check(err, replay.ErrUnreadable) // without asking
+	})
+}
+
+func isA[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+// An entry that is shown now and acted on later is told by its mark.
+func TestMark(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		d := newDesk(t, f)
+		marks := map[string]int{d.inspect().Mark(): 0}
+		end := d.hang(request(), "done")
+		claim := d.inspect().Mark()
+		marks[claim]++
+		time.Sleep(leaseTime + time.Second) // renewed
+		if d.inspect().Mark() != claim {
+			t.Error("a renewal changes the mark")
+		}
+		end()
+		marks[d.inspect().Mark()]++
+		other := request()
+		other.Key = "another"
+		d.ask(bg, other, says("done"))
+		e, err := d.engine.Inspect(bg, other.Scope, other.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if marks[e.Mark()]++; len(marks) != 4 {
+			t.Errorf("marks: %v", marks)
+		}
+	})
+}
+
+// After an act, the next request is what the act's comment says.
+func TestNextRequestAfterAnAct(t *testing.T) {
+	for name, tc := range map[string]struct {
+		act     func(*replay.Engine, context.Context, replay.Entry) error
+		policy  replay.AbandonedPolicy
+		attempt int // 0: refused
+	}{
+		"released":                {(*replay.Engine).Release, replay.RefuseUnknown, 1},
+		"abandoned":               {(*replay.Engine).Abandon, replay.RunAgain, 2},
+		"abandoned, and refusing": {(*replay.Engine).Abandon, replay.RefuseUnknown, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+				d := newDesk(t, f, onAbandoned(tc.policy))
+				late := d.start(bg, request(), untilEnd("late"))
+				time.Sleep(time.Second)
+				if err := tc.act(d.engine, bg, d.inspect()); err != nil {
+					t.Fatal(err)
+				}
+				r := d.ask(bg, request(), says("next"))
+				if tc.attempt == 0 {
+					r.wasRefused(t, replay.ErrOutcomeUnknown, replay.OutcomeUnknown)
+				} else {
+					r.wasRun(t, "next", tc.attempt)
+				}
+				// The first one's answer is kept only if nobody has come in between.
+				if first := late(); tc.attempt > 0 && (first.value != "next" || !first.Replayed) {
+					t.Errorf("late: %+v", first)
+				}
+			})
+		})
+	}
 }

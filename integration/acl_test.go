@@ -15,16 +15,22 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// leastACL makes a user with the rights that docs/operations.md lists, less some, on every node. Machines have
-// a name in CLIENT LIST besides, as the tests look for it.
+// leastACL makes a user with the rights that docs/operations.md lists, less some, on every node.
 func leastACL(t *testing.T, c *cluster.Cluster, user string, less ...string) {
 	t.Helper()
-	page, err := os.ReadFile("../docs/operations.md")
+	makeUser(t, c, "../docs/operations.md", "reprise", user, less)
+}
+
+// makeUser makes a user with the rights of one that a page lists, less some, on every node. Machines have
+// a name in CLIENT LIST besides, as the tests look for it.
+func makeUser(t *testing.T, c *cluster.Cluster, path, like, user string, less []string) {
+	t.Helper()
+	page, err := os.ReadFile(path)
 	must(t, err)
-	_, line, _ := strings.Cut(string(page), "\nACL SETUSER reprise on >PASSWORD ")
+	_, line, _ := strings.Cut(string(page), "\nACL SETUSER "+like+" on >PASSWORD ")
 	line, _, found := strings.Cut(line, "\n")
 	if !found {
-		t.Fatal("docs/operations.md has no least ACL")
+		t.Fatalf("%s has no ACL of %s", path, like)
 	}
 	rules := slices.DeleteFunc(strings.Fields(strings.ReplaceAll(line, "reprise:*", "it-*")), func(rule string) bool { return slices.Contains(less, rule) })
 	args := []any{"acl", "setuser", user, "reset", "on", ">" + user}

@@ -176,6 +176,36 @@ func TestScanWhileSlotsMove(t *testing.T) {
 	must(t, f.cluster.Settle(bounded(t)))
 }
 
+// An operator's rights are enough on a cluster whose slots move. Without CLUSTER NODES a scan says of
+// each node that it can't vouch for it.
+func TestOperatorACL(t *testing.T) {
+	f := newFleet(t, plan{})
+	as := func(user string, less ...string) *watch {
+		makeUser(t, f.cluster, "../docs/redis.md", "operator", user, less)
+		return f.watch(t, func(o *redis.ClusterOptions) { o.Username, o.Password = user, user })
+	}
+	w := as("operator")
+	w.plant(t, 300)
+	nodes := f.inOrder(t)
+	slot := w.slotsOf(t, nodes[2])[0]
+	end := f.migrate(t, slot, nodes[2], nodes[0])
+	w.wantAll(t, inStages(stage{nodes[1], end}))
+	f.move(t, []int{slot}, nodes[0], nodes[2])
+	all, err := w.engine.Nodes(t.Context())
+	must(t, err)
+	for _, n := range all {
+		must(t, n.Err)
+	}
+
+	blind := as("blind", "+cluster|nodes")
+	blind.plant(t, 300)
+	missed, errs := blind.scan(t, nil)
+	if len(missed) > 0 || len(errs) != len(nodes) {
+		t.Errorf("%d keys missed, %v", len(missed), errs)
+	}
+	must(t, f.cluster.Settle(bounded(t)))
+}
+
 // A node that joins has no slots, and no client lists it, until the first one is all there.
 func TestScanWhileANewNodeGetsItsFirstSlot(t *testing.T) {
 	f := newFleet(t, plan{})

@@ -111,17 +111,15 @@ type pace struct {
 	next time.Time
 }
 
-// wait waits until it is time for more, after so many keys. It reports whether ctx goes on.
+// wait waits until it is time for so many keys. It reports whether ctx goes on.
 func (p *pace) wait(ctx context.Context, keys int) bool {
 	if p.rate == Unbounded {
 		return ctx.Err() == nil
 	}
 	now := time.Now()
-	if p.next.Before(now) {
-		p.next = now
-	}
-	p.next = p.next.Add(time.Duration(keys) * time.Second / time.Duration(p.rate))
-	return pause(ctx, p.next.Sub(now))
+	early := max(0, p.next.Sub(now))
+	p.next = now.Add(early + time.Duration(keys)*time.Second/time.Duration(p.rate))
+	return pause(ctx, early)
 }
 
 // keysOf is one step of SCAN.

@@ -221,6 +221,9 @@ func (w *walk) node(ctx context.Context, addr string, node *redis.Client) error 
 	}
 	left, most := w.scan.Sample, w.progress.Walked+w.sizes[addr]
 	for cursor := uint64(0); ; {
+		if !w.pace.wait(ctx, stepKeys) {
+			return context.Cause(ctx)
+		}
 		keys, next, err := w.server.keysOf(ctx, node, cursor, w.match)
 		if err != nil {
 			return err
@@ -236,9 +239,6 @@ func (w *walk) node(ctx context.Context, addr string, node *redis.Client) error 
 		w.tellProgress(addr)
 		if cursor = next; cursor == 0 || w.scan.Sample > 0 && left == 0 {
 			break
-		}
-		if !w.pace.wait(ctx, stepKeys) {
-			return context.Cause(ctx)
 		}
 	}
 	if after, err := w.server.process(ctx, node); err != nil || after != before {

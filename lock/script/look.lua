@@ -17,7 +17,8 @@ local function look(most)
     if not string.find(size.err, 'WRONGTYPE') then return size end
     size = -2
   elseif size > 0 then
-    head, tail = string_at(0, most - 1), string_at(-TAIL, -1)
+    head = string_at(0, most - 1)
+    tail = size > most and string_at(-TAIL, -1) or head:sub(-TAIL)
   elseif redis.call('EXISTS', KEYS[1]) == 0 then
     size = -1
   end

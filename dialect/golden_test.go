@@ -18,7 +18,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// goldens are the directories of testdata/golden. The vendors' have no documentation URL, so that
+// golden is where the outside observer has them, too, who compares with them.
+const golden = "../internal/conformance/golden"
+
+// goldens are the directories there. The vendors' have no documentation URL, so that
 // they show the vendors' own bytes.
 var goldens = []struct {
 	dir     string
@@ -85,7 +88,7 @@ func TestGolden(t *testing.T) {
 				if g.accept != "" {
 					info.Request.Header.Set("Accept", g.accept)
 				}
-				path := filepath.Join("testdata", "golden", g.dir, name+".http")
+				path := filepath.Join(golden, g.dir, name+".http")
 				got := renderedHTTP(g.dialect, o, info)
 				if *update {
 					if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -109,7 +112,7 @@ func TestGolden(t *testing.T) {
 
 // A file that nothing renders any more would look like a promise.
 func TestGoldenFiles(t *testing.T) {
-	files, err := filepath.Glob("testdata/golden/*/*")
+	files, err := filepath.Glob(golden + "/*/*")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,14 @@
 package conformance
 
 import (
+	"cmp"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+
+	"github.com/reprise-go/reprise/internal/conformance"
 )
 
 // A Redis that is given is the one that the servers use, but for a row that wants none, and what they
@@ -13,23 +17,26 @@ func TestGivenRedis(t *testing.T) {
 	given := miniredis.RunT(t)
 	t.Setenv(redisURL, "redis://"+given.Addr())
 	for name, tt := range map[string]struct {
-		under *setting
-		keys  int
-		ask   func(*visit)
+		row  string
+		keys int
 	}{
-		"used":                           {usual, 1, askDone},
-		"not where there has to be none": {withoutStore, 0, askUnavailable},
+		"used":                           {"done", 1},
+		"not where there has to be none": {"store unavailable", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			given.FlushAll()
-			target, err := startPayments(t, contracts[0], tt.under)
+			var told conformance.Report
+			c := conformance.Contracts("")[0]
+			w := told.Walk(c)
+			w.Ours = true
+			rows := w.Rows()
+			row := rows[slices.IndexFunc(rows, func(r conformance.Row) bool { return r.Name == tt.row })]
+			target, err := startPayments(t, c, cmp.Or(row.Under, conformance.Usual))
 			if err != nil {
 				t.Fatal(err)
 			}
-			v := &visit{contract: contracts[0], target: target}
-			tt.ask(v)
-			for _, diff := range v.diffs {
-				t.Error(diff)
+			if got := w.Ask(t.Context(), row, target); got.Verdict() != "pass" {
+				t.Errorf("%+v", got)
 			}
 			keys := given.Keys()
 			if len(keys) != tt.keys {

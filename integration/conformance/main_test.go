@@ -3,13 +3,13 @@ package conformance
 import (
 	"flag"
 	"fmt"
-	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/reprise-go/reprise/internal/conformance"
 )
 
 // What is asked, for a server that is not ours. Flags go behind -args.
@@ -17,11 +17,11 @@ var (
 	baseURL = flag.String("url", "", "ask the server at this `URL`, or several that are one fleet, separated by commas; "+
 		"without it, examples/payments is started")
 	dialect = flag.String("dialect", "", "ask in this `dialect` only; with -url the default is problem")
-	path    = flag.String("path", "/payments", "`path` of the resource that a POST with a key creates")
-	body    = flag.String("body", `{"amount":1999,"currency":"GBP"}`, "what is posted there")
-	scope   = flag.String("tenant", "X-Account", "the `header` that says whose key it is; empty if none does")
+	path    = flag.String("path", conformance.Payments().Path, "`path` of the resource that a POST with a key creates")
+	body    = flag.String("body", conformance.Payments().Body, "what is posted there")
+	scope   = flag.String("tenant", conformance.Payments().Tenant, "the `header` that says whose key it is; empty if none does")
 	page    = flag.String("page", "", "the documentation `URL` that errors link to, in problem and ietf")
-	header  = http.Header{"Content-Type": {"application/json"}}
+	header  = conformance.Payments().Header
 )
 
 func init() {
@@ -34,6 +34,9 @@ func init() {
 		return nil
 	})
 }
+
+// table is what is printed at the end.
+var table conformance.Report
 
 // scratch is a directory for what is built.
 var scratch string
@@ -50,21 +53,23 @@ func TestMain(m *testing.M) {
 		os.Exit(2)
 	}
 	// Dialects wait for their servers most of the time, so that they can go side by side on any machine.
-	_ = flag.Set("test.parallel", strconv.Itoa(len(contracts)))
+	_ = flag.Set("test.parallel", strconv.Itoa(len(conformance.Contracts(""))))
 	code := m.Run()
 	_ = os.RemoveAll(scratch)
-	table.given = *baseURL == "" && len(givenRedis()) > 0
-	table.print(os.Stdout)
+	if *baseURL == "" && len(givenRedis()) > 0 {
+		table.On = "the Redis of " + redisURL
+	}
+	table.Print(os.Stdout)
 	os.Exit(code)
 }
 
 func flagFaults() error {
-	if *dialect != "" && !slices.ContainsFunc(contracts, func(c *contract) bool { return c.dialect == *dialect }) {
-		return fmt.Errorf("-dialect: got %q, want one of %s", *dialect, strings.Join(dialects(contracts), ", "))
+	if *dialect != "" && len(conformance.Contracts(*dialect)) == 0 {
+		return fmt.Errorf("-dialect: got %q, want one of %s", *dialect, strings.Join(conformance.Dialects(), ", "))
 	}
-	for _, server := range strings.Split(*baseURL, ",") {
-		if u, err := url.Parse(server); *baseURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-			return fmt.Errorf("-url: got %q, want http://HOST:PORT", server)
+	if *baseURL != "" {
+		if _, err := conformance.Servers(*baseURL); err != nil {
+			return fmt.Errorf("-url: %w", err)
 		}
 	}
 	if *page != "" && !slices.Contains([]string{"", "problem", "ietf"}, *dialect) {
@@ -73,32 +78,25 @@ func flagFaults() error {
 	return nil
 }
 
-// dialects are the names of the dialects, each once.
-func dialects(all []*contract) (names []string) {
-	for _, c := range all {
-		names = append(names, c.dialect)
-	}
-	return slices.Compact(names)
-}
-
 // TestConformance walks the table. Each dialect has its own servers, and they go side by side.
 func TestConformance(t *testing.T) {
-	for _, c := range contracts {
-		if *dialect != "" && c.dialect != *dialect || *dialect == "" && *baseURL != "" && c.dialect != "problem" {
-			continue
-		}
-		t.Run(c.label(), func(t *testing.T) {
-			w := &walk{contract: c, results: table.add(c)} // one by one, in the order of the table
+	asked := *dialect
+	if asked == "" && *baseURL != "" {
+		asked = "problem"
+	}
+	for _, c := range conformance.Contracts(asked) {
+		t.Run(c.Label(), func(t *testing.T) {
+			w := &walk{Walk: table.Walk(c), contract: c} // one by one, in the order of the table
 			t.Parallel()
 			if *baseURL == "" {
 				w.walkOurs(t)
 				return
 			}
-			theirs := &target{path: *path, header: header, body: *body, tenant: *scope, page: *page}
-			for server := range strings.SplitSeq(*baseURL, ",") {
-				theirs.servers = append(theirs.servers, strings.TrimSuffix(server, "/"))
+			theirs := &conformance.Target{Path: *path, Header: header, Body: *body, Tenant: *scope, Page: *page}
+			theirs.Servers, _ = conformance.Servers(*baseURL) // which flagFaults has seen
+			if err := theirs.AskDemo(t.Context()); err != nil {
+				t.Fatal(err)
 			}
-			theirs.askDemo()
 			w.walk(t, theirs)
 		})
 	}

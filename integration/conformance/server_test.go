@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,34 +17,8 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
-)
 
-// A setting is what a row needs of the server beside its dialect, in words and as variables.
-type setting struct {
-	needs   string
-	environ []string
-	doomed  bool // its Redis is there when the server starts, and then no more
-}
-
-var (
-	usual = &setting{}
-
-	refusing = &setting{
-		needs:   "REPRISE_REPLAY_ON_ABANDONED=refuse",
-		environ: []string{"REPRISE_REPLAY_ON_ABANDONED=refuse"},
-	}
-
-	// shortLease: work can last longer than its lease, and a duplicate waits for its turn.
-	shortLease = &setting{
-		needs:   "REPRISE_LOCK_MAX_HOLD=1s and REPRISE_REPLAY_WAIT=1m",
-		environ: []string{"REPRISE_LOCK_TTL=1s", "REPRISE_LOCK_TIMEOUT=500ms", "REPRISE_LOCK_MAX_HOLD=1s", "REPRISE_REPLAY_WAIT=1m"},
-	}
-
-	withoutStore = &setting{
-		needs:   "no Redis",
-		environ: []string{"REPRISE_LOCK_TIMEOUT=500ms"},
-		doomed:  true,
-	}
+	"github.com/reprise-go/reprise/internal/conformance"
 )
 
 // payments builds examples/payments, and as this test is built: with the race detector, or without.
@@ -82,19 +55,19 @@ func givenRedis() []string {
 }
 
 // startPayments starts a fleet of three in one program, which the end of the test ends.
-func startPayments(t *testing.T, c *contract, s *setting) (*target, error) {
+func startPayments(t *testing.T, c *conformance.Contract, s *conformance.Setting) (*conformance.Target, error) {
 	program, err := payments()
 	if err != nil {
 		return nil, err
 	}
 	server := exec.Command(program, "-addr", "127.0.0.1:0", "-replicas", "3")
-	server.Env = append([]string{"REPRISE_HTTP_DIALECT=" + c.dialect}, s.environ...)
+	server.Env = append([]string{"REPRISE_HTTP_DIALECT=" + c.Dialect()}, s.Environ...)
 	page := "" // for the vendors, whose bodies it would change; the others are asked with and without
-	if s == usual && slices.Contains([]string{"problem", "ietf"}, c.dialect) {
-		page = goldenPage
+	if s == conformance.Usual && slices.Contains([]string{"problem", "ietf"}, c.Dialect()) {
+		page = conformance.GoldenPage
 		server.Env = append(server.Env, "REPRISE_HTTP_DOC_URL="+page)
 	}
-	if s.doomed {
+	if s.Doomed {
 		store := miniredis.NewMiniRedis()
 		if err := store.Start(); err != nil {
 			return nil, err
@@ -108,14 +81,9 @@ func startPayments(t *testing.T, c *contract, s *setting) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &target{
-		servers: servers,
-		path:    "/payments",
-		header:  http.Header{"Content-Type": {"application/json"}},
-		body:    `{"amount":1999,"currency":"GBP"}`,
-		tenant:  "X-Account",
-		page:    page,
-	}, nil
+	target := conformance.Payments()
+	target.Servers, target.Page = servers, page
+	return target, nil
 }
 
 // start returns the servers that the program says it serves, in its first line:
@@ -135,7 +103,7 @@ func start(t *testing.T, server *exec.Cmd) (servers []string, err error) {
 	t.Cleanup(func() {
 		// It lets work in flight end, of which there is none; what hangs is killed, and that is a fault.
 		_ = server.Process.Signal(syscall.SIGTERM)
-		killer := time.AfterFunc(patience, func() { _ = server.Process.Kill() })
+		killer := time.AfterFunc(conformance.Patience, func() { _ = server.Process.Kill() })
 		<-read
 		err := server.Wait()
 		killer.Stop()

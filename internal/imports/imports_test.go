@@ -48,6 +48,7 @@ var rules = []rule{
 	{name: "httpadapter", imports: []string{"cache", "replay", "dialect"}, direct: []string{jsonText}},
 	{name: "httpclient", imports: []string{"dialect"}},
 	{name: "internal/charset"},
+	{name: "internal/conformance"},
 	{name: "internal/config"},
 	{name: "internal/derive"},
 	{name: "internal/fault", direct: []string{goRedis}, indirect: ofGoRedis},

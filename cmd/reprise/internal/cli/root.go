@@ -68,7 +68,7 @@ func (p *program) root() *cobra.Command {
 	)
 	root.AddCommand(
 		p.keyCommand(),
-		p.checkCommand(), p.doctorCommand(), p.envCommand(), p.versionCommand(),
+		p.checkCommand(), p.doctorCommand(), p.envCommand(), p.conformanceCommand(), p.versionCommand(),
 		exitCodes(),
 	)
 	return root

@@ -1,6 +1,8 @@
 package cli_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -140,4 +142,25 @@ func TestDoctor(t *testing.T) {
 	w.wants(5, "NOT OK  scripts        PEXPIRE: got NOPERM", "doctor")
 	w.redis.Close()
 	w.wants(1, "NOT OK  answers  dial tcp", "doctor")
+}
+
+func TestConformance(t *testing.T) {
+	w := newWorld(t)
+	w.environ = nil // it needs none
+	indifferent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer indifferent.Close()
+	w.wants(5, "9 not asked (problem)\nreprise: 11 rows differ", "conformance", indifferent.URL)
+	type row struct {
+		Dialect, Row, Verdict string
+		Differences           []string
+	}
+	if got := decode[row](t, w.wants(5, "", "conformance", indifferent.URL, "--json", "--dialect", "stripe").stdout); got.Dialect != "stripe" || got.Verdict != "DIFF" || len(got.Differences) == 0 {
+		t.Errorf("got %+v", got)
+	}
+	indifferent.Close()
+	w.wants(1, "connection refused", "conformance", indifferent.URL)
+	w.wants(2, "want the URL of an API", "conformance")
+	w.wants(2, "want http://HOST:PORT", "conformance", "localhost")
+	w.wants(2, "want one of problem, ietf", "conformance", "http://localhost", "--dialect", "acme")
+	w.wants(2, "want 'Name: value'", "conformance", "http://localhost", "--header", "x")
 }

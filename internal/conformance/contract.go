@@ -2,9 +2,10 @@ package conformance
 
 import (
 	"cmp"
+	"embed"
 	"fmt"
-	"os"
-	"path/filepath"
+	"path"
+	"slices"
 	"strings"
 )
 
@@ -28,8 +29,8 @@ var (
 	unavailable       = outcome{"unavailable", 503, true}
 )
 
-// A contract is a dialect's, in one of its forms.
-type contract struct {
+// A Contract is a dialect's, in one of its forms.
+type Contract struct {
 	dialect     string // as REPRISE_HTTP_DIALECT has it
 	form        string // what its rows are called beside that; empty for the only or first form
 	golden      string // directory of its golden files
@@ -60,44 +61,69 @@ type words struct {
 	says   []string // what the body then must have: what the contract does not leave open
 }
 
-// label is how a contract's rows begin.
-func (c *contract) label() string { return strings.TrimSpace(c.dialect + " " + c.form) }
+// Contracts are those of a dialect, as REPRISE_HTTP_DIALECT has it, or all if that is empty.
+func Contracts(dialect string) []*Contract {
+	all := slices.Clone(contracts)
+	return slices.DeleteFunc(all, func(c *Contract) bool { return dialect != "" && c.dialect != dialect })
+}
+
+// Dialects are the names of all dialects.
+func Dialects() []string { return dialects(contracts) }
+
+// dialects are the names of the contracts' dialects, each once.
+func dialects(all []*Contract) (names []string) {
+	for _, c := range all {
+		names = append(names, c.dialect)
+	}
+	return slices.Compact(names)
+}
+
+// Dialect is as REPRISE_HTTP_DIALECT has it.
+func (c *Contract) Dialect() string { return c.dialect }
+
+// Label is how a contract's rows begin.
+func (c *Contract) Label() string { return strings.TrimSpace(c.dialect + " " + c.form) }
 
 // key puts a key in the form in which the dialect's clients send it.
-func (c *contract) key(key string) string { return strings.ReplaceAll(c.wire, "{KEY}", key) }
+func (c *Contract) key(key string) string { return strings.ReplaceAll(c.wire, "{KEY}", key) }
 
-// goldenPage is the documentation URL of the golden files, and draftPage is what is in its place in
+// golden are the bytes that the adapter renders, which the tests of package dialect write and read.
+//
+//go:embed golden
+var golden embed.FS
+
+// GoldenPage is the documentation URL of the golden files, and draftPage is what is in its place in
 // a body if there is none.
 const (
-	goldenPage = "https://api.example.com/docs/idempotency"
+	GoldenPage = "https://api.example.com/docs/idempotency"
 	draftPage  = "https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/"
 )
 
 // render returns the status and the body of an outcome. page is the server's documentation URL, if
 // it has one. A golden file without the words of the contract is an error: it is the contract that
 // counts.
-func (c *contract) render(o outcome, key, page string) (status int, body string, err error) {
+func (c *Contract) render(o outcome, key, page string) (status int, body string, err error) {
 	w := c.words[o]
 	status = cmp.Or(w.status, o.status)
 	if w.body != "" {
 		return status, strings.ReplaceAll(w.body, "{KEY}", key), nil
 	}
-	path := filepath.Join("..", "..", "dialect", "testdata", "golden", c.golden, o.name+".http")
-	file, err := os.ReadFile(path)
+	name := path.Join("golden", c.golden, o.name+".http")
+	file, err := golden.ReadFile(name)
 	if err != nil {
 		return 0, "", err
 	}
 	_, body, _ = strings.Cut(string(file), "\n\n")
 	for _, s := range w.says {
 		if !strings.Contains(body, s) {
-			return 0, "", fmt.Errorf("%s: want %s in the body, which the contract gives", path, s)
+			return 0, "", fmt.Errorf("%s: want %s in the body, which the contract gives", name, s)
 		}
 	}
-	return status, strings.ReplaceAll(body, goldenPage, cmp.Or(page, draftPage)), nil
+	return status, strings.ReplaceAll(body, GoldenPage, cmp.Or(page, draftPage)), nil
 }
 
 // contracts are in the order of the table. BlueSnap's has two forms.
-var contracts = []*contract{
+var contracts = []*Contract{
 	{
 		dialect: "problem", golden: "problem", contentType: "application/problem+json",
 		marker: "Idempotency-Replayed", value: "true",

@@ -14,7 +14,7 @@ import (
 )
 
 // right is the answer that a contract wants.
-func right(t *testing.T, c *contract, o outcome, key, page string) answer {
+func right(t *testing.T, c *Contract, o outcome, key, page string) answer {
 	t.Helper()
 	status, body, err := c.render(o, key, page)
 	if err != nil {
@@ -55,12 +55,12 @@ func TestEveryDifferenceOfAnErrorIsSeen(t *testing.T) {
 				differences := func(change func(*answer)) []string {
 					a := right(t, c, o, "key-1", page)
 					change(&a)
-					v := &visit{contract: c, target: &target{page: page}}
+					v := &visit{Contract: c, target: &Target{Page: page}}
 					v.refused("", a, o, "key-1")
 					return v.diffs
 				}
 				if diffs := differences(func(*answer) {}); len(diffs) > 0 {
-					t.Errorf("%s, %s: the right answer differs:\n%s", c.label(), o.name, strings.Join(diffs, "\n"))
+					t.Errorf("%s, %s: the right answer differs:\n%s", c.Label(), o.name, strings.Join(diffs, "\n"))
 				}
 				changes := map[string]func(*answer){
 					"status":     func(a *answer) { a.status++ },
@@ -82,7 +82,7 @@ func TestEveryDifferenceOfAnErrorIsSeen(t *testing.T) {
 				}
 				for name, change := range changes {
 					if diffs := differences(change); len(diffs) == 0 {
-						t.Errorf("%s, %s: %s is not seen", c.label(), o.name, name)
+						t.Errorf("%s, %s: %s is not seen", c.Label(), o.name, name)
 					}
 				}
 			}
@@ -99,7 +99,7 @@ func TestEveryDifferenceOfAReplayIsSeen(t *testing.T) {
 			again := answer{status: 201, header: header.Clone(), body: "ok"}
 			again.header.Set(c.marker, strings.ReplaceAll(c.value, "{KEY}", "key-1"))
 			change(&again)
-			v := &visit{contract: c}
+			v := &visit{Contract: c}
 			v.replays("", again, first, "key-1")
 			return v.diffs
 		}
@@ -123,7 +123,7 @@ func TestEveryDifferenceOfAReplayIsSeen(t *testing.T) {
 			"broken":         {func(a *answer) { *a = answer{err: http.ErrHandlerTimeout} }, true},
 		} {
 			if diffs := differences(tt.change); (len(diffs) > 0) != tt.seen {
-				t.Errorf("%s, %s: got %q", c.label(), name, diffs)
+				t.Errorf("%s, %s: got %q", c.Label(), name, diffs)
 			}
 		}
 	}
@@ -132,7 +132,7 @@ func TestEveryDifferenceOfAReplayIsSeen(t *testing.T) {
 // An indifferent server has never heard of keys: each answer is a success and a new one. It counts
 // requests, and those that ask for trouble.
 type indifferent struct {
-	*target
+	*Target
 	requests, trouble atomic.Int64
 }
 
@@ -152,7 +152,7 @@ func newIndifferent(t *testing.T) *indifferent {
 		fmt.Fprint(w, n)
 	}))
 	t.Cleanup(server.Close)
-	at.target = &target{servers: []string{server.URL}, path: "/orders", body: "{}", tenant: "X-Account"}
+	at.Target = &Target{Servers: []string{server.URL}, Path: "/orders", Body: "{}", Tenant: "X-Account"}
 	return at
 }
 
@@ -160,9 +160,9 @@ func TestEveryRowCanFail(t *testing.T) {
 	at := newIndifferent(t)
 	for _, c := range contracts {
 		for _, r := range rows {
-			v := &visit{contract: c, target: at.target}
+			v := &visit{Contract: c, ctx: t.Context(), target: at.Target}
 			if r.ask(v); r.about(c) && len(v.diffs) == 0 {
-				t.Errorf("%s, %s: passes where keys mean nothing", c.label(), r.name)
+				t.Errorf("%s, %s: passes where keys mean nothing", c.Label(), r.Name)
 			}
 		}
 	}
@@ -171,21 +171,23 @@ func TestEveryRowCanFail(t *testing.T) {
 // A server that is not ours is asked what any can answer, and the table tells of the rest.
 func TestForeignServer(t *testing.T) {
 	at := newIndifferent(t)
-	at.tenant = ""
-	at.askDemo()
-	var told report
-	w := &walk{contract: contracts[0], results: told.add(contracts[0])}
-	for _, r := range rows {
-		if r.about(w.contract) && r.name != "done" {
-			w.results.note(w.ask(r, at.target))
+	at.Tenant = ""
+	if err := at.AskDemo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var told Report
+	w := told.Walk(contracts[0])
+	for _, r := range w.Rows() {
+		if r.Name != "done" {
+			w.Ask(t.Context(), r, at.Target)
 		}
 	}
 	var out strings.Builder
-	told.print(&out)
+	told.Print(&out)
 	for _, want := range []string{
 		"problem       key missing                         DIFF\n    no key: status\n      want 400\n      got  200 with \"2\"\n",
 		"problem       done                                not asked\n",
-		"problem       another tenant's key                not asked: needs -tenant\n",
+		"problem       another tenant's key                not asked: needs the header that says whose key it is\n",
 		"problem       in progress                         not asked: needs X-Demo-Delay of examples/payments\n",
 		"problem       store unavailable                   not asked: needs examples/payments with no Redis\n",
 		"conformance: 0 of 21 rows pass, 11 not asked (problem)\n",
@@ -212,11 +214,11 @@ func TestHangingServer(t *testing.T) {
 	}))
 	defer server.Close()
 	defer close(end)
-	at := &target{servers: []string{server.URL}, tenant: "X-Account", timeout: 10 * time.Millisecond}
+	at := &Target{Servers: []string{server.URL}, Tenant: "X-Account", timeout: 10 * time.Millisecond}
 	for _, r := range rows {
-		v := &visit{contract: contracts[0], target: at}
+		v := &visit{Contract: contracts[0], ctx: t.Context(), target: at}
 		if r.ask(v); r.about(contracts[0]) && len(v.diffs) == 0 {
-			t.Errorf("%s passes", r.name)
+			t.Errorf("%s passes", r.Name)
 		}
 	}
 	if n := requests.Load(); n > maxTimeouts {
@@ -228,11 +230,11 @@ func TestHangingServer(t *testing.T) {
 func TestLinksNothingOfReprise(t *testing.T) {
 	const module = "github.com/reprise-go/reprise/"
 	list, err := exec.Command("go", "list", "-deps", "-test", ".").Output()
-	if err != nil || !strings.Contains(string(list), module+"integration/conformance") {
+	if err != nil || !strings.Contains(string(list), module+"internal/conformance") {
 		t.Fatalf("go list: %v\n%s", err, list)
 	}
 	for path := range strings.Lines(string(list)) {
-		if ours, ok := strings.CutPrefix(path, module); ok && !strings.HasPrefix(ours, "integration/conformance") {
+		if ours, ok := strings.CutPrefix(path, module); ok && !strings.HasPrefix(ours, "internal/conformance") {
 			t.Errorf("it links %s", ours)
 		}
 	}

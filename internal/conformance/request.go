@@ -5,21 +5,24 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
 )
 
-// A target is one API, on one server or on several that are a fleet.
-type target struct {
-	servers []string // base URLs
-	path    string   // of a resource that a POST with a key creates
-	header  http.Header
-	body    string
-	tenant  string        // the header that says whose key it is; empty if none does
-	page    string        // the documentation URL that errors link to; empty if there is none
+// A Target is one API, on one server or on several that are a fleet.
+type Target struct {
+	Servers []string // base URLs
+	Path    string   // of a resource that a POST with a key creates
+	Header  http.Header
+	Body    string
+	Tenant  string // the header that says whose key it is; empty if none does
+	Page    string // the documentation URL that errors link to; empty if there is none
+
 	demo    []string      // the X-Demo headers that it heeds
 	timeout time.Duration // of one request
 
@@ -34,10 +37,10 @@ const (
 	otherTenant = "conformance-2"
 )
 
-// patience is for one request, and longer than any that is in flight for a while on purpose. A server
+// Patience is for one request, and longer than any that is in flight for a while on purpose. A server
 // that has hung for so long, so many times, is not asked any more.
 const (
-	patience    = time.Minute
+	Patience    = time.Minute
 	maxTimeouts = 3
 )
 
@@ -78,11 +81,11 @@ type answer struct {
 func (a answer) ok() bool { return a.status/100 == 2 }
 
 // send asks the next server of the target.
-func (t *target) send(r request) answer {
+func (t *Target) send(ctx context.Context, r request) answer {
 	if t.timeouts.Load() >= maxTimeouts {
 		return answer{err: errHangs}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(t.timeout, patience))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.timeout, Patience))
 	defer cancel()
 	got := t.sendOnce(ctx, r)
 	if errors.Is(got.err, context.DeadlineExceeded) {
@@ -91,22 +94,22 @@ func (t *target) send(r request) answer {
 	return got
 }
 
-func (t *target) sendOnce(ctx context.Context, r request) answer {
-	server := t.servers[int(t.turn.Add(1))%len(t.servers)]
+func (t *Target) sendOnce(ctx context.Context, r request) answer {
+	server := t.Servers[int(t.turn.Add(1))%len(t.Servers)]
 	method := cmp.Or(r.method, http.MethodPost)
 	var body io.Reader
 	if method == http.MethodPost {
-		body = strings.NewReader(cmp.Or(r.body, t.body))
+		body = strings.NewReader(cmp.Or(r.body, t.Body))
 	}
-	req, err := http.NewRequestWithContext(ctx, method, server+cmp.Or(r.path, t.path)+r.query, body)
+	req, err := http.NewRequestWithContext(ctx, method, server+cmp.Or(r.path, t.Path)+r.query, body)
 	if err != nil {
 		return answer{err: err}
 	}
-	for name, values := range t.header {
+	for name, values := range t.Header {
 		req.Header[name] = values
 	}
-	if t.tenant != "" {
-		req.Header.Set(t.tenant, cmp.Or(r.tenant, tenant))
+	if t.Tenant != "" {
+		req.Header.Set(t.Tenant, cmp.Or(r.tenant, tenant))
 	}
 	for i := 0; i < len(r.header); i += 2 {
 		req.Header.Set(r.header[i], r.header[i+1])
@@ -129,16 +132,40 @@ func (t *target) sendOnce(ctx context.Context, r request) answer {
 	return answer{status: resp.StatusCode, header: resp.Header, body: string(b)}
 }
 
-// askDemo finds out what the target can be asked for, from the page that examples/payments has.
-func (t *target) askDemo() {
-	got := t.send(request{method: http.MethodGet, path: "/demo"})
+// AskDemo finds out what the target can be asked for, from the page that examples/payments has. The error is
+// that of a server that gives no answer at all.
+func (t *Target) AskDemo(ctx context.Context) error {
+	got := t.send(ctx, request{method: http.MethodGet, path: "/demo"})
 	if got.status != http.StatusOK {
-		return
+		return got.err
 	}
 	for line := range strings.Lines(got.body) {
 		if name, _, ok := strings.Cut(line, ": "); ok && strings.HasPrefix(name, "X-Demo-") {
 			t.demo = append(t.demo, name)
 		}
+	}
+	return nil
+}
+
+// Servers are the base URLs of a list with commas.
+func Servers(list string) (servers []string, err error) {
+	for server := range strings.SplitSeq(list, ",") {
+		u, err := url.Parse(server)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return nil, fmt.Errorf("got %q, want http://HOST:PORT", server)
+		}
+		servers = append(servers, strings.TrimSuffix(server, "/"))
+	}
+	return servers, nil
+}
+
+// Payments is what examples/payments is asked, on servers of any address.
+func Payments() *Target {
+	return &Target{
+		Path:   "/payments",
+		Header: http.Header{"Content-Type": {"application/json"}},
+		Body:   `{"amount":1999,"currency":"GBP"}`,
+		Tenant: "X-Account",
 	}
 }
 

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -13,8 +14,9 @@ import (
 
 // A visit asks one row of one target, and collects the differences.
 type visit struct {
-	*contract
-	target *target
+	*Contract
+	ctx    context.Context
+	target *Target
 	diffs  []string
 }
 
@@ -23,7 +25,7 @@ func (v *visit) ask(r request) answer {
 	if v.accept != "" {
 		r.header = append([]string{"Accept", v.accept}, r.header...)
 	}
-	return v.target.send(r)
+	return v.target.send(v.ctx, r)
 }
 
 // pay sends the usual request under a key.
@@ -76,7 +78,7 @@ func (v *visit) one(step string, h http.Header, name, want string) {
 
 // refused requires the answer that the contract has for an outcome: status, headers, body.
 func (v *visit) refused(step string, got answer, o outcome, key string) {
-	status, body, err := v.render(o, key, v.target.page)
+	status, body, err := v.render(o, key, v.target.Page)
 	if err != nil {
 		v.differ(step, "the golden file", "the contract's words", err.Error())
 		return
@@ -97,8 +99,8 @@ func (v *visit) refused(step string, got answer, o outcome, key string) {
 		v.one(step, got.header, v.hint, retry)
 	}
 	link := ""
-	if v.target.page != "" {
-		link = "<" + v.target.page + `>; rel="describedby"; type="text/html"`
+	if v.target.Page != "" {
+		link = "<" + v.target.Page + `>; rel="describedby"; type="text/html"`
 	}
 	v.one(step, got.header, "Link", link)
 	if !o.retry {

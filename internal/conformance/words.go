@@ -105,7 +105,7 @@ func problemSays(code string, status int, retryable bool) words {
 // ietfSays has no title where the draft gives none.
 func ietfSays(title, code string, status int, retryable bool) words {
 	w := problemSays(code, status, retryable)
-	w.says[0] = `{"type":"` + goldenPage + `","title":"` + title
+	w.says[0] = `{"type":"` + GoldenPage + `","title":"` + title
 	if title != "" {
 		w.says[0] += `","status":`
 	}

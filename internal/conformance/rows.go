@@ -5,43 +5,44 @@ import (
 	"strings"
 )
 
-// A row is one promise of the table, for every dialect.
-type row struct {
-	name    string
+// A Row is one promise of the table, for every dialect.
+type Row struct {
+	Name  string
+	Under *Setting // of the server; nil means the usual
+
 	needs   []string // X-Demo headers
-	under   *setting // of the server; nil means the usual
 	tenants bool     // whether it is about several
 	only    string   // the dialect that it is about; empty means all
 	ask     func(*visit)
 }
 
-func (r row) about(c *contract) bool {
+func (r Row) about(c *Contract) bool {
 	return r.only == "" || r.only == c.dialect && c.form == "" // it asks for the other forms itself
 }
 
-var rows = []row{
-	{name: "key missing", ask: askMissing},
-	{name: "key malformed", ask: askMalformed},
-	{name: "key too long", ask: askTooLong},
-	{name: "key in several field lines", ask: askRepeated},
-	{name: "an invalid key is not echoed", ask: askEcho},
-	{name: "forms of one key", ask: askForms},
-	{name: "body over the limit", ask: askLargeBody},
-	{name: "form by Accept, then Content-Type", only: "bluesnap", ask: askForm},
-	{name: "methods that don't take part", ask: askMethods},
-	{name: "done", ask: askDone},
-	{name: "what is the same request", ask: askSame},
-	{name: "another tenant's key", tenants: true, ask: askTenants},
-	{name: "reused, done", ask: askReused},
-	{name: "reused, in progress", needs: []string{"X-Demo-Delay"}, ask: askReusedInProgress},
-	{name: "in progress", needs: []string{"X-Demo-Delay"}, ask: askInProgress},
-	{name: "lease lost at commit", needs: []string{"X-Demo-Delay", "X-Demo-Deaf"}, under: shortLease, ask: askLost},
-	{name: "outcome unknown", needs: []string{"X-Demo-Panic"}, under: refusing, ask: askUnknown},
-	{name: "replay unavailable", needs: []string{"X-Demo-Body-Size"}, ask: askNotKept},
-	{name: "store unavailable", under: withoutStore, ask: askUnavailable},
-	{name: "what is stored: final answers", needs: []string{"X-Demo-Status"}, ask: askFinal},
-	{name: "what is stored: 401, 429 and so on", needs: []string{"X-Demo-Status"}, ask: askPassing},
-	{name: "what is stored: 5xx", needs: []string{"X-Demo-Status"}, ask: askFailures},
+var rows = []Row{
+	{Name: "key missing", ask: askMissing},
+	{Name: "key malformed", ask: askMalformed},
+	{Name: "key too long", ask: askTooLong},
+	{Name: "key in several field lines", ask: askRepeated},
+	{Name: "an invalid key is not echoed", ask: askEcho},
+	{Name: "forms of one key", ask: askForms},
+	{Name: "body over the limit", ask: askLargeBody},
+	{Name: "form by Accept, then Content-Type", only: "bluesnap", ask: askForm},
+	{Name: "methods that don't take part", ask: askMethods},
+	{Name: "done", ask: askDone},
+	{Name: "what is the same request", ask: askSame},
+	{Name: "another tenant's key", tenants: true, ask: askTenants},
+	{Name: "reused, done", ask: askReused},
+	{Name: "reused, in progress", needs: []string{"X-Demo-Delay"}, ask: askReusedInProgress},
+	{Name: "in progress", needs: []string{"X-Demo-Delay"}, ask: askInProgress},
+	{Name: "lease lost at commit", needs: []string{"X-Demo-Delay", "X-Demo-Deaf"}, Under: shortLease, ask: askLost},
+	{Name: "outcome unknown", needs: []string{"X-Demo-Panic"}, Under: refusing, ask: askUnknown},
+	{Name: "replay unavailable", needs: []string{"X-Demo-Body-Size"}, ask: askNotKept},
+	{Name: "store unavailable", Under: withoutStore, ask: askUnavailable},
+	{Name: "what is stored: final answers", needs: []string{"X-Demo-Status"}, ask: askFinal},
+	{Name: "what is stored: 401, 429 and so on", needs: []string{"X-Demo-Status"}, ask: askPassing},
+	{Name: "what is stored: 5xx", needs: []string{"X-Demo-Status"}, ask: askFailures},
 }
 
 func askMissing(v *visit) {
@@ -138,10 +139,10 @@ func askForm(v *visit) {
 		if tt.accept != "" {
 			header = append(header, "Accept", tt.accept)
 		}
-		got := v.target.send(request{header: header})
+		got := v.target.send(v.ctx, request{header: header})
 		for _, c := range contracts {
 			if c.dialect == v.dialect && c.contentType == tt.want {
-				form := &visit{contract: c, target: v.target}
+				form := &visit{Contract: c, ctx: v.ctx, target: v.target}
 				form.refused("Accept "+quoted(tt.accept)+", Content-Type "+tt.contentType, got, keyMissing, "")
 				v.diffs = append(v.diffs, form.diffs...)
 			}

@@ -60,7 +60,7 @@ func (p *program) tell(err error) {
 		return
 	}
 	if p.json {
-		_ = json.NewEncoder(p.err).Encode(struct {
+		_ = json.NewEncoder(safe{p.err}).Encode(struct {
 			Error string `json:"error"`
 			Cure  string `json:"cure,omitempty"`
 			Exit  status `json:"exit"`
@@ -104,17 +104,3 @@ func (p *program) command(timeout time.Duration, c *cobra.Command, run func(ctx 
 	}
 	return c
 }
-
-// print writes a result: as JSON, or as human does it.
-func (p *program) print(result any, human func()) {
-	if !p.json {
-		human()
-		return
-	}
-	e := json.NewEncoder(p.out)
-	e.SetIndent("", "  ")
-	_ = e.Encode(result)
-}
-
-// line writes one of many results as a line of JSON.
-func (p *program) line(result any) { _ = json.NewEncoder(p.out).Encode(result) }

@@ -26,7 +26,7 @@ func (p *program) root() *cobra.Command {
 		SilenceErrors: true,
 
 		SuggestionsMinimumDistance: 2,
-		SilenceUsage:  true,
+		SilenceUsage:               true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cmd.Help()
@@ -67,10 +67,13 @@ func (p *program) root() *cobra.Command {
 		&cobra.Group{ID: settings, Title: "Settings, and whether all is fit:"},
 	)
 	root.AddCommand(
-		p.keyCommand(),
+		p.inspectCommand(), p.keyCommand(), p.lsCommand(), p.statsCommand(), p.watchCommand(),
 		p.checkCommand(), p.doctorCommand(), p.envCommand(), p.conformanceCommand(), p.versionCommand(),
 		exitCodes(),
 	)
+	for _, v := range verbs {
+		root.AddCommand(p.actCommand(v))
+	}
 	return root
 }
 

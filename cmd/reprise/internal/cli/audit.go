@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/user"
+)
+
+// An audit tells who did what to which key.
+type audit struct {
+	verb         *verb
+	path, reason string
+
+	file *os.File // nil: standard error alone
+}
+
+// open opens the file before anything is done: what can't be told isn't done.
+func (a *audit) open() (err error) {
+	if a.path != "" {
+		a.file, err = os.OpenFile(a.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	}
+	return err
+}
+
+func (a *audit) close() {
+	if a.file != nil {
+		_ = a.file.Close()
+	}
+}
+
+// write writes the line: first to the file, because standard error may be a pipe that has closed, at
+// which the program ends.
+func (a *audit) write(p *program, done act, err error) {
+	attrs := []slog.Attr{
+		slog.String("operator", operator()),
+		slog.String("verb", done.Verb),
+		slog.String("digest", done.Before.Digest),
+		slog.String("result", done.Result),
+		slog.Group("before", slog.String("state", done.Before.State), slog.Int("attempt", done.Before.Attempt),
+			slog.Int64("fence", done.Before.Fence), slog.String("owner", done.Before.Owner),
+			slog.Int64("age_ms", done.Before.Age), slog.String("mark", done.Before.Mark)),
+	}
+	if done.Now != nil {
+		attrs = append(attrs, slog.Group("now", slog.String("state", done.Now.State), slog.Int("attempt", done.Now.Attempt),
+			slog.Int64("fence", done.Now.Fence), slog.String("owner", done.Now.Owner)))
+	} else if err != nil {
+		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	if a.reason != "" {
+		attrs = append(attrs, slog.String("reason", a.reason))
+	}
+	line := func(to slog.Handler) {
+		slog.New(to).LogAttrs(context.Background(), slog.LevelInfo, "reprise: operator", attrs...)
+	}
+	if a.file != nil {
+		line(slog.NewJSONHandler(safe{a.file}, nil))
+		_ = a.file.Sync()
+	}
+	line(slog.NewJSONHandler(safe{p.err}, nil))
+}
+
+// operator is who runs the program, and where.
+func operator() string {
+	name, host := "unknown", "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if by := os.Getenv("SUDO_USER"); by != "" {
+		name = by + " as " + name
+	}
+	if h, err := os.Hostname(); err == nil {
+		host = h
+	}
+	return name + "@" + host
+}

@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+)
+
+// print writes a result: as JSON, or as human does it.
+func (p *program) print(result any, human func()) {
+	if !p.json {
+		human()
+		return
+	}
+	e := json.NewEncoder(safe{p.out})
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	_ = e.Encode(result)
+}
+
+// line writes one of many results as a line of JSON.
+func (p *program) line(result any) {
+	e := json.NewEncoder(safe{p.out})
+	e.SetEscapeHTML(false)
+	_ = e.Encode(result)
+}
+
+// escaped escapes in JSON what encoding/json leaves as it is, and a terminal may obey: DEL, the control
+// characters of ISO 8859-1, and what turns the direction of writing.
+func escaped(text string) string {
+	unsafe := func(r rune) bool { return r != '\n' && (!unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r)) }
+	if strings.IndexFunc(text, unsafe) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case !unsafe(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reprise-go/reprise/cmd/reprise/internal/screen"
+	"github.com/reprise-go/reprise/replay"
+)
+
+// A watcher keeps up with the requests that are in flight. A round walks all keys for claims, and asks
+// again for those that were there before.
+type watcher struct {
+	*program
+	*sweep
+	site     *site
+	interval time.Duration
+	known    map[string]listed // in flight, by digest
+	trouble  error             // of the last round
+	told     error             // the last trouble that a line told of
+	took     time.Duration     // the last round
+}
+
+// An event is a line of watch.
+type event struct {
+	Time  time.Time `json:"time"`
+	Event string    `json:"event"` // claimed, or what has become of the claim: done, abandoned, free, claimed by another
+	listed
+}
+
+func (p *program) watchCommand() *cobra.Command {
+	w := &watcher{program: p, sweep: &sweep{}, known: map[string]listed{}}
+	c := p.command(0, &cobra.Command{
+		Use:     "watch",
+		Short:   "What is in flight now, live",
+		GroupID: fleet,
+		Example: "  reprise watch\n" +
+			"  reprise watch --json | jq -r 'select(.event == \"abandoned\").digest'",
+		Long: "On a terminal it redraws a list, the oldest first. In a pipe each request that comes or ends is a " +
+			"line. It finds requests by walking all keys, so that one which ends sooner than a round takes may " +
+			"never show; the list says how long that is. It ends by Ctrl-C, or after --timeout.",
+	}, func(ctx context.Context, _ []string) error {
+		if w.interval < 100*time.Millisecond {
+			return misuse("--interval: got %v, want at least 100ms", w.interval)
+		}
+		s, err := p.open()
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		w.site = s
+		return w.run(ctx)
+	})
+	c.Flags().DurationVar(&w.interval, "interval", time.Second, "how long to wait between two rounds")
+	w.sweep.flags(c)
+	return c
+}
+
+func (w *watcher) run(ctx context.Context) error {
+	w.States = []replay.KeyState{replay.KeyClaimed}
+	for {
+		start := time.Now()
+		w.trouble = w.round(ctx)
+		w.took = time.Since(start)
+		if ctx.Err() != nil {
+			return nil // which is how it is meant to end
+		}
+		w.draw()
+		timer := time.NewTimer(w.interval)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
+	}
+}
+
+// round finds out what is in flight.
+func (w *watcher) round(ctx context.Context) error {
+	w.failures = nil
+	seen := map[string]listed{}
+	err := w.sweep.scan(ctx, w.site, func(e replay.Entry) { seen[e.Digest] = listedOf(e) })
+	if err = w.end(ctx, w.site, err); ctx.Err() != nil {
+		return err
+	}
+	for _, digest := range slices.Sorted(maps.Keys(seen)) {
+		before, known := w.known[digest]
+		switch {
+		case !known:
+			w.tell("claimed", seen[digest])
+		case before.Mark != seen[digest].Mark:
+			w.tell("claimed by another", seen[digest])
+		}
+		w.known[digest] = seen[digest]
+	}
+	for _, digest := range slices.Sorted(maps.Keys(w.known)) {
+		if _, still := seen[digest]; still {
+			continue
+		}
+		e, asked := w.site.engine.InspectDigest(ctx, digest)
+		if asked != nil {
+			continue // it stays, until somebody knows
+		}
+		if e.State == replay.KeyClaimed { // of a node that could not be walked
+			w.known[digest] = listedOf(e)
+			continue
+		}
+		ended := w.known[digest]
+		delete(w.known, digest)
+		ended.State, ended.Left, ended.Size = e.State, 0, e.Size
+		w.tell(string(e.State), ended)
+	}
+	return err
+}
+
+// tell writes a line where there is no list.
+func (w *watcher) tell(what string, l listed) {
+	if !w.json && w.out.IsTerminal() {
+		return
+	}
+	now := time.Now().UTC()
+	if w.json {
+		w.line(event{now, what, l})
+		return
+	}
+	w.out.Printf("%s  %s  attempt %s  age %s  %s\n", now.Format("15:04:05.000"), l.Digest, number(l.Attempt), since(l.Age), what)
+}
+
+// draw draws the list anew.
+func (w *watcher) draw() {
+	if w.json || !w.out.IsTerminal() {
+		if w.trouble != nil && (w.told == nil || w.told.Error() != w.trouble.Error()) {
+			w.program.tell(w.trouble)
+		}
+		w.told = w.trouble
+		return
+	}
+	list := &oldest{}
+	for _, l := range w.known {
+		list.add(l)
+	}
+	all := list.sorted()
+	_, height := w.out.Size()
+	rest := len(all) - max(1, height-5)
+	_, _ = fmt.Fprint(w.out, "\x1b[H\x1b[J")
+	w.out.Println(screen.Strong, fmt.Sprintf("%s in flight  %s  (%s keys walked in %s; Ctrl-C ends)", thousands(int64(len(all))),
+		time.Now().UTC().Format("15:04:05"), thousands(w.totals.Total), short(w.took)))
+	if w.trouble != nil {
+		w.out.Println(screen.Bad, w.trouble.Error())
+	}
+	w.printRows(w.out, all[:len(all)-max(0, rest)])
+	if rest > 0 {
+		w.out.Printf("and %d younger\n", rest)
+	}
+}

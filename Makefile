@@ -9,7 +9,7 @@ export REDIS_IMAGE POSTGRES_IMAGE MARIADB_IMAGE
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 # All modules of the workspace.
-PACKAGES = ./... ./grpcadapter/... ./reprisetest/... ./cmd/reprise/... ./examples/... ./integration/...
+PACKAGES = ./... ./grpcadapter/... ./reprisetest/... ./telemetry/... ./cmd/reprise/... ./examples/... ./integration/...
 
 .PHONY: help
 help: ## this list
@@ -20,8 +20,8 @@ help: ## this list
 test-quick: ## what needs no Docker and little time, for before a commit
 	@integration/test.sh quick
 
-.PHONY: test-lock test-cache test-replay test-dialect test-httpadapter test-httpclient test-grpcadapter test-reprisetest test-effect
-test-lock test-cache test-replay test-dialect test-httpadapter test-httpclient test-grpcadapter test-reprisetest test-effect: ## what tests lock, and how much of it that covers; so for each package
+.PHONY: test-lock test-cache test-replay test-dialect test-httpadapter test-httpclient test-grpcadapter test-reprisetest test-telemetry test-effect
+test-lock test-cache test-replay test-dialect test-httpadapter test-httpclient test-grpcadapter test-reprisetest test-telemetry test-effect: ## what tests lock, and how much of it that covers; so for each package
 	@integration/test.sh $(@:test-%=%)
 
 # Of a version, so that what it finds changes with a commit alone. It is no module's requirement.
@@ -43,7 +43,7 @@ tidy: ## go mod tidy in all modules, and go.work.sum; after a change of dependen
 	go mod tidy
 	cd examples && go mod tidy
 	cd integration && go mod tidy
-	for nested in grpcadapter reprisetest cmd/reprise; do ( cd $$nested && \
+	for nested in grpcadapter reprisetest telemetry cmd/reprise; do ( cd $$nested && \
 		go mod edit -replace $(root)=$(CURDIR) -replace $(root)/grpcadapter=$(CURDIR)/grpcadapter && { go mod tidy; \
 		status=$$?; go mod edit -dropreplace $(root) -dropreplace $(root)/grpcadapter; exit $$status; } ) || exit; done
 	go mod download

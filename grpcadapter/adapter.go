@@ -120,15 +120,13 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	}
 	if a.engine.Holds(ctx, scope, key) {
 		// An adapter around this one has the key, and guards what runs in here.
-		a.log.Write(slog.LevelWarn, "grpcadapter: calls pass an adapter inside another; the outer one's settings count",
-			"the same engine, scope and key")
+		a.log.Write(logNested, "the same engine, scope and key")
 		return next(ctx, req)
 	}
 	known, err := fingerprint(info.FullMethod, req)
 	if err != nil {
 		// Letting it pass would leave it unprotected, unnoticed.
-		a.log.Write(slog.LevelError, "grpcadapter: a call is answered INTERNAL",
-			"a request can't be told from others", slog.String("method", info.FullMethod), slog.Any("err", err))
+		a.log.Write(logUntold, "a request can't be told from others", slog.String("method", info.FullMethod), slog.Any("err", err))
 		return x.turnAway(0, "")
 	}
 	request := replay.Request{

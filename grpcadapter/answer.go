@@ -58,8 +58,7 @@ func (x *exchange) fail(err error) error {
 		// Before anything ran; or an interceptor around us has set a deadline.
 		return status.FromContextError(x.ctx.Err()).Err()
 	case o == 0:
-		x.adapter.log.Write(slog.LevelError, "grpcadapter: a call is answered INTERNAL",
-			"unexpected error", slog.String("method", x.info.FullMethod), slog.Any("err", err))
+		x.adapter.log.Write(logUnknown, "unexpected error", slog.String("method", x.info.FullMethod), slog.Any("err", err))
 	}
 	return x.refuse(o, "", x.retryAfter(err))
 }

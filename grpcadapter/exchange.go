@@ -70,8 +70,7 @@ func (x *exchange) judge() replay.Answer {
 	}
 	if err := x.stored.fill(x.reply, st, cfg.Types); err != nil {
 		// It has been done, and must not be done again because its answer is odd.
-		x.adapter.log.Write(slog.LevelError, "grpcadapter: an answer can't be kept",
-			"it can't be encoded", slog.String("method", x.info.FullMethod), slog.Any("err", err))
+		x.adapter.log.Write(logAnswer, "it can't be encoded", slog.String("method", x.info.FullMethod), slog.Any("err", err))
 		x.verdict = replay.Tombstone
 	} else if int64(len(x.stored.Body)) > cfg.MaxResponse {
 		x.verdict = replay.Tombstone // The client gets it whole, and a retry learns that it ran.

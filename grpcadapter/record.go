@@ -95,16 +95,14 @@ func (x *exchange) open(result replay.Result) (r record, reply any, failure, err
 	cfg := &x.adapter.cfg
 	err = result.Decode(&r)
 	if errors.Is(err, cache.ErrTooLarge) || err == nil && int64(len(r.Body)) > cfg.MaxResponse {
-		x.adapter.log.Write(slog.LevelError, "grpcadapter: a record can't be given",
-			"larger than MaxResponse allows for", slog.String("method", x.info.FullMethod), slog.Any("err", err))
+		x.adapter.log.Write(logRecord, "larger than MaxResponse allows for", slog.String("method", x.info.FullMethod), slog.Any("err", err))
 		return record{}, nil, nil, replay.ErrReplayUnavailable
 	}
 	if err == nil {
 		reply, failure, err = r.answer(cfg.Types)
 	}
 	if err != nil {
-		x.adapter.log.Write(slog.LevelError, "grpcadapter: a record can't be given",
-			"not an answer", slog.String("method", x.info.FullMethod), slog.Any("err", err))
+		x.adapter.log.Write(logRecord, "not an answer", slog.String("method", x.info.FullMethod), slog.Any("err", err))
 		return record{}, nil, nil, replay.ErrUnreadable
 	}
 	r.Header, r.Trailer = x.adapter.filter.keep(r.Header), x.adapter.filter.keep(r.Trailer)

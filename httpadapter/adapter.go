@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -109,8 +108,7 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	if a.engine.Holds(r.Context(), scope, x.key) {
 		// An adapter around this one, as of a group around a route, has the key. It guards what
 		// runs in here.
-		a.log.Write(slog.LevelWarn, "httpadapter: requests pass an adapter inside another; the outer one's settings count",
-			"the same engine, scope and key")
+		a.log.Write(logNested, "the same engine, scope and key")
 		next.ServeHTTP(w, r)
 		return
 	}

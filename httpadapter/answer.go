@@ -65,8 +65,7 @@ func (x *exchange) fail(err error) {
 		// whoever still listens must not take silence for a 200.
 		o = dialect.Unavailable
 	case o == 0:
-		x.adapter.log.Write(slog.LevelError, "httpadapter: a request is answered 500",
-			"unexpected error", slog.Any("err", err))
+		x.adapter.log.Write(logUnknown, "unexpected error", slog.Any("err", err))
 	}
 	x.refuse(o, "", x.retryAfter(o, err))
 }

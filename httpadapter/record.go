@@ -43,15 +43,13 @@ func (x *exchange) open(result replay.Result) (r record, err error) {
 	cfg := &x.adapter.cfg
 	switch err := result.Decode(&r); {
 	case errors.Is(err, cache.ErrTooLarge), err == nil && int64(len(r.Body)) > cfg.MaxResponse:
-		x.adapter.log.Write(slog.LevelError, "httpadapter: a record can't be given",
-			"larger than MaxResponse allows for", slog.Any("err", err))
+		x.adapter.log.Write(logRecord, "larger than MaxResponse allows for", slog.Any("err", err))
 		return record{}, replay.ErrReplayUnavailable
 	case err == nil && (r.Status < 200 || r.Status > 999):
 		err = fmt.Errorf("status %d", r.Status)
 		fallthrough
 	case err != nil:
-		x.adapter.log.Write(slog.LevelError, "httpadapter: a record can't be given",
-			"not an HTTP answer", slog.Any("err", err))
+		x.adapter.log.Write(logRecord, "not an HTTP answer", slog.Any("err", err))
 		return record{}, replay.ErrUnreadable
 	}
 	r.Header = x.adapter.filter.keep(r.Header)

@@ -24,7 +24,7 @@ trap 'rm -rf "$work"' EXIT
 # The packages that people import. What tests one of them is beside its code and,
 # for most of them, in a folder of the same name in integration. Together they
 # have to cover this share of its statements, in percent.
-library=(lock cache replay dialect httpadapter httpclient grpcadapter effect reprisetest)
+library=(lock cache replay dialect httpadapter httpclient grpcadapter effect reprisetest telemetry)
 least=90
 
 # Go turns cgo off where it finds no C compiler.
@@ -41,7 +41,7 @@ elapsed() { printf '%dm%02ds' $((SECONDS / 60)) $((SECONDS % 60)); }
 run() {
 	case $1 in
 	images)       images ;;
-	vet)          go vet $race ./... ./grpcadapter/... ./reprisetest/... ./examples/... ./integration/... ;;
+	vet)          go vet $race ./... ./grpcadapter/... ./reprisetest/... ./telemetry/... ./examples/... ./integration/... ;;
 	sim)          make --no-print-directory sim ;;
 	internal)     gotest 5m $internal ;;
 	examples)     gotest 5m ./examples/... ;;

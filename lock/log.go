@@ -2,7 +2,6 @@ package lock
 
 import (
 	"errors"
-	"log/slog"
 
 	"github.com/reprise-go/reprise/internal/fault"
 	"github.com/reprise-go/reprise/internal/ratelog"
@@ -30,10 +29,12 @@ func (g leaseLog) state(l *Lease, s State, err error) {
 
 const foreignKey = "the key is free or another's"
 
-func (g leaseLog) lost(cause string) {
-	g.Write(slog.LevelWarn, "lock: a lease is lost, and its context has ended", cause)
-}
+func (g leaseLog) lost(cause string) { g.Write(logLost, cause) }
 
-func (g leaseLog) suspended(cause string) {
-	g.Write(slog.LevelWarn, "lock: leases can't be renewed, and are lost when they run out", cause)
-}
+func (g leaseLog) suspended(cause string) { g.Write(logSuspended, cause) }
+
+var (
+	logLost      = ratelog.Warn("lock.lost", "lock: a lease is lost, and its context has ended")
+	logSuspended = ratelog.Warn("lock.suspended", "lock: leases can't be renewed, and are lost when they run out")
+	logSetting   = ratelog.Warn("lock.setting", "lock: a setting weakens the promise")
+)

@@ -31,7 +31,7 @@ func verdict(cfg Config, findings []*SettingError) error {
 		return joined(findings)
 	}
 	for _, f := range findings {
-		cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "lock: a setting weakens the promise",
+		cfg.Logger.LogAttrs(context.Background(), logSetting.Level, logSetting.Text, logSetting.Attr(),
 			slog.String("setting", f.Setting), slog.String("where", f.Where),
 			slog.String("got", f.Got), slog.String("want", f.Want), slog.String("cure", f.Cure))
 	}

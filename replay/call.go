@@ -3,7 +3,6 @@ package replay
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/reprise-go/reprise/cache"
@@ -70,17 +69,17 @@ func (c *call) decideUnguarded(ctx context.Context, err error) bool {
 	switch {
 	case c.engine.cfg.Shadow:
 		if unavailable {
-			c.engine.logFault(slog.LevelError, logUnseen, err)
+			c.engine.logFault(logUnseen, err)
 		}
 		return true
 	case !unavailable:
 		return false
 	case c.req.OnStoreDown == RunUnguarded && c.neverAnswered(ctx, err):
 		c.event.Outcome = Unguarded
-		c.engine.logFault(slog.LevelError, logUnguarded, err)
+		c.engine.logFault(logUnguarded, err)
 		return true
 	}
-	c.engine.logFault(slog.LevelError, logRefused, err)
+	c.engine.logFault(logRefused, err)
 	return false
 }
 

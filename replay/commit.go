@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/reprise-go/reprise/cache"
@@ -86,7 +85,7 @@ func (c *call) store(ctx context.Context, value []byte, retention time.Duration)
 				return stored, err
 			}
 		}
-		c.engine.logFault(slog.LevelWarn, logWaits, err)
+		c.engine.logFault(logWaits, err)
 		if t := c.engine.cfg.Trace; t != nil && t.CommitFailed != nil {
 			t.CommitFailed(ctx, err)
 		}
@@ -113,7 +112,7 @@ func (c *call) answerStored(r encodedAnswer, reconciled bool, stored lock.Stored
 	result.Stored = !r.tombstone
 	if unconfirmed != nil {
 		c.event.Outcome, result.Unconfirmed = Unconfirmed, true
-		c.engine.logFault(slog.LevelWarn, logForgotten, unconfirmed)
+		c.engine.logFault(logForgotten, unconfirmed)
 	}
 	if reconciled && !r.tombstone {
 		// The caller's work has not run, so the caller has no value yet: it gets one as from any record.
@@ -133,7 +132,7 @@ func (c *call) answerUnstored(ctx context.Context, err error) (Result, error) {
 		go func() { _ = c.giveUp(ctx, Abandon) }() // Redis is away, and has kept the caller long enough
 	}
 	c.event.Outcome = NotStored
-	c.engine.logFault(slog.LevelError, logNotStored, err)
+	c.engine.logFault(logNotStored, err)
 	if c.engine.cfg.OnCommitDown == WithholdUnstored {
 		return c.ranResult(), fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

@@ -63,7 +63,7 @@ func (c *call) refusalFor(err error) error {
 		// runs again.
 		return &InProgressError{Attempt: left.Claim.Attempt, Lost: true}
 	case errors.Is(err, errNested):
-		c.engine.log.Write(slog.LevelError, logNested, "nested", slog.String("key", c.redisKey))
+		c.engine.log.Write(logNested, "nested", slog.String("key", c.redisKey))
 		return &InProgressError{Nested: true}
 	case errors.Is(err, lock.ErrCorrupt):
 		return c.unreadable(err)
@@ -77,7 +77,7 @@ func (c *call) refusalFor(err error) error {
 // key, a digest, so that an operator can look at the value.
 func (c *call) unreadable(err error) error {
 	err = unreadable(c.redisKey, err)
-	c.engine.log.Write(slog.LevelError, logForeign, "unreadable",
+	c.engine.log.Write(logForeign, "unreadable",
 		slog.String("key", c.redisKey), slog.Any("err", err))
 	return err
 }

@@ -30,6 +30,8 @@ var importPaths = map[string]string{
 	"lock":        "github.com/reprise-go/reprise/lock",
 	"replay":      "github.com/reprise-go/reprise/replay",
 	"reprisetest": "github.com/reprise-go/reprise/reprisetest",
+	"telemetry":   "github.com/reprise-go/reprise/telemetry",
+	"otel":        "go.opentelemetry.io/otel",
 	"grpc":        "google.golang.org/grpc",
 	"pgx":         "github.com/jackc/pgx/v5",
 }

@@ -144,6 +144,45 @@ func TestFolders(t *testing.T) {
 	}
 }
 
+// Every kind of log line has its row, with the name of its event and its text to the letter; and no
+// line is logged in another way, without a name.
+func TestEventsOfLogs(t *testing.T) {
+	var want []string
+	line := regexp.MustCompile(`ratelog\.(?:Warn|Error)\("([^"]+)", "([^"]+)"\)`)
+	other := regexp.MustCompile(`(?:[lL]og|[lL]ogger)\.(?:LogAttrs|Log|Debug|Info|Warn|Error)(?:Context)?\((?:ctx|context\.Background\(\)), (?:slog\.|")`)
+	for _, room := range []string{"lock", "replay", "httpadapter", "grpcadapter", "effect", "httpclient"} {
+		files, err := filepath.Glob(filepath.Join(root, room, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatal(room, err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			for _, m := range line.FindAllSubmatch(text, -1) {
+				want = append(want, fmt.Sprintf("`%s` `%s`", m[1], m[2]))
+			}
+			if m := other.Find(text); m != nil {
+				t.Errorf("%s logs by %s, without an event: make it a line of package ratelog", file, m)
+			}
+		}
+	}
+	var got []string
+	for _, row := range readOne(t, "docs/telemetry.md").rows(t, "event", "line") {
+		got = append(got, row[0]+" "+row[1])
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("docs/telemetry.md has these events:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if len(want) < 15 {
+		t.Errorf("%d lines found, want 15 at least: the test has lost them", len(want))
+	}
+}
+
 // What is logged stands in the source to the letter.
 func TestLogLines(t *testing.T) {
 	var source strings.Builder

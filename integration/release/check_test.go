@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// good is a repository of three modules that can be released as v0.1.0, by file name.
+// good is a repository of four modules that can be released as v0.1.0, by file name.
 func good() map[string]string {
 	return map[string]string{
-		"go.work":                                  "go 1.26.0\nuse (\n\t.\n\t./grpcadapter\n\t./reprisetest\n\t./examples\n)\n",
+		"go.work":                                  "go 1.26.0\nuse (\n\t.\n\t./grpcadapter\n\t./reprisetest\n\t./telemetry\n\t./examples\n)\n",
 		"go.mod":                                   "module example.com/m\n\ngo 1.26.0\n",
 		"m.go":                                     "// Package m is the root.\npackage m\n\nconst Word = \"root\"\n",
 		"LICENSE":                                  "yours",
@@ -20,12 +20,16 @@ func good() map[string]string {
 		"grpcadapter/a.go":                         "// Package grpcadapter is nested.\npackage grpcadapter\n\nimport \"example.com/m\"\n\nconst Word = \"nested in \" + m.Word\n",
 		"reprisetest/go.mod":                       "module example.com/m/reprisetest\n\ngo 1.26.0\n\nrequire example.com/m v0.1.0\n",
 		"reprisetest/a.go":                         "// Package reprisetest is nested.\npackage reprisetest\n\nimport \"example.com/m\"\n\nconst Word = \"beside \" + m.Word\n",
+		"telemetry/go.mod":                         "module example.com/m/telemetry\n\ngo 1.26.0\n\nrequire example.com/m v0.1.0\n",
+		"telemetry/a.go":                           "// Package telemetry is nested.\npackage telemetry\n\nimport \"example.com/m\"\n\nconst Word = \"above \" + m.Word\n",
 		programs + "/root/go.mod":                  "module example.com/p\n\ngo 1.26.0\n",
 		programs + "/root/main.go":                 "package main\n\nimport \"example.com/m\"\n\nfunc main() { println(m.Word) }\n",
 		programs + "/grpcadapter/go.mod":           "module example.com/q\n\ngo 1.26.0\n",
 		programs + "/grpcadapter/main.go":          "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/m/grpcadapter\"\n)\n\nfunc main() { fmt.Println(grpcadapter.Word) }\n",
 		programs + "/reprisetest/go.mod":           "module example.com/s\n\ngo 1.26.0\n",
 		programs + "/reprisetest/main.go":          "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/m/reprisetest\"\n)\n\nfunc main() { fmt.Println(reprisetest.Word) }\n",
+		programs + "/telemetry/go.mod":             "module example.com/t\n\ngo 1.26.0\n",
+		programs + "/telemetry/main.go":            "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/m/telemetry\"\n)\n\nfunc main() { fmt.Println(telemetry.Word) }\n",
 		"examples/what a zip can't hold: a colon?": "which is nobody's business",
 	}
 }
@@ -64,7 +68,7 @@ func TestGoodRelease(t *testing.T) {
 	if err := check(t.Context(), place(t, good()), "v0.1.0", &out); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
-	for _, want := range []string{"\nnested in root\n", "\nbeside root\n", "\nrelease-check: passed: v0.1.0 can be released as v0.1.0, then grpcadapter/v0.1.0, then reprisetest/v0.1.0\n"} {
+	for _, want := range []string{"\nnested in root\n", "\nbeside root\n", "\nabove root\n", "\nrelease-check: passed: v0.1.0 can be released as v0.1.0, then grpcadapter/v0.1.0, then reprisetest/v0.1.0, then telemetry/v0.1.0\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("it doesn't say %q:\n%s", want, out.String())
 		}

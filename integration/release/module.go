@@ -18,7 +18,7 @@ import (
 // published are the directories of the modules that people import, in the order of their tags: each
 // requires only those before it. unpublished are for the repository alone, and have no versions.
 var (
-	published   = []string{".", "grpcadapter", "reprisetest"}
+	published   = []string{".", "grpcadapter", "reprisetest", "telemetry"}
 	unpublished = []string{"examples", "integration"}
 )
 

@@ -65,8 +65,10 @@ var rules = []rule{
 }
 
 // never lists what no package may link and no test of the root module may need. Google's modules
-// belong to grpcadapter, which is a module of its own for this reason.
-var never = []string{"github.com/testcontainers/", "github.com/alicebob/miniredis/", "github.com/moby/", "github.com/docker/", "google.golang.org/"}
+// belong to grpcadapter, and OpenTelemetry's to telemetry, which are modules of their own for this
+// reason.
+var never = []string{"github.com/testcontainers/", "github.com/alicebob/miniredis/", "github.com/moby/", "github.com/docker/", "google.golang.org/",
+	"go.opentelemetry.io/"}
 
 func TestPackagesImportOneWay(t *testing.T) {
 	for _, r := range rules {
@@ -149,6 +151,25 @@ func TestReprisetestKnowsNoAdapter(t *testing.T) {
 		ours, isOurs := strings.CutPrefix(p.ImportPath, module+"/")
 		if isOurs && !strings.HasPrefix(ours, "internal/") && !slices.Contains([]string{"reprisetest", "replay", "lock", "cache", "dialect"}, ours) {
 			t.Errorf("it links %s, which it may not", ours)
+		}
+	}
+}
+
+// telemetry is a module of its own, which links OpenTelemetry's API and not its SDK. The root module
+// knows nothing of either: see never.
+func TestTelemetryLinksTheAPIAlone(t *testing.T) {
+	own := list(t, "telemetry", ".")
+	if len(own) == 0 {
+		t.Fatal("no such package")
+	}
+	for _, p := range list(t, "telemetry", "-deps", ".") {
+		ours, isOurs := strings.CutPrefix(p.ImportPath, module+"/")
+		switch {
+		case strings.HasPrefix(p.ImportPath, "go.opentelemetry.io/otel/sdk"), strings.Contains(p.ImportPath, "/exporters/"):
+			t.Errorf("it links %s", p.ImportPath)
+		case isOurs && !strings.HasPrefix(ours, "internal/") &&
+			!slices.Contains([]string{"telemetry", "replay", "lock", "cache", "httpclient", "dialect"}, ours):
+			t.Errorf("it links %s", ours)
 		}
 	}
 }

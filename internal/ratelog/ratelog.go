@@ -21,9 +21,25 @@ type Log struct {
 	kinds map[kind]*written
 }
 
-// A kind is the text and the cause of a line. Texts are constants and causes are the words of
-// fault.Cause, so there are few kinds.
-type kind struct{ text, cause string }
+// A Line is what a package has to tell an operator. docs/telemetry.md has the table of all.
+type Line struct {
+	Event string // its name, which stays when the text is worded anew: the attribute "event"
+	Level slog.Level
+	Text  string
+}
+
+// Warn and Error make lines of these levels. The text must not hold anything of a request.
+func Warn(event, text string) Line  { return Line{event, slog.LevelWarn, text} }
+func Error(event, text string) Line { return Line{event, slog.LevelError, text} }
+
+// Attr is the attribute that names the line's event.
+func (l Line) Attr() slog.Attr { return slog.String("event", l.Event) }
+
+// A kind is a line and its cause. Causes are the words of fault.Cause, so there are few kinds.
+type kind struct {
+	line  Line
+	cause string
+}
 
 // written tells when the last line of a kind was written.
 type written struct {
@@ -37,21 +53,21 @@ func New(to *slog.Logger) *Log {
 }
 
 // Write writes a line with its cause, unless a line of that kind has been written within Every. The
-// attribute "more" is how many lines of the kind were left out before this one. Neither text nor
-// cause may hold anything of a request.
-func (l *Log) Write(level slog.Level, text, cause string, attrs ...slog.Attr) {
-	if l == nil || !l.to.Enabled(context.Background(), level) {
+// attribute "more" is how many lines of the kind were left out before this one. The cause must not
+// hold anything of a request.
+func (l *Log) Write(line Line, cause string, attrs ...slog.Attr) {
+	if l == nil || !l.to.Enabled(context.Background(), line.Level) {
 		return
 	}
-	more, due := l.due(kind{text, cause}, time.Now())
+	more, due := l.due(kind{line, cause}, time.Now())
 	if !due {
 		return
 	}
-	attrs = append(attrs, slog.String("cause", cause))
+	attrs = append(attrs, line.Attr(), slog.String("cause", cause))
 	if more > 0 {
 		attrs = append(attrs, slog.Int("more", more))
 	}
-	l.to.LogAttrs(context.Background(), level, text, attrs...)
+	l.to.LogAttrs(context.Background(), line.Level, line.Text, attrs...)
 }
 
 // due reports whether a line is to be written now, and how many were left out before it.

@@ -36,28 +36,28 @@ func TestEachKindIsWrittenOnceAMinute(t *testing.T) {
 			}
 		}
 		for range 100 {
-			l.Write(slog.LevelWarn, "refused", "OOM")
+			l.Write(Warn("refused-event", "refused"), "OOM")
 			time.Sleep(Every / 200)
 		}
-		want("level=WARN msg=refused cause=OOM")
-		l.Write(slog.LevelWarn, "refused", "NOPERM", slog.Int("n", 1)) // another cause, or text, is another kind
-		l.Write(slog.LevelError, "lost", "OOM")
-		want("level=WARN msg=refused n=1 cause=NOPERM", "level=ERROR msg=lost cause=OOM")
+		want("level=WARN msg=refused event=refused-event cause=OOM")
+		l.Write(Warn("refused-event", "refused"), "NOPERM", slog.Int("n", 1)) // another cause, or text, is another kind
+		l.Write(Error("lost-event", "lost"), "OOM")
+		want("level=WARN msg=refused n=1 event=refused-event cause=NOPERM", "level=ERROR msg=lost event=lost-event cause=OOM")
 		time.Sleep(Every)
-		l.Write(slog.LevelWarn, "refused", "OOM")
-		want("level=WARN msg=refused cause=OOM more=99")
+		l.Write(Warn("refused-event", "refused"), "OOM")
+		want("level=WARN msg=refused event=refused-event cause=OOM more=99")
 		time.Sleep(Every)
-		l.Write(slog.LevelWarn, "refused", "OOM")
-		want("level=WARN msg=refused cause=OOM")
+		l.Write(Warn("refused-event", "refused"), "OOM")
+		want("level=WARN msg=refused event=refused-event cause=OOM")
 	})
 }
 
 func TestNothingIsWrittenWithoutALogger(t *testing.T) {
 	var none *Log
-	none.Write(slog.LevelError, "text", "cause")
-	New(slog.New(slog.DiscardHandler)).Write(slog.LevelError, "text", "cause")
+	none.Write(Error("text-event", "text"), "cause")
+	New(slog.New(slog.DiscardHandler)).Write(Error("text-event", "text"), "cause")
 	l, lines := logTo(slog.LevelError)
-	l.Write(slog.LevelWarn, "text", "cause")
+	l.Write(Warn("text-event", "text"), "cause")
 	if got := lines(); len(got) != 0 || len(l.kinds) != 0 {
 		t.Errorf("wrote %q", got)
 	}
@@ -68,14 +68,14 @@ func TestConcurrentWritersAreOneKind(t *testing.T) {
 		l, lines := logTo(slog.LevelInfo)
 		var wg sync.WaitGroup
 		for range 50 {
-			wg.Go(func() { l.Write(slog.LevelWarn, "text", "cause") })
+			wg.Go(func() { l.Write(Warn("text-event", "text"), "cause") })
 		}
 		wg.Wait()
 		if got := lines(); len(got) != 1 {
 			t.Errorf("wrote %q", got)
 		}
 		time.Sleep(Every)
-		l.Write(slog.LevelWarn, "text", "cause")
+		l.Write(Warn("text-event", "text"), "cause")
 		if got := lines(); len(got) != 1 || !strings.Contains(got[0], "more=49") {
 			t.Errorf("wrote %q", got)
 		}

@@ -127,7 +127,7 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 		OnFailure:   a.cfg.OnFailure,
 		OnStoreDown: a.cfg.OnStoreDown,
 		Bounds:      a.cfg.bounds(),
-		Route:       cmp.Or(a.cfg.Route, pathOf(r.Pattern)),
+		Route:       a.route(r),
 		Dialect:     a.dialect,
 	}
 	if a.cfg.Authorize != nil {
@@ -140,12 +140,16 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	x.answer(result, err)
 }
 
-// pathOf returns the path of a pattern of http.ServeMux, which may begin with a method and a host.
-func pathOf(pattern string) string {
-	if i := strings.IndexByte(pattern, '/'); i >= 0 {
-		return pattern[i:]
+// route is what telemetry calls the request's route: by default the path of a pattern of
+// http.ServeMux, which may begin with a method and a host.
+func (a *Adapter) route(r *http.Request) string {
+	if a.cfg.Route != nil {
+		return a.cfg.Route(r)
 	}
-	return pattern
+	if i := strings.IndexByte(r.Pattern, '/'); i >= 0 {
+		return r.Pattern[i:]
+	}
+	return r.Pattern
 }
 
 // wait is how long a duplicate waits for the request in flight; 0 leaves it to the engine.

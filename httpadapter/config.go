@@ -127,10 +127,11 @@ type Config struct {
 	// InstanceBase. "" leaves it out.
 	RequestID func(*http.Request) string
 
-	// Route is what replay.Trace calls the requests' route: one of a few names, and nothing of the
-	// client's. Zero means the path of the pattern by which http.ServeMux has found the handler, as for
-	// the attribute http.route of OpenTelemetry; so it is needed with other routers, or around a mux.
-	Route string
+	// Route, if not nil, is what replay.Trace calls a request's route: one of a few names, and nothing
+	// of the client's. Nil means the path of the pattern by which http.ServeMux has found the handler,
+	// as for the attribute http.route of OpenTelemetry; so it is needed with other routers, or around a
+	// mux.
+	Route func(*http.Request) string
 
 	// Logger gets faults that the client is not told of. Nil discards.
 	Logger *slog.Logger

@@ -25,7 +25,7 @@ func TestTraceKnowsRouteAndDialect(t *testing.T) {
 		{"POST example.com/orders/{id}", Config{}, "/orders/{id}", "problem"},
 		{"/orders/", Config{DialectName: "stripe"}, "/orders/", "stripe"},
 		{"/", Config{Dialect: dialect.Problem{InstanceBase: "https://example.com/"}}, "/", "problem"},
-		{"/", Config{Dialect: dialect.BlueSnap{}, Route: "orders"}, "orders", "bluesnap"},
+		{"/", Config{Dialect: dialect.BlueSnap{}, Route: func(*http.Request) string { return "orders" }}, "orders", "bluesnap"},
 		{"/", Config{Dialect: ownDialect{}}, "/", "custom"},
 		{"/", Config{Dialect: ownDialect{}, DialectName: "teapot"}, "/", "teapot"},
 		{"", Config{}, "", "problem"},

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/reprise-go/reprise/httpadapter"
+	"github.com/reprise-go/reprise/lock"
 	"github.com/reprise-go/reprise/replay"
 )
 
@@ -31,6 +32,8 @@ type settings struct {
 	Prefix string // of its Redis keys
 	Modes  []mode
 	Stop   point // stop there for good, and say so; empty is nowhere
+
+	Pipeline lock.Pipeline
 }
 
 // A mode is a way to configure the library, by its own environment variables. Every machine serves
@@ -87,6 +90,7 @@ func (s settings) handler(m mode, stop *stopper) (http.Handler, error) {
 		return nil, err
 	}
 	cfg.Prefix = s.Prefix + "-" + m.Name
+	cfg.Lock.Pipeline = s.Pipeline
 	engine, err := replay.New(client, cfg)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/reprise-go/reprise/integration/cluster"
 	"github.com/reprise-go/reprise/integration/database"
+	"github.com/reprise-go/reprise/lock"
 )
 
 // A fleet is three machines that serve one API and share nothing but Redis.
@@ -32,6 +33,7 @@ type fleet struct {
 
 	mu       sync.Mutex // for machines, where some are replaced under load
 	machines []*machine
+	started  int
 
 	windows []window // faults that have been
 	lossy   [][2]int // slots of nodes that failed
@@ -108,6 +110,11 @@ func (f *fleet) start(name string, stop point) *machine {
 		Modes:  f.modes,
 		Stop:   stop,
 	}
+	f.mu.Lock()
+	if f.started++; f.started%2 == 0 { // every other machine shares no pipelines
+		s.Pipeline = lock.PipelineOff
+	}
+	f.mu.Unlock()
 	m.name = s.Name
 	for _, n := range f.cluster.Nodes() {
 		s.Nodes = append(s.Nodes, n.Announced())

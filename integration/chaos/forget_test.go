@@ -20,7 +20,7 @@ import (
 // happens without it.
 
 // leastRequests says how long each of these goes on. `make chaos` asks for 10,000.
-var leastRequests = flag.Int("requests", 2000, "send at least so many requests in each load of 7 to 9")
+var leastRequests = flag.Int("requests", 1000, "send at least so many requests in each load of 7 to 9")
 
 func newForgetfulFleet(t *testing.T, c *cluster.Cluster, env []string) *fleet {
 	t.Helper()

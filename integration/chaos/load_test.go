@@ -15,7 +15,7 @@ import (
 )
 
 // leastKeys is how many keys each load has. `make chaos` asks for more than is quick.
-var leastKeys = flag.Int("keys", 300, "send at least so many keys in each load")
+var leastKeys = flag.Int("keys", 150, "send at least so many keys in each load")
 
 const (
 	pace     = 100 // keys a second at most, of all modes together

@@ -92,6 +92,31 @@ cluster-up: image ## a Redis Cluster on 127.0.0.1:7001 to 7006, for development 
 cluster-down: ## and away with it
 	$(COMPOSE) down --volumes
 
+PROMETHEUS_IMAGE ?= prom/prometheus:v2.42.0
+GRAFANA_IMAGE ?= grafana/grafana:11.6.0
+PAYMENTS_IMAGE ?= reprise-payments:dev
+export PROMETHEUS_IMAGE GRAFANA_IMAGE PAYMENTS_IMAGE
+
+# Of the example there is no image to pull: it is a program without anything beside it.
+.PHONY: payments-image
+payments-image:
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && mkdir "$$dir/data" "$$dir/tmp" && \
+		CGO_ENABLED=0 GOOS=linux go build -o "$$dir/payments" ./examples/payments && \
+		tar -C "$$dir" -c . | docker import --change 'ENTRYPOINT ["/payments"]' - $(PAYMENTS_IMAGE) >/dev/null
+
+# Grafana can be pulled and not built, so that all goes on without it.
+.PHONY: observability-up
+observability-up: cluster-up payments-image ## three replicas over it, Prometheus on :9090 and Grafana on :3000 (Docker)
+	@integration/image.sh $(PROMETHEUS_IMAGE)
+	$(COMPOSE) --profile observability up -d
+	@echo 'payments: http://127.0.0.1:8081, 8082 and 8083; Prometheus: http://127.0.0.1:9090'
+	@if integration/image.sh $(GRAFANA_IMAGE); then $(COMPOSE) --profile grafana up -d grafana && \
+		echo 'Grafana: http://127.0.0.1:3000'; else echo 'without Grafana: import observability/dashboard.json into one'; fi
+
+.PHONY: observability-down
+observability-down: ## and away with all of it
+	$(COMPOSE) --profile observability --profile grafana down --volumes
+
 # Without the race detector and with more load: make test runs the same with less.
 .PHONY: chaos
 chaos: images ## break a real Redis Cluster under load, and print what was counted (Docker)

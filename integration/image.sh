@@ -11,7 +11,7 @@ set -euo pipefail
 
 # What Debian 12 packages, and so what can be built here under an honest tag.
 suite=bookworm
-packaged='redis:7.0.15, postgres:15 and mariadb:10.11'
+packaged='redis:7.0.15, postgres:15, mariadb:10.11 and prom/prometheus:v2.42.0'
 
 # recipe IMAGE sets what the image is built of: packages, the command that prints
 # the server's version, what to do in its root, and changes for docker import. A
@@ -38,6 +38,11 @@ recipe() {
 		version='mariadbd --version'
 		prepare='useradd --system --create-home --home-dir /var/lib/mysql mysql'
 		port=3306 dir=/var/lib/mysql cmd='["sh"]'
+		;;
+	prom/prometheus:v2.42.0)
+		packages=prometheus
+		version='prometheus --version'
+		port=9090 dir=/ cmd='["prometheus"]'
 		;;
 	*) return 1 ;;
 	esac
@@ -87,6 +92,7 @@ build() {
 	recipe "$1"
 	say "building $1 from Debian $suite (about a minute)"
 	local root log found promised=${1#*:}
+	promised=${promised#v}
 	root=$(root "$1") log=$root.log
 	debootstrap --variant=minbase --include="$packages" "$suite" "$root" >"$log" 2>&1 || {
 		tail -n 20 "$log" >&2

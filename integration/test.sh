@@ -108,6 +108,10 @@ if [[ ${steps[*]} == *integration/local* ]] && ! command -v redis-server >/dev/n
 	without+='; NOT RUN: the tests on a redis-server of this machine (none is installed: on Debian, apt-get install redis-server)'
 fi
 
+if [[ " ${steps[*]} " == *" telemetry "* ]] && ! command -v prometheus >/dev/null; then
+	without+='; NOT RUN: the dashboard and the alerts on a Prometheus of this machine (none is installed: on Debian, apt-get install prometheus)'
+fi
+
 total=${#steps[@]}
 for ((i = 0; i < total; i++)); do
 	then=${steps[*]:i+1}

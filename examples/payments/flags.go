@@ -10,8 +10,9 @@ import (
 
 // flags are what the command line says.
 type flags struct {
-	addrs []string // of each replica
-	db    string
+	addrs   []string // of each replica
+	db      string
+	metrics string // where to serve them; empty for not at all
 }
 
 // parse reads the flags. Of what is wrong it tells stderr itself.
@@ -22,6 +23,7 @@ func parse(args []string, stderr io.Writer) (flags, error) {
 	replicas := set.Int("replicas", 1, "serve as a fleet of `N`, on N consecutive ports")
 	db := set.String("db", "", "keep the ledger in the SQLite `FILE`, or at a URL postgres://…; "+
 		"without it, it ends with the program")
+	metrics := set.String("metrics", "", "serve /metrics for Prometheus on `HOST:PORT`, for all replicas together")
 	if err := set.Parse(args); err != nil {
 		return flags{}, err
 	}
@@ -32,7 +34,13 @@ func parse(args []string, stderr io.Writer) (flags, error) {
 	}
 	host, p, err := net.SplitHostPort(*addr)
 	port, bad := strconv.ParseUint(p, 10, 16)
+	_, metricsPort, badMetrics := net.SplitHostPort(*metrics)
+	if _, err := strconv.ParseUint(metricsPort, 10, 16); err != nil {
+		badMetrics = err
+	}
 	switch {
+	case *metrics != "" && badMetrics != nil:
+		return fault("-metrics: got %q, want HOST:PORT, the port being a number", *metrics)
 	case set.NArg() > 0:
 		return fault("got %q, want flags only", set.Arg(0))
 	case err != nil || bad != nil:
@@ -49,5 +57,5 @@ func parse(args []string, stderr io.Writer) (flags, error) {
 			port++
 		}
 	}
-	return flags{addrs, *db}, nil
+	return flags{addrs, *db, *metrics}, nil
 }

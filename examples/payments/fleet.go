@@ -30,6 +30,7 @@ type settings struct {
 	adapter  httpadapter.Config
 	connect  func() redis.UniversalClient // nil for the embedded Redis
 	embedded bool
+	metrics  *metrics
 }
 
 // settingsFrom returns every fault of environ at once.
@@ -55,6 +56,7 @@ type fleet struct {
 	replicas []*replica
 	redis    *embedded.Redis // nil if REPRISE_REDIS_URL names another
 	ledger   *ledger
+	metrics  *metrics // nil without -metrics
 }
 
 // A replica is one machine: its own Redis client, engine, adapter and listener.
@@ -71,6 +73,10 @@ func start(ctx context.Context, s settings, flags flags, log *slog.Logger) (*fle
 	}
 	go ledger.purge(ctx, log)
 	f := &fleet{ledger: ledger}
+	if f.metrics, err = newMetrics(flags.metrics, log); err != nil {
+		return nil, errors.Join(err, f.stop(0))
+	}
+	s.metrics = f.metrics
 	if s.connect == nil {
 		f.redis = embedded.Start()
 		s.embedded = true
@@ -112,9 +118,17 @@ func newReplica(ctx context.Context, s settings, addr string, l *ledger, log *sl
 // newServer makes the engine, and what serves over it.
 func newServer(ctx context.Context, client redis.UniversalClient, s settings, ledger *ledger, log *slog.Logger) (*http.Server, error) {
 	s.engine.Logger = log
-	s.engine.Trace = &replay.Trace{Finished: func(_ context.Context, e replay.Event) {
+	s.engine.Trace = &replay.Trace{}
+	if s.metrics != nil {
+		s.engine.Trace, s.engine.Lock.Trace = s.metrics.Replay(), s.metrics.Lock()
+	}
+	count := s.engine.Trace.Finished
+	s.engine.Trace.Finished = func(ctx context.Context, e replay.Event) {
+		if count != nil {
+			count(ctx, e)
+		}
 		log.Info("POST /payments", "outcome", e.Outcome, "attempt", e.Attempt, "repeated", e.Repeated, "work", e.Work)
-	}}
+	}
 	engine, err := replay.New(client, s.engine)
 	if err != nil {
 		return nil, err
@@ -202,6 +216,7 @@ func (f *fleet) stop(grace time.Duration) error {
 		})
 	}
 	all.Wait()
+	f.metrics.close()
 	if f.redis != nil {
 		f.redis.Close()
 	}

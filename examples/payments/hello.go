@@ -23,6 +23,9 @@ func (f *fleet) hello() string {
 
 	var b strings.Builder
 	fmt.Fprintf(&b, "Serving %s over %s.\n", strings.Join(urls, ", "), redis)
+	if f.metrics != nil {
+		fmt.Fprintf(&b, "Metrics for Prometheus: http://%s/metrics\n", reachable(f.metrics.listener.Addr()))
+	}
 	try := func(what, key, headers string, amount int, urls string) {
 		fmt.Fprintf(&b, "\n%s:\ncurl -iw '\\n' %s -H 'Idempotency-Key: %s%s'%s -d '{\"amount\":%d,\"currency\":\"GBP\"}'\n",
 			what, urls, key, run, headers, amount)

@@ -1,7 +1,7 @@
 // Command payments is a small payments API that is safe to retry. It serves on 127.0.0.1:8080, over
 // a Redis inside the program or the one that REPRISE_REDIS_URL names, and prints what to try.
 //
-//	go run ./examples/payments [-addr HOST:PORT] [-replicas N] [-db FILE|URL]
+//	go run ./examples/payments [-addr HOST:PORT] [-replicas N] [-db FILE|URL] [-metrics HOST:PORT]
 //
 // The handlers (handlers.go) know nothing of retries. The adapter in front of them, and the engine
 // behind that, are made in fleet.go. The ledger (ledger.go) books by package effect, so that a

@@ -213,7 +213,8 @@ func TestFaultySettings(t *testing.T) {
 			want:    []string{"Retention", "72h10m0s"},
 		},
 		{name: "argument", args: []string{"serve"}, status: 2, want: []string{`"serve"`}},
-		{name: "help", args: []string{"-h"}, status: 0, want: []string{"-addr HOST:PORT", "-replicas N", "-db FILE"}},
+		{name: "no port of metrics", args: []string{"-metrics", "localhost"}, status: 2, want: []string{"-metrics", "HOST:PORT"}},
+		{name: "help", args: []string{"-h"}, status: 0, want: []string{"-addr HOST:PORT", "-replicas N", "-db FILE", "-metrics HOST:PORT"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

@@ -85,7 +85,7 @@ require (
 	github.com/power-devops/perfstat v0.0.0-20240221224432-82ca36839d55 // indirect
 	github.com/reprise-go/reprise v0.1.0
 	github.com/reprise-go/reprise/grpcadapter v0.1.0
-	github.com/reprise-go/reprise/telemetry v0.0.0
+	github.com/reprise-go/reprise/telemetry v0.1.0
 	github.com/shirou/gopsutil/v4 v4.26.6 // indirect
 	github.com/sirupsen/logrus v1.9.4 // indirect
 	github.com/stretchr/testify v1.12.1 // indirect

@@ -27,6 +27,7 @@ var promises = []promise{
 	{"no conflict when nobody holds the key", falseConflict},
 	{"in acked mode, nothing counts that the replica has not confirmed", unconfirmed},
 	{"the key is a register of four states", notLinearizable},
+	{"an operator acts on nothing but what was inspected, and is told what has come of it", misled},
 }
 
 // lasting are the promises that hold even if Redis goes back to what it was some time ago.

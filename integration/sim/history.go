@@ -24,6 +24,9 @@ type History struct {
 	Alone    []Trouble       // the primary was: its replica confirmed nothing
 	Probed   time.Duration   // when the day was over, and the questions of its end began
 
+	Acts   []Act    // of an operator
+	Misled []string // what an operator was told, and can't be
+
 	FailedOver bool // Redis has gone back to what it was some time before
 
 	Effects    []Effect  // as they were committed

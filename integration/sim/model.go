@@ -190,6 +190,7 @@ func (h *History) steps(key string) (all []step) {
 		}
 		h.tell(c, told)
 	}
+	h.operate(key, at, tick, told)
 	slices.SortStableFunc(all, func(a, b step) int { return cmp.Compare(a.at, b.at) })
 	return all
 }

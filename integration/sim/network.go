@@ -139,6 +139,9 @@ func (p *process) arrived(cmds []bubble.Command, sent time.Duration, f bubble.Fa
 	}
 	for _, cmd := range cmds {
 		name := cmd.Name
+		if name == "act" {
+			w.arrives(cmd, at, told)
+		}
 		c := w.sender(cmd)
 		if c == nil {
 			continue

@@ -11,12 +11,12 @@ import (
 
 func guarded(c *Call) bool { return c.Run != nil && c.Run.Guarded }
 
-// pairs are the calls of one key that fit, each with each that ran, or else asked, after it.
+// pairs are the calls of one key that fit, unless an operator has acted on it, each with each that ran, or else asked, after it.
 func (h *History) pairs(fits func(*Call) bool) iter.Seq2[*Call, *Call] {
 	return func(yield func(a, b *Call) bool) {
 		for _, a := range h.Calls {
 			for _, b := range h.Calls {
-				if a != b && a.Key == b.Key && fits(a) && fits(b) && a.since() < b.since() && !yield(a, b) {
+				if a != b && a.Key == b.Key && !h.actedOn(a.Key, 0, never) && fits(a) && fits(b) && a.since() < b.since() && !yield(a, b) {
 					return
 				}
 			}
@@ -73,7 +73,7 @@ func (h *History) recordLives(c *Call, at time.Duration) bool {
 		keep = h.Schedule.Engine.Retention
 	}
 	begun := c.committed()
-	return at < after(begun, keep-leeway) && !h.restarted(c.Run.Began, at)
+	return at < after(begun, keep-leeway) && !h.actedOn(c.Key, c.Run.Began, at) && !h.restarted(c.Run.Began, at)
 }
 
 // leeway is what Redis's clock of milliseconds makes of a time.

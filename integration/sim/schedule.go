@@ -21,6 +21,7 @@ type Schedule struct {
 	Asks     []*Ask
 	Events   []Event  // in the order of their time
 	Effects  *Effects // nil: the work has its effect in no database
+	Visits   []*Visit // of an operator
 }
 
 // An Ask is one request: who asks for what, and what its work would do.
@@ -200,6 +201,9 @@ func NewSchedule(seed uint64) *Schedule {
 	}
 	if e := roll(seed, "effects"); e.chance(0.2) {
 		s.addEffects(e, day)
+	}
+	if o := roll(seed, "operator"); o.chance(0.2) {
+		s.addVisits(o, day+ttl, keys)
 	}
 	return s
 }

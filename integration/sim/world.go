@@ -22,6 +22,9 @@ type world struct {
 	replicas *atomic.Int32
 	over     chan struct{} // closed when the dead may end
 	database *minisql.Server
+	operator *process
+
+	redisKeys map[string]string // of an operator: the calls' keys by their names in Redis
 
 	mu      sync.Mutex
 	slots   []*process
@@ -51,6 +54,7 @@ func Play(t *testing.T, s *Schedule) *History {
 		for range s.Slots {
 			w.slots = append(w.slots, w.start(t))
 		}
+		w.hire(t)
 		h.begun = time.Now()
 		w.day(t)
 		w.evening(t)
@@ -67,6 +71,12 @@ func (w *world) day(t *testing.T) {
 		all.Go(func() {
 			time.Sleep(e.At)
 			w.befall(e, w.at(t, e.Slot))
+		})
+	}
+	for _, v := range w.Visits {
+		all.Go(func() {
+			time.Sleep(v.At)
+			w.visit(v)
 		})
 	}
 	for _, a := range w.Asks {

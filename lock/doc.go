@@ -71,6 +71,13 @@
 // (appendonly yes, appendfsync always). See "Performance, Crash Recovery and fsync" in
 // https://redis.io/docs/latest/develop/clients/patterns/distributed-locks/.
 //
+// # Operators
+//
+// [Locker.Inspect] looks at a key and changes nothing. [Locker.Act] releases or abandons a claim, or
+// forgets a value, if what was inspected still stands there. An act on a live claim waives, for its
+// key, the promise of one holder: that one learns at its next renewal that its lease is lost.
+// [Locker.Scan] walks the keys of all nodes, also while slots move; [Locker.Nodes] says how they are.
+//
 // # What belongs here
 //
 // This package owns the claim under a key: grant, renewal, loss, fence, attempt, and a commit that
@@ -94,5 +101,6 @@
 //	waiters, acquire                   waiting for a key
 //	locker, check, client              what users begin with
 //	sight, inspect                     what operators see under a key, and do about it
+//	nodes, layout, scan, walk          all nodes and all keys, while slots move
 //	config, errors                     what they set, and what they are told
 package lock

@@ -38,10 +38,26 @@
 // key, and a Redis failover can forget a claim or a record. With [RunUnguarded] and with Shadow
 // the first promise is waived.
 //
+// # Operators
+//
+// [Engine.Inspect] tells what stands under a key: in progress, abandoned, done, or nothing of
+// reprise's. [Engine.Release], [Engine.Abandon] and [Engine.Forget] act on what was inspected and on
+// nothing else: who releases a live claim, or forgets a record, waives the promises for that key, and
+// the next request runs. [Engine.Scan] finds keys by state, age and attempt, on all nodes.
+//
 // # What belongs here
 //
 // This package owns what becomes of a request: the table of states, policies, waiting, outcomes, and
 // what a request is. It must not know the protocol by which the request came, be it HTTP, gRPC or a
 // queue's, nor Redis's scripts and a record's bytes, which are lock's and cache's. How it behaves in
 // time and under faults is tested in integration/replay; make test-replay runs all of its tests.
+//
+// Its files, from the caller to Redis:
+//
+//	do, engine, request, result     what callers begin with, and what they get
+//	call, acquire, refusal          one request, until it runs, replays or is refused
+//	run, attempt, work, commit      work under a lease, what it can know, and its answer
+//	policy, config                  what is decided beforehand
+//	outcome, errors, trace, log     what is told
+//	inspect, operate, scan          what operators see, and do about it
 package replay

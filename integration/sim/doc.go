@@ -11,6 +11,8 @@
 // work has its effects by package effect. There Redis forgets more than elsewhere, and what effect
 // promises must hold all the same.
 //
+// On as many there is an operator, who looks at keys, thinks, and acts on what was seen (a [Visit]).
+//
 // # Replays
 //
 // A seed gives the same history each time. The scheduler of goroutines isn't deterministic, but

@@ -25,8 +25,15 @@ func TestOneRenewalThatIsUnheardLosesNothing(t *testing.T) {
 				bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 					for _, m := range []*bubble.Machine{f.Machine(), f.ClusterMachine()} {
 						lease := grant(t, m.Locker(lock.Config{TTL: 3 * time.Second, Renew: renew, Timeout: timeout}), anyone)
+						var unheard atomic.Bool
+						m.Fate(func([]bubble.Command) bubble.Fault {
+							if unheard.CompareAndSwap(true, false) {
+								return bubble.Unheard
+							}
+							return bubble.Fault{DelayReply: 100 * time.Millisecond}
+						})
 						for range 3 {
-							m.On("renew", bubble.Unheard)
+							unheard.Store(true)
 							time.Sleep(6 * time.Second)
 							live(t, lease)
 						}

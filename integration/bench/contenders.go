@@ -18,7 +18,8 @@ import (
 
 // A contender does the same three things in its own way.
 type contender struct {
-	name string
+	name   string
+	client redis.UniversalClient // of its own
 
 	// ready makes everything beforehand that is not to be measured, and returns what does op (first,
 	// replay or conflict) under the i-th key. It fails if the key is in another state.
@@ -39,7 +40,7 @@ func (a *answer) equal(b *answer) bool { return a.Status == b.Status && bytes.Eq
 const (
 	lease     = 15 * time.Second
 	retention = time.Hour
-	print     = "1:fingerprint"
+	printed   = "1:fingerprint"
 )
 
 var errNotSo = errors.New("the key is not in the state that is measured, or the answer is another")
@@ -73,7 +74,7 @@ func holder(client redis.UniversalClient, redisKey func(string) string) func(con
 			}
 		}
 		for _, key := range keys {
-			lease, err := l.TryAcquire(ctx, redisKey(key), lock.Terms{Fingerprint: print, Detached: true})
+			lease, err := l.TryAcquire(ctx, redisKey(key), lock.Terms{Fingerprint: printed, Detached: true})
 			if err != nil {
 				end()
 				return nil, err
@@ -84,12 +85,12 @@ func holder(client redis.UniversalClient, redisKey func(string) string) func(con
 	}
 }
 
-// redisKey is the Redis key of a request without a scope.
-func redisKey(key string) string {
+// redisKey is the Redis key of a request without a scope, to an engine of this prefix.
+func redisKey(prefix, key string) string {
 	b := binary.BigEndian.AppendUint64(nil, 0)
 	b = append(append(b, 0), key...)
 	sum := sha256.Sum256(b)
-	return "reprise:" + hex.EncodeToString(sum[:])
+	return prefix + ":" + hex.EncodeToString(sum[:])
 }
 
 // payments is JSON of a size, as an API would answer it: half of it repeats, half of it is random.

@@ -58,7 +58,7 @@ func scripts(name string, client redis.UniversalClient, a *answer, process func(
 		return cmd.Val(), err
 	}
 	ask := func(ctx context.Context, key, token string) (any, error) {
-		return run(ctx, begin, key, token, lease.Milliseconds(), retention.Milliseconds(), print, "1", inline)
+		return run(ctx, begin, key, token, lease.Milliseconds(), retention.Milliseconds(), printed, "1", inline)
 	}
 	first := func(ctx context.Context, key string) error {
 		t := token()
@@ -93,7 +93,7 @@ func scripts(name string, client redis.UniversalClient, a *answer, process func(
 		status, _, err := found(ctx, key)
 		return check(err, status == int64(2))
 	}
-	key := func(key string) string { return name + redisKey(key) }
+	key := func(key string) string { return redisKey(name, key) }
 	do := each(first, replay, conflict)
 	return contender{
 		name: name,

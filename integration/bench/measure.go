@@ -26,31 +26,23 @@ type row struct {
 	callers int
 }
 
-const (
-	// inRound is how many turns each contender has in a round. A machine that is shared is now fast
-	// and now slow, for seconds: many short turns give each contender its share of both.
-	inRound = 4
-	// perTurn is about how long a turn lasts.
-	perTurn = 50 * time.Millisecond
-)
-
 // measure lets contenders take turns, and returns the figures of each one's rounds.
-func measure(ctx context.Context, s *site, all []contender, r row, rounds int) ([]results, error) {
+func (b *bench) measure(ctx context.Context, s *site, all []contender, r row) ([]results, error) {
 	if err := s.flush(ctx); err != nil {
 		return nil, err
 	}
 	turns := make([]*turns, len(all))
 	for i, c := range all {
 		var err error
-		if turns[i], err = newTurns(ctx, c, r); err != nil {
+		if turns[i], err = b.newTurns(ctx, c, r); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.name, err)
 		}
 		defer turns[i].end()
 	}
 	measured := make([]results, len(all))
-	for round := range rounds {
+	for round := range b.rounds {
 		sums := make([]sum, len(all))
-		for turn := range inRound {
+		for turn := range b.inRound {
 			for i := range all {
 				i = (i + round + turn) % len(all) // nobody always goes first
 				if err := turns[i].take(ctx, s, &sums[i]); err != nil {
@@ -77,8 +69,8 @@ type turns struct {
 
 // newTurns puts keys into the state that the row's operation is to find, and finds out how many
 // operations fit into a turn; that warms up, too.
-func newTurns(ctx context.Context, c contender, r row) (*turns, error) {
-	t := &turns{row: r, contender: c, n: 16 * max(16, r.callers), end: func() {}}
+func (b *bench) newTurns(ctx context.Context, c contender, r row) (*turns, error) {
+	t := &turns{row: r, contender: c, n: 2 * b.least * max(16, r.callers), end: func() {}}
 	// Every caller has keys of its own, since the naive composition takes its lock even to read, and
 	// would meet its own conflicts; and the nodes of a cluster have their share.
 	if r.op != "first" {
@@ -105,7 +97,7 @@ func newTurns(ctx context.Context, c contender, r row) (*turns, error) {
 		t.end()
 		return nil, err
 	}
-	t.n = max(8*r.callers, int(perTurn/warm.figure().time))
+	t.n = max(b.least*r.callers, int(b.perTurn/warm.figure().time))
 	return t, nil
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -14,15 +13,15 @@ import (
 // overhead measures what the adapter adds to the engine for a first request, 1 KiB in and 1 KiB out.
 // A Redis that answers at once, in the process, stands in for the real one, whose round trips would
 // drown a few microseconds.
-func overhead(ctx context.Context, out io.Writer, rounds int) error {
+func (b *bench) overhead(ctx context.Context) (string, error) {
 	body := payments(1 << 10)
-	with, err := adapter(instant(), body, lock.PipelineAuto)
+	with, err := adapter(instant(), body)
 	if err != nil {
-		return err
+		return "", err
 	}
-	without, err := engine(instant(), &answer{Status: 201, Body: body}, lock.PipelineAuto)
+	without, err := engine("engine", instant(), &answer{Status: 201, Body: body}, lock.PipelineAuto)
 	if err != nil {
-		return err
+		return "", err
 	}
 	keys := make([]string, 2048)
 	for i := range keys {
@@ -30,22 +29,21 @@ func overhead(ctx context.Context, out io.Writer, rounds int) error {
 	}
 	contenders := [2]contender{with, without}
 	var figures [2]results
-	for round := range rounds + 1 {
+	for round := range b.rounds + 1 {
 		for i := range contenders {
 			i = (i + round) % len(contenders)
 			var s sum
 			if err := s.run(len(keys), 1, contenders[i].ready(ctx, "first", keys)); err != nil {
-				return err
+				return "", err
 			}
 			if round > 0 { // the first warms up
 				figures[i] = append(figures[i], s.figure())
 			}
 		}
 	}
-	a, b := figures[0].median(), figures[1].median()
-	fmt.Fprintf(out, "\nThe adapter adds %s of CPU and %.0f allocations to the engine (1 KiB in, 1 KiB out; %s in all, Redis left out).\n",
-		micros(a.cpu-b.cpu), a.allocs-b.allocs, micros(a.cpu))
-	return nil
+	w, wo := figures[0].median(), figures[1].median()
+	return fmt.Sprintf("The adapter adds %s of CPU and %.0f allocations to the engine's %s and %.0f, Redis left out.\n",
+		micros(w.cpu-wo.cpu), w.allocs-wo.allocs, micros(wo.cpu), wo.allocs), nil
 }
 
 // instant is a client whose every command is answered on the spot: begin with a grant, commit with

@@ -16,14 +16,14 @@ import (
 )
 
 // engine is reprise without HTTP.
-func engine(client redis.UniversalClient, a *answer, pipeline lock.Pipeline) (contender, error) {
-	e, err := replay.New(client, replay.Config{Retention: retention, Lock: lock.Config{Pipeline: pipeline}})
+func engine(name string, client redis.UniversalClient, a *answer, pipeline lock.Pipeline) (contender, error) {
+	e, err := replay.New(client, replay.Config{Prefix: name, Retention: retention, Lock: lock.Config{Pipeline: pipeline}})
 	if err != nil {
 		return contender{}, err
 	}
 	work := func(context.Context) (replay.Answer, error) { return replay.Answer{Value: a}, nil }
 	do := func(ctx context.Context, key string) (replay.Result, error) {
-		return e.Do(ctx, replay.Request{Key: key, Fingerprint: print}, work)
+		return e.Do(ctx, replay.Request{Key: key, Fingerprint: printed}, work)
 	}
 	first := func(ctx context.Context, key string) error {
 		r, err := do(ctx, key)
@@ -42,13 +42,14 @@ func engine(client redis.UniversalClient, a *answer, pipeline lock.Pipeline) (co
 		_, err := do(ctx, key)
 		return check(nil, errors.Is(err, replay.ErrInProgress))
 	}
-	return contender{name: "engine", ready: each(first, again, conflict), hold: holder(client, redisKey)}, nil
+	key := func(key string) string { return redisKey(name, key) }
+	return contender{name: name, ready: each(first, again, conflict), hold: holder(client, key)}, nil
 }
 
 // adapter is reprise with HTTP, but for the network: requests and the writer of answers are in
 // memory, and made beforehand. The request has as long a body as the answer.
-func adapter(client redis.UniversalClient, body []byte, pipeline lock.Pipeline) (contender, error) {
-	e, err := replay.New(client, replay.Config{Prefix: "adapter", Retention: retention, Lock: lock.Config{Pipeline: pipeline}})
+func adapter(client redis.UniversalClient, body []byte) (contender, error) {
+	e, err := replay.New(client, replay.Config{Prefix: "adapter", Retention: retention})
 	if err != nil {
 		return contender{}, err
 	}

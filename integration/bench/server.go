@@ -1,15 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
-	"strconv"
-	"syscall"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -19,11 +15,11 @@ import (
 
 // A site is a Redis that is measured on.
 type site struct {
-	name    string // single or cluster
+	kind    string // single or cluster
 	version string
 	client  func() redis.UniversalClient // a new one, with a pool of its own
 	admin   redis.UniversalClient
-	close   func()
+	started []*process
 }
 
 // given is the Redis that REPRISE_REDIS_URL names, or nil.
@@ -32,24 +28,22 @@ func given(ctx context.Context) (*site, error) {
 	if admin == nil {
 		return nil, err
 	}
-	s := &site{name: "single", admin: admin, close: func() {}}
-	if _, ok := admin.(*redis.ClusterClient); ok {
-		s.name = "cluster"
-	}
-	s.client = func() redis.UniversalClient {
-		client, _ := lock.ClientFromEnv("REPRISE_", os.Environ())
+	s := &site{kind: "single", admin: admin, client: func() redis.UniversalClient {
+		client, _ := lock.ClientFromEnv("REPRISE_", os.Environ()) // it was one a moment ago
 		return client
+	}}
+	if _, ok := admin.(*redis.ClusterClient); ok {
+		s.kind = "cluster"
 	}
-	n := int64(0)
-	err = s.each(ctx, func(ctx context.Context, node *redis.Client) error {
-		size, err := node.DBSize(ctx).Result()
-		n += size
-		return err
-	})
+	n, err := s.size(ctx)
 	if err == nil && n > 0 {
 		err = fmt.Errorf("REPRISE_REDIS_URL: got a Redis with %d keys, want an empty one: it is flushed again and again", n)
 	}
-	return s, errors.Join(err, s.ask(ctx))
+	if err = errors.Join(err, s.ask(ctx)); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // single starts a redis-server on loopback.
@@ -58,30 +52,87 @@ func single(ctx context.Context) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{name: "single", close: p.kill}
+	s := &site{kind: "single", started: []*process{p}}
 	s.client = func() redis.UniversalClient {
 		return redis.NewClient(&redis.Options{Addr: p.addr, ContextTimeoutEnabled: true})
 	}
 	s.admin = s.client()
-	if err := s.ask(ctx); err != nil {
-		s.Close()
-		return nil, err
+	return s, s.ask(ctx)
+}
+
+// cluster starts three primaries on loopback.
+func cluster(ctx context.Context) (_ *site, err error) {
+	s := &site{kind: "cluster"}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	const nodes, slots = 3, 16384
+	var addrs []string
+	for i := range nodes {
+		p, err := start(ctx, "--cluster-enabled", "yes")
+		if err != nil {
+			return nil, err
+		}
+		s.started, addrs = append(s.started, p), append(addrs, p.addr)
+		node := redis.NewClient(&redis.Options{Addr: p.addr, ContextTimeoutEnabled: true})
+		defer node.Close()
+		if err := node.ClusterAddSlotsRange(ctx, slots*i/nodes, slots*(i+1)/nodes-1).Err(); err != nil {
+			return nil, err
+		}
+		host, port, _ := strings.Cut(addrs[0], ":")
+		if err := node.ClusterMeet(ctx, host, port).Err(); err != nil {
+			return nil, err
+		}
 	}
-	return s, nil
+	s.client = func() redis.UniversalClient {
+		return redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs, ContextTimeoutEnabled: true, DisableRoutingPolicies: true})
+	}
+	for _, addr := range addrs {
+		node := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
+		defer node.Close()
+		err := until(ctx, func() error {
+			info, err := node.ClusterInfo(ctx).Result()
+			if err == nil && !(strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3")) {
+				err = errors.New("the cluster doesn't form: " + info)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	s.admin = s.client()
+	return s, s.ask(ctx)
+}
+
+// until tries again until there is no error, and gives up after 30 s.
+func until(ctx context.Context, try func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // ask asks for the version.
 func (s *site) ask(ctx context.Context) error {
 	info, err := s.admin.Info(ctx, "server").Result()
-	if err != nil {
-		return err
-	}
-	for line := range bytes.Lines([]byte(info)) {
-		if v, ok := bytes.CutPrefix(bytes.TrimSpace(line), []byte("redis_version:")); ok {
-			s.version = string(v)
+	for line := range strings.Lines(info) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), "redis_version:"); ok {
+			s.version = v
 		}
 	}
-	return nil
+	return err
 }
 
 // each does something to every server that has keys.
@@ -97,59 +148,14 @@ func (s *site) flush(ctx context.Context) error {
 	return s.each(ctx, func(ctx context.Context, node *redis.Client) error { return node.Do(ctx, "FLUSHDB", "SYNC").Err() })
 }
 
+// size is how many keys there are.
+func (s *site) size(ctx context.Context) (int64, error) { return s.admin.DBSize(ctx).Result() }
+
 func (s *site) Close() {
-	_ = s.admin.Close()
-	s.close()
-}
-
-// A process is a redis-server that this one has started.
-type process struct {
-	addr string
-	cmd  *exec.Cmd
-	log  bytes.Buffer
-	dir  string
-}
-
-// start starts a redis-server, which ends with this process at the latest, and waits for its answer.
-func start(ctx context.Context, args ...string) (*process, error) {
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		return nil, fmt.Errorf("%w: install it, or name a Redis by REPRISE_REDIS_URL", err)
+	if s.admin != nil {
+		_ = s.admin.Close()
 	}
-	p := &process{}
-	if p.dir, err = os.MkdirTemp("", "reprise-bench"); err != nil {
-		return nil, err
+	for _, p := range s.started {
+		p.kill()
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	p.addr = free.Addr().String()
-	_ = free.Close()
-	p.cmd = exec.Command(path, append([]string{"--port", strconv.Itoa(free.Addr().(*net.TCPAddr).Port), "--bind", "127.0.0.1",
-		"--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", "--dir", p.dir}, args...)...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	admin := redis.NewClient(&redis.Options{Addr: p.addr, ContextTimeoutEnabled: true, MaxRetries: -1})
-	defer admin.Close()
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	for err = admin.Ping(ctx).Err(); err != nil; err = admin.Ping(ctx).Err() {
-		select {
-		case <-time.After(10 * time.Millisecond):
-		case <-ctx.Done():
-			p.kill()
-			return nil, fmt.Errorf("redis-server doesn't answer: %w\n%s", err, &p.log)
-		}
-	}
-	return p, nil
-}
-
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait()
-	_ = os.RemoveAll(p.dir)
 }

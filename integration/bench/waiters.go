@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -18,11 +17,17 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-const crowd = 1000
-
 // waiters measures how soon after an answer is committed all who wait for it on one machine have it, and
 // counts what they ask of Redis for that.
-func waiters(ctx context.Context, out io.Writer, s *site, rounds int) error {
+func (b *bench) waitersOf(ctx context.Context) (string, error) {
+	s, err := b.site(ctx, "single")
+	if err != nil {
+		return "", err
+	}
+	crowd := b.scale.waiters
+	if err := s.flush(ctx); err != nil {
+		return "", err
+	}
 	var asked atomic.Int64
 	client := s.client()
 	defer client.Close()
@@ -34,17 +39,17 @@ func waiters(ctx context.Context, out io.Writer, s *site, rounds int) error {
 		}
 	}}})
 	if err != nil {
-		return err
+		return "", err
 	}
 	adapter, err := httpadapter.New(engine, httpadapter.Config{Scope: httpadapter.GlobalScope})
 	if err != nil {
-		return err
+		return "", err
 	}
 	body := bytes.Repeat([]byte(`{"a":1},`), 128)
 
 	var last, median []time.Duration
 	var subscriptions, questions int64
-	for round := range rounds {
+	for round := range b.rounds {
 		key := "crowd" + strconv.Itoa(round)
 		gate, began := make(chan struct{}), make(chan struct{})
 		handler := adapter.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +57,12 @@ func waiters(ctx context.Context, out io.Writer, s *site, rounds int) error {
 			<-gate
 			w.Write(body)
 		}))
-		ask := func() { handler.ServeHTTP(&writer{header: http.Header{}}, request(ctx, key, body)) }
+		ask := func() error {
+			w := &writer{header: http.Header{}, want: body}
+			handler.ServeHTTP(w, request(ctx, key, body))
+			return check(nil, w.same)
+		}
+		var failed atomic.Pointer[error]
 		go ask()
 		<-began
 		asked.Store(0)
@@ -61,36 +71,39 @@ func waiters(ctx context.Context, out io.Writer, s *site, rounds int) error {
 		var all sync.WaitGroup
 		for i := range took {
 			all.Go(func() {
-				ask()
+				if err := ask(); err != nil {
+					failed.Store(&err)
+				}
 				took[i] = time.Now()
 			})
 		}
 		// All have been told that it is in flight, and the channel is theirs.
-		for asked.Load() < crowd || subscriptions == 0 {
-			select {
-			case <-time.After(time.Millisecond):
-			case <-ctx.Done():
-				return ctx.Err()
+		err := until(ctx, func() error {
+			counts, err := client.PubSubShardNumSub(ctx, redisKey("reprise", key)).Result()
+			subscriptions = counts[redisKey("reprise", key)]
+			if err == nil && (asked.Load() < int64(crowd) || subscriptions == 0) {
+				err = fmt.Errorf("%d of %d have asked, %d subscriptions", asked.Load(), crowd, subscriptions)
 			}
-			counts, err := client.PubSubShardNumSub(ctx, redisKey(key)).Result()
-			if err != nil {
-				return err
-			}
-			subscriptions = counts[redisKey(key)]
+			return err
+		})
+		if err != nil {
+			return "", err
 		}
 		asked.Store(0)
 		close(gate)
 		at := <-committed
 		all.Wait()
+		if err := failed.Load(); err != nil {
+			return "", *err
+		}
 		questions = max(questions, asked.Load()-1) // one is the commit
 		slices.SortFunc(took, time.Time.Compare)
 		median, last = append(median, took[crowd/2].Sub(at)), append(last, took[crowd-1].Sub(at))
 	}
 	slices.Sort(median)
 	slices.Sort(last)
-	fmt.Fprintf(out, "\n%d waiters on one key of one machine: %d subscription, at most %d questions after the commit; half have the answer after %v, all after %v (medians of %d; at worst %v).\n",
-		crowd, subscriptions, questions, median[rounds/2].Round(100*time.Microsecond), last[rounds/2].Round(100*time.Microsecond), rounds, last[rounds-1].Round(100*time.Microsecond))
-	return nil
+	return fmt.Sprintf("%d waiters on one key of one machine: %d subscription, %d asked after the commit at most. Half of them have the answer after %s, all after %s, and at worst after %s.\n",
+		crowd, subscriptions, questions, micros(median[b.rounds/2]), micros(last[b.rounds/2]), micros(last[b.rounds-1])), nil
 }
 
 // counting counts the scripts that have been answered.
@@ -98,16 +111,26 @@ type counting struct{ n *atomic.Int64 }
 
 func (counting) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (counting) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+func (c counting) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		err := next(ctx, cmds)
+		for _, cmd := range cmds {
+			c.count(cmd)
+		}
+		return err
+	}
 }
 
 func (c counting) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
-		if cmd.Name() == "evalsha" || cmd.Name() == "eval" {
-			c.n.Add(1)
-		}
+		c.count(cmd)
 		return err
+	}
+}
+
+func (c counting) count(cmd redis.Cmder) {
+	if cmd.Name() == "evalsha" || cmd.Name() == "eval" {
+		c.n.Add(1)
 	}
 }

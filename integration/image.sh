@@ -100,7 +100,7 @@ build() {
 	}
 
 	# The tag is a promise; Debian's package has to keep it.
-	found=$(chroot "$root" env PATH="$path" $version | sed -E 's/^[^0-9]*([0-9]+(\.[0-9]+)*).*/\1/')
+	found=$(chroot "$root" env PATH="$path" $version | sed -nE '1s/^[^0-9]*([0-9]+(\.[0-9]+)*).*/\1/p')
 	[[ $found == "$promised" || $found == "$promised".* ]] || unable "$1" "Debian $suite packages version $found now"
 
 	chroot "$root" sh -c "$prepare"

@@ -60,15 +60,15 @@ func drawCurves(file string, all []comparison) error {
 			p.Y.Min, p.Y.Max = low, high
 			p.Title.Text = op + ": " + q.name
 			p.X.Label.Text = "callers"
-			if i == 0 && op == ops[len(ops)-1] {
-				p.Legend.Top = true
+			if i == len(quantities)-1 && op == ops[0] {
+				p.Legend.Left = true // at the bottom, where the curves don't begin
 			} else {
 				p.Legend = plot.NewLegend()
 			}
 			plots[i] = append(plots[i], p)
 		}
 	}
-	tiles := draw.Tiles{Rows: len(quantities), Cols: len(ops), PadX: 4 * vg.Millimeter, PadY: 3 * vg.Millimeter, PadTop: 2, PadRight: 2}
+	tiles := draw.Tiles{Rows: len(quantities), Cols: len(ops), PadX: 4 * vg.Millimeter, PadY: 3 * vg.Millimeter, PadTop: 2, PadRight: 2, PadLeft: 2}
 	canvases := plot.Align(plots, tiles, draw.New(svg))
 	for i := range plots {
 		for j, p := range plots[i] {

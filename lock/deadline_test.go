@@ -44,7 +44,7 @@ func TestDeadlineContext(t *testing.T) {
 				if c.Err() != nil {
 					t.Errorf("a moment before its deadline: %v", c.Err())
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				synctest.Wait()
 				if !errors.Is(c.Err(), context.DeadlineExceeded) || !errors.Is(context.Cause(c), context.DeadlineExceeded) || !over(c) {
 					t.Errorf("at its deadline: Err %v, Cause %v, over %v", c.Err(), context.Cause(c), over(c))

@@ -100,7 +100,7 @@ func (l *lab) points() map[string]float64 {
 	add := func(name string, set attribute.Set, value float64) {
 		var pairs []string
 		for _, kv := range set.ToSlice() {
-			pairs = append(pairs, fmt.Sprintf("%s=%v", kv.Key, kv.Value.Emit()))
+			pairs = append(pairs, fmt.Sprintf("%s=%v", kv.Key, kv.Value.String()))
 		}
 		points[name+"{"+strings.Join(pairs, " ")+"}"] = value
 	}
@@ -153,7 +153,7 @@ func (l *lab) span(name string) sdktrace.ReadOnlySpan {
 func attributesOf(s sdktrace.ReadOnlySpan) string {
 	var pairs []string
 	for _, kv := range s.Attributes() {
-		value := kv.Value.Emit()
+		value := kv.Value.String()
 		if kv.Key == keyDigest {
 			value = strconv.Itoa(len(value)) + " digits"
 		}

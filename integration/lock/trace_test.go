@@ -95,7 +95,7 @@ func TestTraceCountsLeases(t *testing.T) {
 		told.want(t, 0, 0)
 		f.Redis.Del(key)
 
-		lease = grant(t, l, anyone)
+		grant(t, l, anyone)
 		f.Redis.Set(key, "of somebody else")
 		time.Sleep(6 * time.Second)
 		told.want(t, 0, 0, "live to lost")

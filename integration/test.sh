@@ -41,9 +41,10 @@ elapsed() { printf '%dm%02ds' $((SECONDS / 60)) $((SECONDS % 60)); }
 run() {
 	case $1 in
 	images)       images ;;
-	vet)          go vet $race ./... ./grpcadapter/... ./reprisetest/... ./telemetry/... ./examples/... ./integration/... ;;
+	vet)          go vet $race ./... ./grpcadapter/... ./reprisetest/... ./telemetry/... ./cmd/reprise/... ./examples/... ./integration/... ;;
 	sim)          make --no-print-directory sim ;;
 	internal)     gotest 5m $internal ;;
+	cmd)          gotest 5m ./cmd/reprise/... ;;
 	examples)     gotest 5m ./examples/... ;;
 	integration*) gotest 15m "./$1" ;;
 	*)            covered "$1" ;;
@@ -92,8 +93,8 @@ internal=$(go list ./... | grep -vxE "github.com/reprise-go/reprise/$(either "${
 plain=$(packages -v)
 docker=$(packages)
 case $target in
-test)         steps=(images vet "${library[@]}" internal examples $plain $docker sim) ;;
-test-quick)   steps=(vet "${library[@]}" internal examples $plain)
+test)         steps=(images vet "${library[@]}" internal cmd examples $plain $docker sim) ;;
+test-quick)   steps=(vet "${library[@]}" internal cmd examples $plain)
 	export REPRISE_REQUIRE_DOCKER=0
 	;;
 test-effect)  steps=(images effect) ;;

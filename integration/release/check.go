@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,10 +61,17 @@ func check(ctx context.Context, repository, version string, out io.Writer) (err 
 		if err := alone(ctx, m, all, p, filepath.Join(work, "alone", m.name()), env); err != nil {
 			return fmt.Errorf("%s by itself: %w", m.Version, err)
 		}
-		fmt.Fprintf(out, "release-check: %s: imported, built and run by %s/%s\n", m.Version, programs, m.name())
-		said, err := use(ctx, m, filepath.Join(repository, programs, m.name()), filepath.Join(work, "program", m.name()), env)
-		if err != nil {
-			return fmt.Errorf("a program that imports %s: %w", m.Version, err)
+		said, err := "", error(nil)
+		if args, isCommand := commands[m.dir]; isCommand {
+			fmt.Fprintf(out, "release-check: %s: installed, and run with %s\n", m.Version, strings.Join(args, " "))
+			if said, err = install(ctx, m, args, filepath.Join(work, "bin"), env); err != nil {
+				return fmt.Errorf("go install %s: %w", m.Version, err)
+			}
+		} else {
+			fmt.Fprintf(out, "release-check: %s: imported, built and run by %s/%s\n", m.Version, programs, m.name())
+			if said, err = use(ctx, m, filepath.Join(repository, programs, m.name()), filepath.Join(work, "program", m.name()), env); err != nil {
+				return fmt.Errorf("a program that imports %s: %w", m.Version, err)
+			}
 		}
 		fmt.Fprint(out, said)
 		tags = append(tags, m.tag())
@@ -78,7 +86,7 @@ func check(ctx context.Context, repository, version string, out io.Writer) (err 
 // environment returns that of a stranger's go command, to whom the version is as good as published:
 // no workspace, no module cache, no settings. What is in the cache of whoever runs this is taken from
 // there, the rest from their proxy.
-func environment(ctx context.Context, repository, work string, p proxy, path string) ([]string, error) {
+func environment(ctx context.Context, repository, work string, p proxy, root string) ([]string, error) {
 	names := []string{"GOPROXY", "GOSUMDB", "GONOSUMDB", "GOMODCACHE", "GOTOOLCHAIN"}
 	out, err := command(ctx, repository, nil, "go", append([]string{"env"}, names...)...)
 	if err != nil {
@@ -97,7 +105,7 @@ func environment(ctx context.Context, repository, work string, p proxy, path str
 		"GOWORK=off",
 		"GOPROXY="+proxies+","+mine["GOPROXY"],
 		"GOPRIVATE=", "GONOPROXY=",
-		"GONOSUMDB="+strings.Trim(path+","+mine["GONOSUMDB"], ","), // the checksum database doesn't know it yet
+		"GONOSUMDB="+strings.Trim(root+","+mine["GONOSUMDB"], ","), // the checksum database doesn't know it yet
 		"GOSUMDB="+mine["GOSUMDB"],
 		"GOTOOLCHAIN="+mine["GOTOOLCHAIN"],
 		"GOMODCACHE="+filepath.Join(work, "cache"),
@@ -189,6 +197,22 @@ func use(ctx context.Context, m mod, program, dir string, env []string) (string,
 		}
 	}
 	return command(ctx, dir, nil, binary)
+}
+
+// install installs a command into bin as a stranger does, in no module, and runs it. What it says has to have
+// its version.
+func install(ctx context.Context, m mod, args []string, bin string, env []string) (string, error) {
+	if err := os.MkdirAll(bin, 0o777); err != nil {
+		return "", err
+	}
+	if _, err := command(ctx, bin, append(env, "GOBIN="+bin), "go", "install", m.Version.String()); err != nil {
+		return "", err
+	}
+	said, err := command(ctx, bin, nil, filepath.Join(bin, path.Base(m.Path)), args...)
+	if err == nil && !strings.Contains(said, m.Version.Version) {
+		err = fmt.Errorf("it doesn't say that it is %s:\n%s", m.Version.Version, said)
+	}
+	return said, err
 }
 
 // sources returns what dir's go.mod and go.sum hold.

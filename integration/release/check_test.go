@@ -11,7 +11,7 @@ import (
 // good is a repository of four modules that can be released as v0.1.0, by file name.
 func good() map[string]string {
 	return map[string]string{
-		"go.work":                                  "go 1.26.0\nuse (\n\t.\n\t./grpcadapter\n\t./reprisetest\n\t./telemetry\n\t./examples\n)\n",
+		"go.work":                                  "go 1.26.0\nuse (\n\t.\n\t./grpcadapter\n\t./reprisetest\n\t./telemetry\n\t./cmd/reprise\n\t./examples\n)\n",
 		"go.mod":                                   "module example.com/m\n\ngo 1.26.0\n",
 		"m.go":                                     "// Package m is the root.\npackage m\n\nconst Word = \"root\"\n",
 		"LICENSE":                                  "yours",
@@ -22,6 +22,8 @@ func good() map[string]string {
 		"reprisetest/a.go":                         "// Package reprisetest is nested.\npackage reprisetest\n\nimport \"example.com/m\"\n\nconst Word = \"beside \" + m.Word\n",
 		"telemetry/go.mod":                         "module example.com/m/telemetry\n\ngo 1.26.0\n\nrequire example.com/m v0.1.0\n",
 		"telemetry/a.go":                           "// Package telemetry is nested.\npackage telemetry\n\nimport \"example.com/m\"\n\nconst Word = \"above \" + m.Word\n",
+		"cmd/reprise/go.mod":                       "module example.com/m/cmd/reprise\n\ngo 1.26.0\n\nrequire example.com/m v0.1.0\n",
+		"cmd/reprise/main.go":                      "// Command reprise is installed.\npackage main\n\nimport (\n\t\"fmt\"\n\t\"runtime/debug\"\n\n\t\"example.com/m\"\n)\n\nfunc main() {\n\tinfo, _ := debug.ReadBuildInfo()\n\tfmt.Println(\"installed beside\", m.Word, info.Main.Version)\n}\n",
 		programs + "/root/go.mod":                  "module example.com/p\n\ngo 1.26.0\n",
 		programs + "/root/main.go":                 "package main\n\nimport \"example.com/m\"\n\nfunc main() { println(m.Word) }\n",
 		programs + "/grpcadapter/go.mod":           "module example.com/q\n\ngo 1.26.0\n",
@@ -68,7 +70,7 @@ func TestGoodRelease(t *testing.T) {
 	if err := check(t.Context(), place(t, good()), "v0.1.0", &out); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
-	for _, want := range []string{"\nnested in root\n", "\nbeside root\n", "\nabove root\n", "\nrelease-check: passed: v0.1.0 can be released as v0.1.0, then grpcadapter/v0.1.0, then reprisetest/v0.1.0, then telemetry/v0.1.0\n"} {
+	for _, want := range []string{"\nnested in root\n", "\nbeside root\n", "\nabove root\n", "\ninstalled beside root v0.1.0\n", "\nrelease-check: passed: v0.1.0 can be released as v0.1.0, then grpcadapter/v0.1.0, then reprisetest/v0.1.0, then telemetry/v0.1.0, then cmd/reprise/v0.1.0\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("it doesn't say %q:\n%s", want, out.String())
 		}

@@ -15,11 +15,14 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// published are the directories of the modules that people import, in the order of their tags: each
-// requires only those before it. unpublished are for the repository alone, and have no versions.
+// published are the directories of the modules that people import or install, in the order of their
+// tags: each requires only those before it. unpublished are for the repository alone, and have no
+// versions. commands are those of the published that are programs, with arguments by which one says
+// something.
 var (
-	published   = []string{".", "grpcadapter", "reprisetest", "telemetry"}
+	published   = []string{".", "grpcadapter", "reprisetest", "telemetry", "cmd/reprise"}
 	unpublished = []string{"examples", "integration"}
+	commands    = map[string][]string{"cmd/reprise": {"version"}}
 )
 
 // A mod is a published module at the version to be released.

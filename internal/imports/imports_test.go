@@ -65,10 +65,10 @@ var rules = []rule{
 }
 
 // never lists what no package may link and no test of the root module may need. Google's modules
-// belong to grpcadapter, and OpenTelemetry's to telemetry, which are modules of their own for this
-// reason.
+// belong to grpcadapter, OpenTelemetry's to telemetry, and the command line's to cmd/reprise, which are
+// modules of their own for this reason.
 var never = []string{"github.com/testcontainers/", "github.com/alicebob/miniredis/", "github.com/moby/", "github.com/docker/", "google.golang.org/",
-	"go.opentelemetry.io/"}
+	"go.opentelemetry.io/", "github.com/spf13/"}
 
 func TestPackagesImportOneWay(t *testing.T) {
 	for _, r := range rules {
@@ -170,6 +170,21 @@ func TestTelemetryLinksTheAPIAlone(t *testing.T) {
 		case isOurs && !strings.HasPrefix(ours, "internal/") &&
 			!slices.Contains([]string{"telemetry", "replay", "lock", "cache", "httpclient", "dialect"}, ours):
 			t.Errorf("it links %s", ours)
+		}
+	}
+}
+
+// cmd/reprise is a module of its own, for its command line's library and the adapter of gRPC. It is used, and
+// uses nothing that programs are tested with.
+func TestCommandStandsAlone(t *testing.T) {
+	all := list(t, "cmd/reprise", "-deps", "./...")
+	if !slices.ContainsFunc(all, func(p pkg) bool { return p.ImportPath == module+"/cmd/reprise/internal/cli" }) {
+		t.Fatal("no such package")
+	}
+	for _, p := range all {
+		ours, _ := strings.CutPrefix(p.ImportPath, module+"/")
+		if slices.Contains([]string{"httpclient", "reprisetest"}, ours) || strings.HasPrefix(p.ImportPath, "github.com/alicebob/") {
+			t.Errorf("it links %s", p.ImportPath)
 		}
 	}
 }

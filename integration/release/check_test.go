@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// good is a repository of four modules that can be released as v0.1.0, by file name.
+// good is a repository of five modules that can be released as v0.1.0, by file name.
 func good() map[string]string {
 	return map[string]string{
 		"go.work":                                  "go 1.26.0\nuse (\n\t.\n\t./grpcadapter\n\t./reprisetest\n\t./telemetry\n\t./cmd/reprise\n\t./examples\n)\n",

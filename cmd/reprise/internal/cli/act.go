@@ -73,7 +73,7 @@ func (p *program) actCommand(v *verb) *cobra.Command {
 		Long: v.long + " It shows what stands there, asks, and then acts on nothing but what it has shown: if that has " +
 			"changed meanwhile, it says what is there now, and exits with 4.",
 	}, func(ctx context.Context, _ []string) error {
-		s, err := p.open()
+		s, err := p.connect(ctx)
 		if err != nil {
 			return err
 		}

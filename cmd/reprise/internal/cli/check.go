@@ -35,13 +35,16 @@ func (p *program) checkCommand() *cobra.Command {
 		Long: "It does what Engine.Check does at the start of a program: it reads each primary's settings, and " +
 			"tries there whatever a request does, on keys of its own. Each finding has its cure.",
 	}, func(ctx context.Context, _ []string) error {
-		s, err := p.open()
+		s, err := p.connect(ctx)
 		if err != nil {
 			return err
 		}
 		defer s.close()
-		findings, unavailable := s.engine.Findings(ctx)
+		findings, unavailable := s.findings(ctx)
 		nodes, _ := s.primaries(ctx) // what keeps them from being listed is among the findings
+		if unavailable != nil {
+			nodes = nil // nothing has been checked there
+		}
 		all := byPlace(nodes, findings)
 		p.print(all, func() { p.printChecked(all) })
 		switch {

@@ -52,9 +52,10 @@ func (p *program) doctorCommand() *cobra.Command {
 			return err
 		}
 		defer s.close()
-		d := &doctor{site: s, trips: countTrips(s.client)}
+		d := &doctor{site: s, trips: countTrips(s.client)} // of every node that is found from here on
+		s.learn(ctx)
 		nodes, _ := s.primaries(ctx) // what keeps them from being listed is among the findings
-		findings, unavailable := s.engine.Findings(ctx)
+		findings, unavailable := s.findings(ctx)
 		for _, n := range nodes {
 			d.examine(ctx, n, findings)
 		}

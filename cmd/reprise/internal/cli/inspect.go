@@ -29,7 +29,7 @@ func (p *program) inspectCommand() *cobra.Command {
 		Long: "It changes nothing. The answer that a record holds is shown with --reveal alone, decoded, and " +
 			"needs REPRISE_CACHE_SEAL_KEYS if the record is sealed.",
 	}, func(ctx context.Context, _ []string) error {
-		s, err := p.open()
+		s, err := p.connect(ctx)
 		if err != nil {
 			return err
 		}

@@ -84,7 +84,11 @@ func (p *program) keyCommand() *cobra.Command {
 		Long: "Redis holds a digest of scope and key, and never the key itself: this is how one gets from what a " +
 			"customer says to what logs, traces and redis-cli show.",
 	}, func(ctx context.Context, _ []string) error {
-		s, err := p.open()
+		open := p.connect
+		if offline {
+			open = func(context.Context) (*site, error) { return p.open() }
+		}
+		s, err := open(ctx)
 		if err != nil {
 			return err
 		}

@@ -99,7 +99,7 @@ func (p *program) lsCommand() *cobra.Command {
 		if list.limit < 0 {
 			return misuse("--limit: got %d, want a number of entries, or 0 for all", list.limit)
 		}
-		s, err := p.open()
+		s, err := p.connect(ctx)
 		if err != nil {
 			return err
 		}

@@ -48,6 +48,42 @@ func (p *program) open() (*site, error) {
 	return s, nil
 }
 
+// connect is open for a command that asks Redis: it learns a cluster's topology first. Any node is asked for
+// it, and if that is one that hangs, the next try takes another. What keeps it from being learned shows in
+// what comes after.
+func (p *program) connect(ctx context.Context) (*site, error) {
+	s, err := p.open()
+	if err == nil {
+		s.learn(ctx)
+	}
+	return s, err
+}
+
+func (s *site) learn(ctx context.Context) {
+	if s.cluster != nil {
+		s.again(ctx, func(ctx context.Context) error {
+			_, err := s.cluster.MasterForKey(ctx, "any")
+			return err
+		})
+	}
+}
+
+// tries is how often a node is asked, any of them, where one may hang.
+const tries = 5
+
+// again does something until it ends in time.
+func (s *site) again(ctx context.Context, do func(context.Context) error) {
+	for range tries {
+		bounded, cancel := context.WithTimeout(ctx, s.cfg.Lock.Timeout)
+		err := do(bounded)
+		late := bounded.Err() != nil
+		cancel()
+		if err == nil || !late || ctx.Err() != nil {
+			return
+		}
+	}
+}
+
 func (s *site) close() { _ = s.client.Close() }
 
 // A node is one primary.
@@ -68,32 +104,37 @@ func (s *site) nodeOf(ctx context.Context, key string) (node, error) {
 	return s.single(), nil
 }
 
-// primaries are all of them, by their addresses. Any node is asked for them, and one that hangs is
-// given no more time than a command has.
+// primaries are all of them, by their addresses.
 func (s *site) primaries(ctx context.Context) (all []node, err error) {
 	if s.cluster == nil {
 		return []node{s.single()}, nil
 	}
-	for range 3 {
-		if all, err = s.listPrimaries(ctx); err == nil || ctx.Err() != nil {
-			break
-		}
-	}
+	s.again(ctx, func(ctx context.Context) error {
+		var mu sync.Mutex
+		all = nil
+		err = s.cluster.ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error {
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, node{c.Options().Addr, c})
+			return nil
+		})
+		return err
+	})
 	slices.SortFunc(all, func(a, b node) int { return strings.Compare(a.addr, b.addr) })
 	return all, err
 }
 
-func (s *site) listPrimaries(ctx context.Context) (all []node, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Lock.Timeout)
-	defer cancel()
-	var mu sync.Mutex
-	err = s.cluster.ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error {
-		mu.Lock()
-		defer mu.Unlock()
-		all = append(all, node{c.Options().Addr, c})
-		return nil
-	})
-	return all, err
+// findings are the engine's. If the one node that was asked where the others are has hung for all the time that
+// a check takes, then nobody has answered, and another is asked.
+func (s *site) findings(ctx context.Context) (found []*lock.SettingError, err error) {
+	for range tries {
+		start := time.Now()
+		found, err = s.engine.Findings(ctx)
+		if err == nil || s.cluster == nil || time.Since(start) < s.cfg.Lock.Timeout || ctx.Err() != nil {
+			break
+		}
+	}
+	return found, err
 }
 
 func (s *site) single() node {

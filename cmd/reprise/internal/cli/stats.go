@@ -60,7 +60,7 @@ func (p *program) statsCommand() *cobra.Command {
 		if w.Sample < 0 {
 			return misuse("--sample: got %d, want a number of keys", w.Sample)
 		}
-		s, err := p.open()
+		s, err := p.connect(ctx)
 		if err != nil {
 			return err
 		}

@@ -48,7 +48,7 @@ func (p *program) watchCommand() *cobra.Command {
 		if w.interval < 100*time.Millisecond {
 			return misuse("--interval: got %v, want at least 100ms", w.interval)
 		}
-		s, err := p.open()
+		s, err := p.connect(ctx)
 		if err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (w *watcher) run(ctx context.Context) error {
 		start := time.Now()
 		w.trouble = w.round(ctx)
 		w.took = time.Since(start)
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || isUnread(w.Stdout) {
 			return nil // which is how it is meant to end
 		}
 		w.draw()

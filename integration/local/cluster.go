@@ -76,6 +76,15 @@ func StartCluster(t testing.TB, args ...string) *Cluster {
 				err = fmt.Errorf("no replica is online")
 			}
 		}
+		if err != nil {
+			return err
+		}
+		ranges, err := s.Admin.ClusterSlots(ctx).Result()
+		for _, r := range ranges {
+			if len(r.Nodes) < 2 {
+				err = fmt.Errorf("of %d to %d it knows no replica", r.Start, r.End)
+			}
+		}
 		return err
 	})
 	c.URL = "redis://" + c.Servers[0].Addr + "?addr=" + c.Servers[1].Addr + "&addr=" + c.Servers[2].Addr

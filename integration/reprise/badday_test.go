@@ -16,8 +16,10 @@ import (
 // A node that is gone, or hangs: what is about it says so and names it, in bounded time; what isn't
 // goes on; and what is about all says that it is in part.
 func TestNodeAway(t *testing.T) {
+	t.Parallel()
 	for name, away := range map[string]func(*local.Server){"killed": (*local.Server).Kill, "stopped": (*local.Server).Stop} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			victim, other := w.cluster.Servers[1], w.cluster.Servers[2]
 			lostKey, lost := w.at(victim, "lost")
@@ -47,6 +49,7 @@ func TestNodeAway(t *testing.T) {
 
 // Nobody answers at all.
 func TestAllAway(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	digest := w.done("paid")
 	for _, s := range w.cluster.Servers {
@@ -63,6 +66,7 @@ func TestAllAway(t *testing.T) {
 
 // A key whose slot is on its way is seen, and acted on.
 func TestSlotMoves(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	key, digest := w.at(w.cluster.Servers[0], "moves")
 	w.done(key)
@@ -80,6 +84,7 @@ func TestSlotMoves(t *testing.T) {
 
 // A pipe that closes ends the program, and nobody hears of it.
 func TestPipeCloses(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for i := range 20 {
 		w.done(strings.Repeat("x", i+1))
@@ -98,6 +103,7 @@ func TestPipeCloses(t *testing.T) {
 
 // watch tells of requests that come and end, and ends well by Ctrl-C.
 func TestWatch(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cmd := exec.CommandContext(t.Context(), program, "watch", "--json", "--interval", "100ms")
 	cmd.Env, cmd.Stderr = w.environ, os.Stderr
@@ -132,6 +138,7 @@ func TestWatch(t *testing.T) {
 
 // A command that is interrupted ends by a status of its own.
 func TestInterrupted(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, s := range w.cluster.Servers {
 		s.Stop()

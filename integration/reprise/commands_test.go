@@ -14,6 +14,7 @@ import (
 
 // Every command, once, where all is well.
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	addrs := []string{w.cluster.Servers[0].Addr, w.cluster.Servers[1].Addr, w.cluster.Servers[2].Addr}
 	var known []string // digests, the oldest first

@@ -114,6 +114,7 @@ const ctrlC = "\x03"
 
 // Somebody who sits there is asked, and answers.
 func TestQuestion(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	digest := w.dead("dead")
 	for _, tt := range []struct {
@@ -148,6 +149,7 @@ func TestQuestion(t *testing.T) {
 // The key changes while somebody reads what stands there: nothing is done, and what is there now is
 // shown.
 func TestKeyChangesBetweenLookAndAct(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	digest := w.dead("dead")
 	x := w.open(t, nil, "release", "--digest", digest)
@@ -163,6 +165,7 @@ func TestKeyChangesBetweenLookAndAct(t *testing.T) {
 
 // Lines fit into 80 columns, and have colours unless NO_COLOR is set.
 func TestTerminal(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	digest := w.dead("dead")
 	for _, args := range [][]string{
@@ -173,7 +176,7 @@ func TestTerminal(t *testing.T) {
 			t.Errorf("%q: it has colours:\n%q", args, text)
 		}
 		for line := range strings.Lines(text) {
-			if n := len([]rune(strings.TrimRight(line, "\r\n"))); n > 80 {
+			if n := len([]rune(strings.TrimRight(line, "\r\n"))); n > 80 && !strings.HasPrefix(line, "REPRISE_REDIS_URL=") { // which is as long as it is
 				t.Errorf("%q: %d columns: %s", args, n, line)
 			}
 		}

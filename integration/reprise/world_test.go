@@ -55,7 +55,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t, cluster: local.StartCluster(t)}
-	w.environ = append(os.Environ(), "REPRISE_REDIS_URL="+w.cluster.URL, "REPRISE_LOCK_TIMEOUT=1s", "REPRISE_LOCK_TTL=6s")
+	w.environ = append(os.Environ(), "REPRISE_REDIS_URL="+w.cluster.URL, "REPRISE_LOCK_TIMEOUT=500ms", "REPRISE_LOCK_TTL=6s")
 	w.client = w.cluster.Client(t)
 	w.engine = w.engineWith(replay.Config{Lock: lock.Config{TTL: 6 * time.Second}})
 	return w

@@ -198,10 +198,10 @@ func (w *walk) try(ctx context.Context, addr string) error {
 		w.sizes[addr] = 0 // once
 		w.tellProgress(addr)
 		return nil
+	case errors.Is(err, errBroken): // also if ctx has ended: the loop is not to be told
+		return err
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(err, errBroken):
-		return err
 	}
 	w.progress.Walked = walked
 	if w.fails[addr]++; w.fails[addr] >= maxNodeTries {

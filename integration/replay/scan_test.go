@@ -169,3 +169,21 @@ func TestScanOfAServerInTrouble(t *testing.T) {
 		}
 	})
 }
+
+// A loop that ends at the end of its context is not told of it any more.
+func TestScanEndsWithItsLoop(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		d := newDesk(t, f)
+		d.fill(3)
+		ctx, cancel := context.WithCancel(bg)
+		seen := 0
+		for range d.engine.Scan(ctx, replay.Scan{}) {
+			seen++
+			cancel()
+			break
+		}
+		if seen != 1 {
+			t.Errorf("%d entries, want 1", seen)
+		}
+	})
+}

@@ -1,0 +1,91 @@
+package board
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"net/http"
+	"time"
+
+	"github.com/reprise-go/reprise/cmd/reprise/internal/screen"
+)
+
+//go:embed page
+var files embed.FS
+
+// assets are what pages load, and of which kind each is.
+var assets = map[string]string{
+	"board.css": "text/css; charset=utf-8",
+	"board.js":  "text/javascript; charset=utf-8",
+	"icon.svg":  "image/svg+xml",
+}
+
+func serveAsset(w http.ResponseWriter, name, kind string) {
+	text, err := files.ReadFile("page/" + name)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	_, _ = w.Write(text)
+}
+
+// pages are the templates. What others can have had a hand in goes through plain: it shows what would
+// not be seen, or would turn the direction of writing.
+var pages = template.Must(template.New("").Funcs(template.FuncMap{
+	"plain": screen.Plain, "age": age, "until": until, "size": size, "thousands": thousands, "brief": brief, "cut": cut,
+	"clock": clock, "stamp": stamp, "ping": ping, "more": more, "capital": capital,
+}).ParseFS(files, "page/*.html"))
+
+// A frame is what all pages have.
+type frame struct {
+	Title string
+	Where string
+	Live  bool // its figures change
+	Open  bool // it may be seen without a token, and leads nowhere
+	Body  any
+}
+
+// page writes a page.
+func (b *Board) page(w http.ResponseWriter, status int, name, title string, body any) {
+	f := frame{Title: title, Where: b.cfg.Where, Live: name == "overview", Open: name == "token", Body: body}
+	var text bytes.Buffer
+	if err := pages.ExecuteTemplate(&text, name, f); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = text.WriteTo(w)
+}
+
+// render is the part of the overview that changes.
+func (b *Board) render(s sight) string {
+	var text bytes.Buffer
+	if err := pages.ExecuteTemplate(&text, "figures", b.figuresOf(&s, time.Now())); err != nil {
+		return template.HTMLEscapeString(err.Error())
+	}
+	return text.String()
+}
+
+func (b *Board) overview(w http.ResponseWriter, r *http.Request) {
+	seen := b.look(r.Context())
+	b.mu.Lock()
+	f := b.figuresOf(&seen, time.Now())
+	b.mu.Unlock()
+	b.page(w, http.StatusOK, "overview", "Overview", f)
+}
+
+// A trouble is what went wrong, and what to do.
+type trouble struct {
+	Title, Cure string
+	Now         *entryView // what stands there instead
+}
+
+func (b *Board) trouble(w http.ResponseWriter, status int, title, cure string, now *entryView) {
+	b.page(w, status, "trouble", title, trouble{title, cure, now})
+}
+
+func (b *Board) askForToken(w http.ResponseWriter, wrong bool) {
+	b.page(w, http.StatusUnauthorized, "token", "Token", wrong)
+}

@@ -108,6 +108,9 @@ esac
 if [[ ${steps[*]} == *integration/local* ]] && ! command -v redis-server >/dev/null; then
 	without+='; NOT RUN: the tests on a redis-server of this machine (none is installed: on Debian, apt-get install redis-server)'
 fi
+if [[ ${steps[*]} == *integration/board* ]] && ! command -v chromium chromium-browser google-chrome >/dev/null; then
+	without+='; NOT RUN: the tests of the board in a browser (none is installed: on Debian, apt-get install chromium)'
+fi
 
 if [[ " ${steps[*]} " == *" telemetry "* ]] && ! command -v prometheus >/dev/null; then
 	without+='; NOT RUN: the dashboard and the alerts on a Prometheus of this machine (none is installed: on Debian, apt-get install prometheus)'

@@ -11,6 +11,7 @@ import (
 type audit struct {
 	verb         *verb
 	path, reason string
+	from         string // the address of whom the board was asked by
 
 	file *os.File // nil: standard error alone
 }
@@ -46,6 +47,9 @@ func (a *audit) write(p *program, done act, err error) {
 			slog.Int64("fence", done.Now.Fence), slog.String("owner", done.Now.Owner)))
 	} else if err != nil {
 		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	if a.from != "" {
+		attrs = append(attrs, slog.String("from", a.from))
 	}
 	if a.reason != "" {
 		attrs = append(attrs, slog.String("reason", a.reason))

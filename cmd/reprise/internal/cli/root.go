@@ -67,7 +67,7 @@ func (p *program) root() *cobra.Command {
 		&cobra.Group{ID: settings, Title: "Settings, and whether all is fit:"},
 	)
 	root.AddCommand(
-		p.inspectCommand(), p.keyCommand(), p.lsCommand(), p.statsCommand(), p.watchCommand(),
+		p.inspectCommand(), p.keyCommand(), p.lsCommand(), p.statsCommand(), p.watchCommand(), p.boardCommand(),
 		p.checkCommand(), p.doctorCommand(), p.envCommand(), p.conformanceCommand(), p.versionCommand(),
 		exitCodes(),
 	)

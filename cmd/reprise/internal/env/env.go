@@ -71,6 +71,10 @@ func Read(prefix string, environ []string, reveal bool) []Variable {
 
 const redisURL = "REDIS_URL"
 
+// BoardToken is the variable, without its prefix, that reprise board alone reads. It is on a page of
+// its own, docs/board.md.
+const BoardToken = "BOARD_TOKEN"
+
 // settings are those of all packages.
 func settings() config.Settings {
 	return slices.Concat(new(replay.Config).Settings(), new(effect.Config).Settings(),
@@ -129,7 +133,7 @@ func strangers(prefix string, environ []string, known []Variable) (all []Variabl
 	}
 	for _, text := range environ {
 		name, _, _ := strings.Cut(text, "=")
-		if !strings.HasPrefix(name, prefix) || slices.ContainsFunc(known, func(v Variable) bool { return v.Name == name }) {
+		if !strings.HasPrefix(name, prefix) || name == prefix+BoardToken || slices.ContainsFunc(known, func(v Variable) bool { return v.Name == name }) {
 			continue
 		}
 		fault := "nothing reads it"

@@ -176,6 +176,7 @@ func TestScanEndsWithItsLoop(t *testing.T) {
 		d := newDesk(t, f)
 		d.fill(3)
 		ctx, cancel := context.WithCancel(bg)
+		defer cancel()
 		seen := 0
 		for range d.engine.Scan(ctx, replay.Scan{}) {
 			seen++

@@ -55,6 +55,7 @@ func settingsFrom(environ []string) (settings, error) {
 type fleet struct {
 	replicas []*replica
 	redis    *embedded.Redis // nil if REPRISE_REDIS_URL names another
+	redisAt  string          // where other programs get to it
 	ledger   *ledger
 	metrics  *metrics // nil without -metrics
 }
@@ -80,6 +81,9 @@ func start(ctx context.Context, s settings, flags flags, log *slog.Logger) (*fle
 	if s.connect == nil {
 		f.redis = embedded.Start()
 		s.embedded = true
+		if f.redisAt, err = f.redis.Listen(); err != nil {
+			return nil, errors.Join(err, f.stop(0))
+		}
 		s.connect = func() redis.UniversalClient { return f.redis.Client() }
 	}
 	for _, addr := range flags.addrs {

@@ -36,9 +36,12 @@ func (f *fleet) hello() string {
 	try("Two at once: 409 for the one, 201 for the other", "order-2", " -H 'X-Demo-Delay: 2s'", 1999, "-Z --parallel-immediate "+first+" "+last)
 	fmt.Fprintf(&b, "\nHow often anybody was charged:\ncurl -w '\\n' %s\n", first)
 	fmt.Fprintf(&b, "\n%s:\nkill -9 %d\n", f.afterKill(), os.Getpid())
-	if f.redis == nil { // else nobody outside gets to it
-		fmt.Fprintf(&b, "\nWhat stands under a key, and under all:\ngo run ./cmd/reprise inspect --scope demo --key order-1%s\ngo run ./cmd/reprise ls\n\n", run)
+	where := ""
+	if f.redis != nil {
+		where = prefix + "REDIS_URL=redis://" + f.redisAt + " "
 	}
+	fmt.Fprintf(&b, "\nWhat stands under a key:\n%sgo run ./cmd/reprise inspect --scope demo --key order-1%s\n", where, run)
+	fmt.Fprintf(&b, "\nThe whole fleet, live, in a browser:\n%sgo run ./cmd/reprise board\n\n", where)
 	fmt.Fprintf(&b, "What else can be asked for, by X-Demo headers: %s\n\n", strings.TrimSuffix(first, "/payments")+"/demo")
 	return b.String()
 }

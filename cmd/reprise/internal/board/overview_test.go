@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"iter"
 	"net/http"
 	"strings"
@@ -72,6 +73,20 @@ func (w *world) stream(words ...string) {
 		event = ""
 	}
 	w.Errorf("no figures with %q", words)
+}
+
+// The end of the board is the end of its streams.
+func TestCloseEndsStreams(t *testing.T) {
+	w := newWorld(t)
+	resp, err := w.client.Get(w.url + "/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	w.close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Error(err)
+	}
 }
 
 // A walk that takes long is told of, and what it shows is looked at again meanwhile.

@@ -29,6 +29,7 @@ type world struct {
 	url    string
 	client *http.Client // follows no redirect
 	done   []board.Done
+	close  func() // the board
 }
 
 func newWorld(t *testing.T, set ...func(*board.Config)) *world {
@@ -73,6 +74,7 @@ func (w *world) serve(engine board.Engine, set ...func(*board.Config)) {
 	}
 	b := board.New(engine, cfg)
 	server := httptest.NewServer(b)
+	w.close = b.Close
 	w.Cleanup(func() { b.Close(); server.Close() })
 	w.url = server.URL
 	w.client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}

@@ -87,7 +87,7 @@ func StartCluster(t testing.TB, args ...string) *Cluster {
 		}
 		return err
 	})
-	c.URL = "redis://" + c.Servers[0].Addr + "?addr=" + c.Servers[1].Addr + "&addr=" + c.Servers[2].Addr
+	c.URL = "redis://" + c.Servers[0].Addr + "?addr=" + c.Servers[1].Addr + "&addr=" + c.Servers[2].Addr + "&read_timeout=500ms&dial_timeout=500ms"
 	return c
 }
 

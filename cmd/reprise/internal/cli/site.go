@@ -48,9 +48,9 @@ func (p *program) open() (*site, error) {
 	return s, nil
 }
 
-// connect is open for a command that asks Redis: it learns a cluster's topology first. Any node is asked for
-// it, and if that is one that hangs, the next try takes another. What keeps it from being learned shows in
-// what comes after.
+// connect is open for a command that asks Redis: it learns a cluster's topology first. All nodes are asked for
+// it in turn, and one that hangs costs the client's ReadTimeout; a request, which takes less, would give up.
+// What keeps it from being learned shows in what comes after.
 func (p *program) connect(ctx context.Context) (*site, error) {
 	s, err := p.open()
 	if err == nil {
@@ -61,26 +61,7 @@ func (p *program) connect(ctx context.Context) (*site, error) {
 
 func (s *site) learn(ctx context.Context) {
 	if s.cluster != nil {
-		s.again(ctx, func(ctx context.Context) error {
-			_, err := s.cluster.MasterForKey(ctx, "any")
-			return err
-		})
-	}
-}
-
-// tries is how often a node is asked, any of them, where one may hang.
-const tries = 5
-
-// again does something until it ends in time.
-func (s *site) again(ctx context.Context, do func(context.Context) error) {
-	for range tries {
-		bounded, cancel := context.WithTimeout(ctx, s.cfg.Lock.Timeout)
-		err := do(bounded)
-		late := bounded.Err() != nil
-		cancel()
-		if err == nil || !late || ctx.Err() != nil {
-			return
-		}
+		_, _ = s.cluster.MasterForKey(ctx, "any")
 	}
 }
 
@@ -109,20 +90,19 @@ func (s *site) primaries(ctx context.Context) (all []node, err error) {
 	if s.cluster == nil {
 		return []node{s.single()}, nil
 	}
-	s.again(ctx, func(ctx context.Context) error {
-		var mu sync.Mutex
-		all = nil
-		err = s.cluster.ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error {
-			mu.Lock()
-			defer mu.Unlock()
-			all = append(all, node{c.Options().Addr, c})
-			return nil
-		})
-		return err
+	var mu sync.Mutex
+	err = s.cluster.ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, node{c.Options().Addr, c})
+		return nil
 	})
 	slices.SortFunc(all, func(a, b node) int { return strings.Compare(a.addr, b.addr) })
 	return all, err
 }
+
+// tries is how often a check is begun again that had no answer from any node.
+const tries = 5
 
 // findings are the engine's. If the one node that was asked where the others are has hung for all the time that
 // a check takes, then nobody has answered, and another is asked.

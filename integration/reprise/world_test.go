@@ -55,7 +55,12 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t, cluster: local.StartCluster(t)}
-	w.environ = append(os.Environ(), "REPRISE_REDIS_URL="+w.cluster.URL, "REPRISE_LOCK_TIMEOUT=500ms", "REPRISE_LOCK_TTL=6s")
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "REPRISE_") { // which are for tests
+			w.environ = append(w.environ, v)
+		}
+	}
+	w.environ = append(w.environ, "REPRISE_REDIS_URL="+w.cluster.URL, "REPRISE_LOCK_TIMEOUT=500ms", "REPRISE_LOCK_TTL=6s")
 	w.client = w.cluster.Client(t)
 	w.engine = w.engineWith(replay.Config{Lock: lock.Config{TTL: 6 * time.Second}})
 	return w

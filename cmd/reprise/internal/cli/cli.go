@@ -76,14 +76,6 @@ func (p *program) tell(err error) {
 // errSaid is in an error whose text stands on the screen already.
 var errSaid = errors.New("said above")
 
-// said is the end of a command that has told all that there is to tell.
-func said(s status) error {
-	if s == done {
-		return nil
-	}
-	return &fault{status: s, err: errSaid}
-}
-
 // command makes a command of a function. With a timeout of its own it is ended after that, unless
 // --timeout says another.
 func (p *program) command(timeout time.Duration, c *cobra.Command, run func(ctx context.Context, args []string) error) *cobra.Command {

@@ -46,6 +46,8 @@ run() {
 	internal)     gotest 5m $internal ;;
 	cmd)          gotest 5m ./cmd/reprise/... ;;
 	examples)     gotest 5m ./examples/... ;;
+	# Its clusters take long to form, and no processor.
+	integration/reprise) gotest 15m -parallel 6 "./$1" ;;
 	integration*) gotest 15m "./$1" ;;
 	*)            covered "$1" ;;
 	esac

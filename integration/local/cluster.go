@@ -34,7 +34,7 @@ func StartCluster(t testing.TB, args ...string) *Cluster {
 	for range 6 {
 		_, bus := free(t)
 		buses = append(buses, bus)
-		c.Servers = append(c.Servers, Start(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "600000"}, args...)...))
+		c.Servers = append(c.Servers, Start(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0"}, args...)...))
 	}
 	must := func(err error) {
 		t.Helper()
@@ -52,9 +52,11 @@ func StartCluster(t testing.TB, args ...string) *Cluster {
 		}
 		must(s.Admin.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err())
 	}
-	for i, s := range c.Servers {
+	for i, s := range c.Servers { // each meets each: gossip would take seconds
 		host, port, _ := net.SplitHostPort(s.Addr)
-		must(c.Servers[0].Admin.Do(ctx, "CLUSTER", "MEET", host, port, buses[i]).Err())
+		for _, other := range c.Servers[:i] {
+			must(other.Admin.Do(ctx, "CLUSTER", "MEET", host, port, buses[i]).Err())
+		}
 	}
 	c.eventually(t, "all nodes know each other", func(ctx context.Context, s *Server) error {
 		nodes, err := s.Admin.ClusterNodes(ctx).Result()
@@ -88,6 +90,9 @@ func StartCluster(t testing.TB, args ...string) *Cluster {
 		}
 		return err
 	})
+	for _, s := range c.Servers { // a short one has them tell each other often
+		must(s.Admin.ConfigSet(ctx, "cluster-node-timeout", "600000").Err())
+	}
 	c.URL = "redis://" + c.Servers[0].Addr + "?addr=" + c.Servers[1].Addr + "&addr=" + c.Servers[2].Addr + "&read_timeout=500ms&dial_timeout=500ms"
 	return c
 }

@@ -1,0 +1,152 @@
+package lock_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2/server"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/reprise-go/reprise/integration/bubble"
+	"github.com/reprise-go/reprise/lock"
+)
+
+// scanned is all that a scan reports, by key, and its last error.
+func scanned(ctx context.Context, t *testing.T, l *lock.Locker, s lock.Scan) (map[string]lock.Standing, error) {
+	t.Helper()
+	var last error
+	all := map[string]lock.Standing{}
+	for seen, err := range l.Scan(ctx, s) {
+		if err != nil {
+			last = err
+		} else if _, twice := all[seen.Key]; twice {
+			t.Errorf("%s is reported twice", seen.Key)
+		}
+		if err == nil {
+			all[seen.Key] = seen.Standing
+		}
+	}
+	return all, last
+}
+
+// A scan reports what stands under each key of the prefix, once, on one server as on a cluster.
+func TestScan(t *testing.T) {
+	for name, connect := range map[string]func(*bubble.Fleet) *lock.Locker{
+		"one server": func(f *bubble.Fleet) *lock.Locker { return f.Machine().Locker(lock.Config{}) },
+		"a cluster":  func(f *bubble.Fleet) *lock.Locker { return f.ClusterMachine().Locker(lock.Config{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+				f.Paged()
+				l := connect(f)
+				for i := range 300 {
+					f.Redis.Set(fmt.Sprint("a:", i), "R value")
+				}
+				f.Redis.Set("b:1", "R value")
+				if _, err := l.TryAcquire(t.Context(), "a:held", anyone); err != nil {
+					t.Fatal(err)
+				}
+				var last lock.Progress
+				all, err := scanned(t.Context(), t, l, lock.Scan{Prefix: "a:", Progress: func(p lock.Progress) { last = p }})
+				if err != nil || len(all) != 301 || all["a:held"] != lock.Claimed || all["a:7"] != lock.Valued {
+					t.Errorf("%d keys, %v", len(all), err)
+				}
+				if last.Seen != 301 || last.Walked != 302 || last.Total != 302 || last.Node == "" {
+					t.Errorf("progress: %+v", last)
+				}
+				claimed := func(s lock.Sight) bool { return s.Standing == lock.Claimed }
+				if all, err := scanned(t.Context(), t, l, lock.Scan{Want: claimed}); err != nil || len(all) != 1 {
+					t.Errorf("of claims: %v, %v", all, err)
+				}
+				if all, err := scanned(t.Context(), t, l, lock.Scan{Sample: 7, Rate: lock.Unbounded}); err != nil || len(all) != 7 {
+					t.Errorf("of a sample: %d, %v", len(all), err)
+				}
+				begun := time.Now()
+				if all, err := scanned(t.Context(), t, l, lock.Scan{Rate: 100}); err != nil || len(all) != 302 || time.Since(begun) < 2*time.Second {
+					t.Errorf("at 100 a second: %d after %v, %v", len(all), time.Since(begun), err)
+				}
+				gone, leave := context.WithTimeout(t.Context(), time.Second)
+				defer leave()
+				if all, err := scanned(gone, t, l, lock.Scan{Rate: 100}); !errors.Is(err, context.DeadlineExceeded) || len(all) == 302 {
+					t.Errorf("for a caller who has gone: %d, %v", len(all), err)
+				}
+
+				nodes, err := l.Nodes(t.Context())
+				if err != nil || len(nodes) != 1 || nodes[0].Keys != 302 || nodes[0].Err != nil {
+					t.Errorf("%+v, %v", nodes, err)
+				}
+				f.Down()
+				var node *lock.NodeError
+				_, err = scanned(t.Context(), t, l, lock.Scan{})
+				is(t, err, lock.ErrUnavailable)
+				if name == "one server" && (!errors.As(err, &node) || !strings.Contains(node.Error(), node.Addr)) {
+					t.Errorf("it names no node: %v", err)
+				}
+				if nodes, err := l.Nodes(t.Context()); err == nil && (len(nodes) != 1 || !errors.As(nodes[0].Err, &node)) {
+					t.Errorf("%+v, %v", nodes, err)
+				}
+			})
+		})
+	}
+}
+
+// Slots that are on their way are followed: to a node that has none yet, too, which the one that sends
+// keys there knows.
+func TestScanFollowsSlots(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		f.Paged()
+		const sender = "0123456789012345678901234567890123456789"
+		const getter = "9876543210987654321098765432109876543210"
+		first := true
+		f.Before(func(p *server.Peer, cmd string, args ...string) bool {
+			if strings.ToUpper(cmd) != "CLUSTER" || len(args) == 0 || strings.ToUpper(args[0]) != "NODES" {
+				return false
+			}
+			slots := "0-16383 [7->-" + getter + "] [8-<-" + getter + "] nonsense 9-x"
+			if !first {
+				slots = "0-6 8-16383"
+			}
+			first = false
+			p.WriteBulk(sender + " redis:6379@16379 myself,master - 0 0 1 connected " + slots + "\n" +
+				getter + " redis:6380@16380,name master - 0 0 2 connected\n" + "too short\n")
+			return true
+		})
+		l := f.ClusterMachine(func(o *redis.ClusterOptions) {}).Locker(lock.Config{})
+		f.Redis.Set("a:1", "R value")
+		all, err := scanned(t.Context(), t, l, lock.Scan{Prefix: "a:"})
+		if len(all) != 1 || all["a:1"] != lock.Valued {
+			t.Errorf("%v, %v", all, err)
+		}
+		// Both nodes are one here, and the second shows the key again, which is reported once.
+		if node := (*lock.NodeError)(nil); err != nil && !errors.As(err, &node) {
+			t.Error(err)
+		}
+	})
+}
+
+// A scan says which of its settings isn't accepted, and a quorum lock that it has no one state.
+func TestScanRefuses(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		l := f.Machine().Locker(lock.Config{})
+		for name, s := range map[string]lock.Scan{"Rate": {Rate: -2}, "Sample": {Sample: -1}} {
+			var fault *lock.ConfigError
+			if _, err := scanned(t.Context(), t, l, s); !errors.As(err, &fault) || fault.Name != name {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for range l.Scan(t.Context(), lock.Scan{}) {
+			t.Error("there is nothing to report")
+		}
+	})
+	bubble.RunQuorum(t, func(t *testing.T, q *bubble.Quorum) {
+		l := q.Member().Locker(lock.Config{})
+		_, err := scanned(t.Context(), t, l, lock.Scan{})
+		is(t, err, lock.ErrNoInspect)
+		_, err = l.Nodes(t.Context())
+		is(t, err, lock.ErrNoInspect)
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -151,7 +152,7 @@ func (h *History) operate(
 		}
 		at(a.At, "an operator's act arrives at "+stamp(a.At), func(s state) (state, bool) {
 			switch {
-			case !s.stands(a.Head):
+			case !s.stands(a.Head), s.token == "" && h.refused(a):
 			case a.Frees:
 				s = state{is: free}
 			case s.is == claimed:
@@ -181,6 +182,19 @@ func (h *History) operate(
 			told(v.acted, v.ended, "the operator is told that it is free", func(s state) bool { return s.is == free })
 		}
 	}
+}
+
+// refused: an operator's command that was sent once is answered that something else stands there. The
+// register can't tell two claims of nobody's of one attempt, which differ in their fences.
+func (h *History) refused(a Act) bool {
+	for _, v := range h.Schedule.Visits {
+		during := func(a Act) bool { return a.Key == v.Key && v.acted <= a.At && a.At <= v.ended }
+		if v.denied && during(a) {
+			others := slices.DeleteFunc(slices.Clone(h.Acts), func(a Act) bool { return !during(a) })
+			return len(others) == 1
+		}
+	}
+	return false
 }
 
 // misled: an operator was told what can't be.

@@ -128,7 +128,7 @@ var mutants = []mutant{
 	{"the effects of a request are one", "effect/dialect.go",
 		"	at bigint NOT NULL,\n\tPRIMARY KEY (\"key\", name)\n);", "	at bigint NOT NULL,\n\tPRIMARY KEY (\"key\")\n);"},
 	{"the engine isn't told that an effect is repeated", "effect/join.go",
-		"work.Repeated()", ""},
+		"e.work.Repeated()", ""},
 	{"the engine answers in spite of a refusal by the work", "replay/run.go",
 		"if refused != nil && !c.engine.cfg.Shadow {", "if false {"},
 	{"work without a claim has no identity", "replay/work.go",

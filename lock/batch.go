@@ -141,7 +141,7 @@ func (b *batch) reroute(
 			// To a node that the topology doesn't list yet, as one that has no slots. The
 			// cluster's client follows there, if with one script at a time.
 			a.asked = time.Now()
-			a.reply, a.err = b.server.runSomehow(ctx, b.request(keys[i]))
+			a.reply, a.err = b.server.runUntraced(ctx, b.request(keys[i]))
 		}
 		keys[n], answers[n] = keys[i], a
 		n++

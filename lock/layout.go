@@ -116,3 +116,17 @@ func (l *layout) addrOf(id string, known map[string]string, by, text string) str
 	}
 	return ""
 }
+
+// follow adds to the path of a slot what was seen of it.
+func follow(path []string, h holders) []string {
+	last := len(path) - 1
+	if h.target != "" && last > 0 && path[last] == h.target && path[last-1] == h.owner {
+		return path // it is still on its way
+	}
+	for _, addr := range []string{h.owner, h.target} {
+		if addr != "" && (len(path) == 0 || path[len(path)-1] != addr) {
+			path = append(path, addr)
+		}
+	}
+	return path
+}

@@ -72,7 +72,7 @@ func newServer(client redis.UniversalClient, cfg Config) (*server, error) {
 // run sends a script and waits for its reply until ctx ends. A grant that comes after that is
 // handed back: nobody will use it.
 func (s *server) run(ctx context.Context, req request) (reply, error) {
-	r, err := s.runSomehow(ctx, req)
+	r, err := s.runUntraced(ctx, req)
 	s.cfg.Trace.failed(ctx, req.script.name, err)
 	if s.needsAcks(req.script) && (r.status == statusOK || storedAs[r.status] != 0) {
 		s.cfg.Trace.failed(ctx, req.script.name, s.unconfirmed(r))
@@ -80,8 +80,8 @@ func (s *server) run(ctx context.Context, req request) (reply, error) {
 	return r, err
 }
 
-// runSomehow is run in the crowd's pipeline, if there is one, or alone.
-func (s *server) runSomehow(ctx context.Context, req request) (reply, error) {
+// runUntraced is run for a caller who tells Trace: in the crowd's pipeline, if there is one, or alone.
+func (s *server) runUntraced(ctx context.Context, req request) (reply, error) {
 	node, err := s.primary(ctx, req.lease.key())
 	if err != nil {
 		node = nil // sending finds the same fault, and is better at describing it

@@ -131,20 +131,6 @@ func (w *walk) list(ctx context.Context) error {
 	return nil
 }
 
-// follow adds to the path of a slot what was seen of it.
-func follow(path []string, h holders) []string {
-	last := len(path) - 1
-	if h.target != "" && last > 0 && path[last] == h.target && path[last-1] == h.owner {
-		return path // it is still on its way
-	}
-	for _, addr := range []string{h.owner, h.target} {
-		if addr != "" && (len(path) == 0 || path[len(path)-1] != addr) {
-			path = append(path, addr)
-		}
-	}
-	return path
-}
-
 // lacking are the nodes that have to be walked, or walked again.
 func (w *walk) lacking() []string {
 	lacks := map[string]bool{}

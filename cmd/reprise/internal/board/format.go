@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/reprise-go/reprise/cmd/reprise/internal/screen"
 	"github.com/reprise-go/reprise/lock"
 )
 
@@ -44,15 +45,6 @@ func size(n int64) string {
 	}
 }
 
-// thousands is a number with commas.
-func thousands(n int64) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}
-
 // brief is enough of a digest to tell it from those beside it.
 func brief(digest string) string {
 	if len(digest) <= 16 {
@@ -82,5 +74,5 @@ func more(shown []row, all int64) string {
 	if int64(len(shown)) >= all {
 		return ""
 	}
-	return fmt.Sprintf("%d of %s", len(shown), thousands(all))
+	return fmt.Sprintf("%d of %s", len(shown), screen.Thousands(all))
 }

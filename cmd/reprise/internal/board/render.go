@@ -33,7 +33,7 @@ func serveAsset(w http.ResponseWriter, name, kind string) {
 // pages are the templates. What others can have had a hand in goes through plain: it shows what would
 // not be seen, or would turn the direction of writing.
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
-	"plain": screen.Plain, "age": age, "until": until, "size": size, "thousands": thousands, "brief": brief, "cut": cut,
+	"plain": screen.Plain, "age": age, "until": until, "size": size, "thousands": screen.Thousands, "brief": brief, "cut": cut,
 	"clock": clock, "stamp": stamp, "ping": ping, "more": more, "capital": capital,
 }).ParseFS(files, "page/*.html"))
 

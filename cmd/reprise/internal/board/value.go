@@ -95,7 +95,7 @@ func limited(name, text string) field {
 		for n > maxShown-utf8.UTFMax && !utf8.RuneStart(text[n]) {
 			n--
 		}
-		f.Rest = fmt.Sprintf("%s more bytes: reprise inspect --reveal shows all", thousands(int64(len(text)-n)))
+		f.Rest = fmt.Sprintf("%s more bytes: reprise inspect --reveal shows all", screen.Thousands(int64(len(text)-n)))
 		text = text[:n]
 	}
 	lines := strings.Split(text, "\n")

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/reprise-go/reprise/cmd/reprise/internal/screen"
 	"github.com/reprise-go/reprise/lock"
 	"github.com/reprise-go/reprise/replay"
 )
@@ -61,7 +62,7 @@ func (b *Board) figuresOf(s *sight, now time.Time) figures {
 	f.Records, f.Strange = s.rows(replay.KeyDone), s.rows(replay.KeyForeign)
 	f.Nodes = nodesOf(s, shards, b.cfg.Reason)
 	f.walked(s, now)
-	f.Summary = fmt.Sprintf("%s in flight, %s abandoned", thousands(f.Claimed.Keys), thousands(f.Abandoned.Keys))
+	f.Summary = fmt.Sprintf("%s in flight, %s abandoned", screen.Thousands(f.Claimed.Keys), screen.Thousands(f.Abandoned.Keys))
 	return f
 }
 
@@ -101,7 +102,7 @@ func (f *figures) walked(s *sight, now time.Time) {
 	if s.last != nil {
 		f.Renewed, f.Compared = int64(s.last.renewed), s.last.compared
 		f.Walk = fmt.Sprintf("%s of %s keys walked in %s, %s ago",
-			thousands(s.last.progress.Seen), thousands(s.last.progress.Total), age(s.last.ended.Sub(s.last.begun)), age(now.Sub(s.last.ended)))
+			screen.Thousands(s.last.progress.Seen), screen.Thousands(s.last.progress.Total), age(s.last.ended.Sub(s.last.begun)), age(now.Sub(s.last.ended)))
 	}
 	f.Slow = s.last != nil && s.last.ended.Sub(s.last.begun) > slow || s.now != nil && now.Sub(s.now.begun) > slow
 	if s.now != nil {
@@ -110,7 +111,7 @@ func (f *figures) walked(s *sight, now time.Time) {
 		if p.Total > 0 {
 			share = min(100, 100*p.Walked/p.Total)
 		}
-		f.Walk = fmt.Sprintf("%d %% of %s keys walked", share, thousands(p.Total)) + prefixed("; before that, ", f.Walk)
+		f.Walk = fmt.Sprintf("%d %% of %s keys walked", share, screen.Thousands(p.Total)) + prefixed("; before that, ", f.Walk)
 	}
 }
 

@@ -130,26 +130,28 @@ type act struct {
 	Now    *entry `json:"now,omitempty"` // if it was not done
 }
 
+// resultOf is what came of an act on what stood there.
+func resultOf(v *verb, before replay.Entry, node string, err error) act {
+	result := act{Verb: v.name, Result: v.done, Before: entryOf(before, node)}
+	if other, isOther := errors.AsType[*replay.ChangedError](err); isOther {
+		now := entryOf(other.Now, node)
+		result.Result, result.Now = "changed", &now
+	} else if err != nil {
+		result.Result = "unknown"
+	}
+	return result
+}
+
 // act acts on what was shown, and tells what has come of it.
 func (p *program) act(ctx context.Context, s *site, a *audit, e replay.Entry, node string) error {
 	if err := a.open(); err != nil {
 		return misuse("--audit: %w", err)
 	}
 	defer a.close()
-	result := act{Verb: a.verb.name, Before: entryOf(e, node)}
 	err := a.verb.act(s.engine, ctx, e)
-	other, isOther := errors.AsType[*replay.ChangedError](err)
-	switch {
-	case err == nil:
-		result.Result = a.verb.done
-	case isOther:
-		result.Result = "changed"
-		now := entryOf(other.Now, node)
-		result.Now = &now
-	default:
-		result.Result = "unknown"
-	}
+	result := resultOf(a.verb, e, node, err)
 	a.write(p, result, err)
+	other, isOther := errors.AsType[*replay.ChangedError](err)
 	p.print(result, func() {
 		switch {
 		case err == nil:

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -167,14 +166,8 @@ func (l *lectern) config(a *audit) board.Config {
 		mu.Lock()
 		defer mu.Unlock()
 		a.verb, a.reason, a.from = byName[d.Act.Name], d.Reason, d.From
-		result := act{Verb: d.Act.Name, Result: d.Act.Past, Before: entryOf(d.Before, cfg.NodeOf(context.Background(), d.Before.Key))}
-		if other, isOther := errors.AsType[*replay.ChangedError](d.Err); isOther {
-			now := entryOf(other.Now, result.Before.Node)
-			result.Result, result.Now = "changed", &now
-		} else if d.Err != nil {
-			result.Result = "unknown"
-		}
-		a.write(l.program, result, d.Err)
+		node := cfg.NodeOf(context.Background(), d.Before.Key)
+		a.write(l.program, resultOf(a.verb, d.Before, node, d.Err), d.Err)
 	}
 	return cfg
 }

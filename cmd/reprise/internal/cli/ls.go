@@ -155,7 +155,7 @@ func (p *program) printList(list *oldest) {
 	}
 	p.printRows(p.out, all)
 	if len(all) < list.added {
-		p.err.Printf("the oldest %s of %s: --limit 0 shows all\n", thousands(int64(len(all))), thousands(int64(list.added)))
+		p.err.Printf("the oldest %s of %s: --limit 0 shows all\n", screen.Thousands(int64(len(all))), screen.Thousands(int64(list.added)))
 	}
 }
 

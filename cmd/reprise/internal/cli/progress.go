@@ -49,7 +49,7 @@ func bar(now lock.Progress, found int, took time.Duration, width int) string {
 	if now.Total > 0 {
 		share = min(1, float64(now.Walked)/float64(now.Total))
 	}
-	text := fmt.Sprintf("%3.0f%%  %s of %s keys, %s found", share*100, thousands(now.Walked), thousands(now.Total), thousands(int64(found)))
+	text := fmt.Sprintf("%3.0f%%  %s of %s keys, %s found", share*100, screen.Thousands(now.Walked), screen.Thousands(now.Total), screen.Thousands(int64(found)))
 	if share > 0.01 {
 		text += ", " + short(time.Duration(float64(took)*(1-share)/share)) + " to go"
 	}
@@ -58,13 +58,4 @@ func bar(now lock.Progress, found int, took time.Duration, width int) string {
 		text = "[" + strings.Repeat("=", full) + strings.Repeat(" ", room-full) + "]  " + text
 	}
 	return text[:min(len(text), width)]
-}
-
-// thousands is a number with commas.
-func thousands(n int64) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }

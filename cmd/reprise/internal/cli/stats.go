@@ -158,9 +158,9 @@ func (p *program) printCensus(c *census) {
 	}
 	t := &screen.Table{Head: head}
 	for _, s := range c.States {
-		cells := []screen.Cell{{Text: string(s.State), Style: styles[s.State]}, screen.Text(thousands(s.Keys))}
+		cells := []screen.Cell{{Text: string(s.State), Style: styles[s.State]}, screen.Text(screen.Thousands(s.Keys))}
 		if c.Sample > 0 {
-			cells = append(cells, screen.Text(thousands(s.Estimate)))
+			cells = append(cells, screen.Text(screen.Thousands(s.Estimate)))
 		}
 		t.Add(append(cells, screen.Text(bytes(s.Bytes)), screen.Text(since(s.Oldest)), screen.Text(s.more()))...)
 	}
@@ -172,7 +172,7 @@ func (p *program) printCensus(c *census) {
 		if n.Limit > 0 {
 			limit = bytes(n.Limit)
 		}
-		t.Add(screen.Text(n.Node), screen.Text(thousands(n.Keys)), screen.Text(bytes(n.Memory)), screen.Text(limit),
+		t.Add(screen.Text(n.Node), screen.Text(screen.Thousands(n.Keys)), screen.Text(bytes(n.Memory)), screen.Text(limit),
 			screen.Text(fmt.Sprint(n.Replicas)), screen.Cell{Text: n.Fault, Style: screen.Bad})
 	}
 	p.out.Print(t)
@@ -188,7 +188,7 @@ func (t *tally) more() (text string) {
 			if text != "" {
 				text += ", "
 			}
-			text += thousands(part.n) + " " + part.name
+			text += screen.Thousands(part.n) + " " + part.name
 		}
 	}
 	return text

@@ -95,8 +95,8 @@ internal=$(go list ./... | grep -vxE "github.com/reprise-go/reprise/$(either "${
 plain=$(packages -v)
 docker=$(packages)
 case $target in
-test)         steps=(images vet "${library[@]}" internal cmd examples $plain $docker sim) ;;
-test-quick)   steps=(vet "${library[@]}" internal cmd examples $plain)
+test)         steps=(images vet internal "${library[@]}" cmd examples $plain $docker sim) ;;
+test-quick)   steps=(vet internal "${library[@]}" cmd examples $plain)
 	export REPRISE_REQUIRE_DOCKER=0
 	;;
 test-effect)  steps=(images effect) ;;

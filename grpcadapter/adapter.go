@@ -16,6 +16,9 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
+// traced is what replay.Trace has as the dialect of calls.
+const traced = "grpc"
+
 // An Adapter makes unary methods safe to retry. It is safe for concurrent use; one serves any
 // number of services and servers that share its configuration.
 type Adapter struct {
@@ -114,11 +117,10 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 		// A client that meant to send a key must not go unprotected because it is malformed.
 		return x.turnAway(fault.Outcome, fault.Want)
 	}
-	scope, err := a.cfg.Scope(ctx)
-	if err != nil {
+	if x.scope, err = a.cfg.Scope(ctx); err != nil {
 		return x.turnAway(dialect.Unscoped, "")
 	}
-	if a.engine.Holds(ctx, scope, key) {
+	if a.engine.Holds(ctx, x.scope, key) {
 		// An adapter around this one has the key, and guards what runs in here.
 		a.log.Write(logNested, "the same engine, scope and key")
 		return next(ctx, req)
@@ -130,7 +132,7 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 		return x.turnAway(0, "")
 	}
 	request := replay.Request{
-		Scope:       scope,
+		Scope:       x.scope,
 		Key:         key,
 		Fingerprint: known,
 		Wait:        a.cfg.Wait,
@@ -139,7 +141,7 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 		OnStoreDown: a.cfg.OnStoreDown,
 		Bounds:      a.cfg.bounds(),
 		Route:       info.FullMethod,
-		Dialect:     "grpc",
+		Dialect:     traced,
 	}
 	if a.cfg.Authorize != nil {
 		request.Authorize = x.authorize

@@ -19,6 +19,7 @@ type exchange struct {
 	req     any
 	info    *grpc.UnaryServerInfo
 	next    grpc.UnaryHandler
+	scope   string
 	access  Authorization // as Config.Authorize said
 
 	working  context.Context // of the handler or of Reconcile, whichever ran last

@@ -92,3 +92,31 @@ func TestRouteTellsFaults(t *testing.T) {
 		}
 	})
 }
+
+// Trace is told of what is refused before the engine is asked.
+func TestTraceIsToldOfRefusals(t *testing.T) {
+	run(t, func(w *world) {
+		var told []replay.Event
+		engine := w.engine(replay.Config{Trace: &replay.Trace{
+			Finished: func(_ context.Context, e replay.Event) { told = append(told, e) },
+		}})
+		adapter, err := grpcadapter.New(engine, grpcadapter.Config{Scope: grpcadapter.ScopeMetadata("account"), RequireKey: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range []struct {
+			ctx     context.Context
+			outcome replay.Outcome
+		}{
+			{w.Context(), "missing"},
+			{w.incoming("k"), "unscoped"},
+		} {
+			told = nil
+			adapter.UnaryServerInterceptor()(tt.ctx, request("pay"), &grpc.UnaryServerInfo{FullMethod: "/shop.Payments/Make"}, nil)
+			want := replay.Event{Route: "/shop.Payments/Make", Dialect: "grpc", Outcome: tt.outcome}
+			if len(told) != 1 || told[0] != want {
+				t.Errorf("told %+v, want %+v", told, want)
+			}
+		}
+	})
+}

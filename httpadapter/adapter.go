@@ -100,12 +100,11 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 		x.turnAway(fault.Outcome, fault.Want)
 		return
 	}
-	scope, err := a.cfg.Scope(r)
-	if err != nil {
+	if x.scope, err = a.cfg.Scope(r); err != nil {
 		x.turnAway(dialect.Unscoped, "")
 		return
 	}
-	if a.engine.Holds(r.Context(), scope, x.key) {
+	if a.engine.Holds(r.Context(), x.scope, x.key) {
 		// An adapter around this one, as of a group around a route, has the key. It guards what
 		// runs in here.
 		a.log.Write(logNested, "the same engine, scope and key")
@@ -118,7 +117,7 @@ func (a *Adapter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	}
 	x.identity.set(a.fingerprinter, r, x.body)
 	req := replay.Request{
-		Scope:       scope,
+		Scope:       x.scope,
 		Key:         x.key,
 		Fingerprint: x.identity.String(),
 		Same:        x.identity.same,

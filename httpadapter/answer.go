@@ -84,7 +84,9 @@ func (x *exchange) retryAfter(o dialect.Outcome, err error) time.Duration {
 
 // turnAway refuses a request that the engine is not asked about, or in shadow lets it pass.
 func (x *exchange) turnAway(o dialect.Outcome, want string) {
-	if !x.adapter.shadow {
+	a := x.adapter
+	a.engine.Refused(x.r.Context(), replay.Request{Scope: x.scope, Route: a.route(x.r), Dialect: a.dialect}, replay.Outcome(o.String()))
+	if !a.shadow {
 		x.refuse(o, want, 0)
 		return
 	}

@@ -17,6 +17,7 @@ type exchange struct {
 	w         http.ResponseWriter
 	r         *http.Request
 	next      http.Handler
+	scope     string
 	key       string
 	keyHeader string // the field that the key came in, or should come in
 	body      []byte

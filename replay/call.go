@@ -31,10 +31,10 @@ type call struct {
 // do follows the state table: it asks for the key, and then runs the work, replays or refuses. It
 // tells Trace on every way out, a panic's too.
 func (c *call) do(ctx context.Context) (Result, error) {
-	c.event = Event{Key: c.redisKey, Scope: c.req.Scope, Route: c.req.Route, Dialect: c.req.Dialect,
-		Shadow: c.engine.cfg.Shadow}
-	ctx = c.started(ctx)
-	defer c.finish(ctx)
+	c.event = c.engine.event(c.req)
+	c.event.Key = c.redisKey
+	ctx = c.engine.started(ctx, c.event)
+	defer func() { c.engine.finished(ctx, c.event) }()
 	lease, err := c.acquire(ctx)
 	c.event.Acquire = time.Since(c.start)
 	if err == nil {
@@ -49,12 +49,6 @@ func (c *call) do(ctx context.Context) (Result, error) {
 		return c.runUnguarded(ctx)
 	}
 	return result, err
-}
-
-func (c *call) finish(ctx context.Context) {
-	if t := c.engine.cfg.Trace; t != nil && t.Finished != nil {
-		t.Finished(ctx, c.event)
-	}
 }
 
 func (c *call) refuse(err error) (Result, error) {

@@ -33,13 +33,14 @@ type Trace struct {
 	// origin for one that it can't read.
 	Origin func(context.Context) string
 
-	// Finished is called once for every request, before Do returns or carries a panic on.
+	// Finished is called once for every request, before Do returns or carries a panic on, and for
+	// those of Engine.Refused.
 	Finished func(context.Context, Event)
 }
 
 // An Event is one request, as far as it has come: all of it for Finished.
 type Event struct {
-	Key     string // the Redis key: Config.Prefix, a colon, and a digest of scope and key
+	Key     string // the Redis key: Config.Prefix, a colon, and a digest of scope and key; empty of Engine.Refused
 	Scope   string // as Request.Scope
 	Route   string // as Request.Route
 	Dialect string // as Request.Dialect
@@ -77,12 +78,33 @@ type Effect struct {
 	Repeated bool   // it was done before, and its value is the one of then
 }
 
+// Refused tells Trace of a request that an adapter refuses by itself, or in shadow mode would refuse,
+// because its key is missing or malformed, say, so that Do is not called. Of req, the Scope, Route and
+// Dialect are told, as far as they are known. The outcome is a word of dialect.Outcome.
+func (e *Engine) Refused(ctx context.Context, req Request, o Outcome) {
+	event := e.event(req)
+	ctx = e.started(ctx, event)
+	event.Outcome = o
+	e.finished(ctx, event)
+}
+
+// event is what is known of a request before Redis is asked.
+func (e *Engine) event(req Request) Event {
+	return Event{Scope: req.Scope, Route: req.Route, Dialect: req.Dialect, Shadow: e.cfg.Shadow}
+}
+
 // started tells Trace that a request begins, and returns the context to go on with.
-func (c *call) started(ctx context.Context) context.Context {
-	if t := c.engine.cfg.Trace; t != nil && t.Started != nil {
-		return t.Started(ctx, c.event)
+func (e *Engine) started(ctx context.Context, event Event) context.Context {
+	if t := e.cfg.Trace; t != nil && t.Started != nil {
+		return t.Started(ctx, event)
 	}
 	return ctx
+}
+
+func (e *Engine) finished(ctx context.Context, event Event) {
+	if t := e.cfg.Trace; t != nil && t.Finished != nil {
+		t.Finished(ctx, event)
+	}
 }
 
 // trace runs the work, or Reconcile, and tells Trace of both ends, a panic's too.

@@ -49,7 +49,9 @@ func (t *Telemetry) finished(ctx context.Context, e replay.Event) {
 	i := &t.instruments
 	s := t.requests.of(t.labelsOf(e))
 	i.requests.Add(ctx, 1, s.add...)
-	i.acquire.Record(ctx, e.Acquire.Seconds(), s.record...)
+	if e.Key != "" { // The engine was asked.
+		i.acquire.Record(ctx, e.Acquire.Seconds(), s.record...)
+	}
 	if e.Work > 0 {
 		i.work.Record(ctx, e.Work.Seconds(), s.record...)
 	}
@@ -78,7 +80,9 @@ func (t *Telemetry) labelsOf(e replay.Event) requestLabels {
 func (t *Telemetry) endRequest(span trace.Span, s *set, e replay.Event) {
 	if span.IsRecording() {
 		span.SetAttributes(s.attributes...)
-		span.SetAttributes(keyDigest.String(digestOf(e.Key)))
+		if e.Key != "" {
+			span.SetAttributes(keyDigest.String(digestOf(e.Key)))
+		}
 		if e.Attempt > 0 {
 			span.SetAttributes(attempt.Int(e.Attempt))
 		}

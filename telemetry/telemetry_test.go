@@ -202,6 +202,7 @@ func TestRequestsAreCounted(t *testing.T) {
 		return replay.Answer{Value: "done"}, nil
 	})
 	l.engineWith(replay.Config{Shadow: true}).Do(ctx, job, says("again"))
+	l.engine.Refused(ctx, replay.Request{Route: "/orders", Dialect: "problem"}, "missing")
 	l.redis.SetError("OOM command not allowed when used memory > 'maxmemory'.")
 	l.engine.Do(ctx, order("d"), says("no"))
 
@@ -211,6 +212,8 @@ func TestRequestsAreCounted(t *testing.T) {
 		"reprise.requests{" + of + "replayed}":            1,
 		"reprise.requests{" + of + "reused}":              1,
 		"reprise.requests{" + of + "unavailable}":         1,
+		"reprise.requests{" + of + "missing}":             1,
+		"reprise.acquire.duration{" + of + "missing}":     0,
 		"reprise.acquire.duration{" + of + "replayed}":    1,
 		"reprise.acquire.duration{" + of + "unavailable}": 1,
 		"reprise.work.duration{" + of + "stored}":         1,
@@ -263,6 +266,8 @@ func TestSpans(t *testing.T) {
 		l.engine.Do(t.Context(), order("b"), func(context.Context) (replay.Answer, error) { panic("oh") })
 	}()
 	l.wantSpan(requestSpan, "http.route=/orders reprise.attempt=2 "+decision+"panicked", codes.Error)
+	l.engine.Refused(t.Context(), replay.Request{Route: "/orders", Dialect: "problem"}, "missing")
+	l.wantSpan(requestSpan, "http.route=/orders reprise.dialect=problem reprise.outcome=missing", codes.Unset)
 	l.redis.Close()
 	l.engine.Do(t.Context(), order("c"), says("no"))
 	l.wantSpan(requestSpan, "error.type=connection refused http.route=/orders "+decision+"unavailable", codes.Error)

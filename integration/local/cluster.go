@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -122,6 +123,56 @@ func (c *Cluster) Primary(slot int) *Server {
 		}
 	}
 	return nil
+}
+
+// Unlink has a primary's replica hear no more of it: the link ends, and is refused from then on.
+func (c *Cluster) Unlink(t testing.TB, primary int) {
+	t.Helper()
+	replica := c.Servers[primary+3]
+	if err := replica.Admin.ConfigSet(t.Context(), "masteruser", "nobody").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := replica.Admin.ConfigSet(t.Context(), "masterauth", "wrong").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Servers[primary].Admin.ClientKillByFilter(t.Context(), "TYPE", "REPLICA").Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// FailOver ends a primary, and has its replica elected, whatever that has heard of it.
+func (c *Cluster) FailOver(t testing.TB, primary int) {
+	t.Helper()
+	c.Servers[primary].Kill()
+	replica := c.Servers[primary+3]
+	if err := replica.Admin.Do(t.Context(), "CLUSTER", "FAILOVER", "FORCE").Err(); err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range c.Servers {
+		if i == primary {
+			continue
+		}
+		err := cluster.Eventually(t.Context(), "all know the new primary", func(ctx context.Context) error {
+			if s == replica {
+				role, err := s.Admin.Info(ctx, "replication").Result()
+				if err == nil && !strings.Contains(role, "role:master") {
+					err = fmt.Errorf("it is a replica yet")
+				}
+				return err
+			}
+			//lint:ignore SA1019 as above
+			ranges, err := s.Admin.ClusterSlots(ctx).Result()
+			for _, r := range ranges {
+				if r.Start == primary*slots/3 && r.Nodes[0].Addr == replica.Addr {
+					return nil
+				}
+			}
+			return errors.Join(err, fmt.Errorf("of slot %d it knows another", primary*slots/3))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // Stop freezes the server: connections stay open, and nothing answers.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/reprise-go/reprise/internal/nodename"
 )
 
 // ErrNoNodes: the client is of a type whose nodes can't be listed. A *redis.Client and a
@@ -20,7 +22,7 @@ var ErrNoNodes = errors.New("the client lists no nodes: want a *redis.Client or 
 
 // A NodeError says which node could not be asked.
 type NodeError struct {
-	Addr string // as the cluster announces it, or as the client was given it
+	Addr string // as the cluster announces it, or as the client was given it; words, if sentinels name it
 	Err  error  // an ErrUnavailable
 }
 
@@ -60,9 +62,9 @@ func (l *Locker) Nodes(ctx context.Context) ([]Node, error) {
 		wg.Go(func() {
 			n, err := s.server.describe(ctx, c)
 			if err != nil {
-				n = Node{Err: &NodeError{Addr: addrOf(c), Err: err}}
+				n = Node{Err: &NodeError{Addr: nodename.Of(c), Err: err}}
 			}
-			n.Addr = addrOf(c)
+			n.Addr = nodename.Of(c)
 			nodes[i] = n
 		})
 	}
@@ -128,12 +130,9 @@ func (s *server) primaries(ctx context.Context) ([]*redis.Client, error) {
 	if err != nil {
 		return nil, s.fault(err)
 	}
-	slices.SortFunc(all, func(a, b *redis.Client) int { return cmp.Compare(addrOf(a), addrOf(b)) })
+	slices.SortFunc(all, func(a, b *redis.Client) int { return cmp.Compare(nodename.Of(a), nodename.Of(b)) })
 	return all, nil
 }
-
-// addrOf names a node. A client of sentinels doesn't tell whom they have named.
-func addrOf(c *redis.Client) string { return c.Options().Addr }
 
 // askNode sends commands to a node within one slot, for Config.Timeout at most.
 func askNode[T any](

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/reprise-go/reprise/internal/nodename"
 )
 
 // A probe finds out by asking and by trying what can be known of a server, all its nodes at once.
@@ -41,7 +43,7 @@ func (p *probe) tryNodes(ctx context.Context) {
 	if p.server.cluster == nil {
 		where := "Redis"
 		if c, ok := p.server.client.(*redis.Client); ok {
-			where = c.Options().Addr
+			where = nodename.Of(c)
 		}
 		p.tryNode(ctx, p.server.client, where)
 		return

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/reprise-go/reprise/internal/nodename"
 )
 
 // A walk is one scan under way.
@@ -110,7 +112,7 @@ func (w *walk) list(ctx context.Context) error {
 	}
 	w.nodes = map[string]*redis.Client{}
 	for _, c := range clients {
-		w.nodes[addrOf(c)] = c
+		w.nodes[nodename.Of(c)] = c
 	}
 	if w.server.cluster == nil || w.scan.Sample > 0 {
 		return nil

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -198,6 +199,24 @@ func TestURLOfSentinels(t *testing.T) {
 		t.Fatal(err)
 	}
 	once(t, client, "after")
+
+	// A scan sees the requests of before and after, at a node that has a name.
+	engine := engineOver(t, client)
+	var seen []string
+	for e, err := range engine.Scan(ctx, replay.Scan{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = append(seen, string(e.State)+" at "+e.Node)
+	}
+	nodes, err := engine.Nodes(ctx)
+	if err != nil || len(nodes) != 1 || nodes[0].Err != nil || nodes[0].Role != "master" {
+		t.Errorf("%v: got %+v", err, nodes)
+	}
+	const there = "done at the primary that sentinels name"
+	if !slices.Equal(seen, []string{there, there}) {
+		t.Errorf("got %q", seen)
+	}
 }
 
 // login gives the server's own client the password.

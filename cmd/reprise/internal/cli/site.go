@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/reprise-go/reprise/internal/nodename"
 	"github.com/reprise-go/reprise/lock"
 	"github.com/reprise-go/reprise/replay"
 )
@@ -119,7 +120,7 @@ func (s *site) findings(ctx context.Context) (found []*lock.SettingError, err er
 
 func (s *site) single() node {
 	if c, ok := s.client.(*redis.Client); ok {
-		return node{c.Options().Addr, c}
+		return node{nodename.Of(c), c}
 	}
 	return node{"Redis", s.client}
 }

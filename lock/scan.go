@@ -50,7 +50,7 @@ const (
 	// stepKeys is how many keys a step walks: SCAN and then one pipeline of scripts. A hundred
 	// scripts hold a node's other clients up for half a millisecond.
 	stepKeys = 100
-	// maxPrints bounds what a scan remembers of what it has reported, which takes 40 bytes a key.
+	// maxPrints bounds what a scan remembers of what it has reported, which takes 35 to 56 bytes a key.
 	maxPrints = 4 << 20
 	// maxRounds bounds how often a scan goes back for slots that have moved.
 	maxScanRounds = 16
@@ -66,7 +66,7 @@ var ErrMoving = errors.New("slots keep moving between nodes")
 // also while slots move or a replica takes over: the scan goes back to nodes that have got slots
 // meanwhile. What comes, goes or changes during the scan may be reported or not.
 //
-// A key is reported once, for the first 4,194,304 that are; for them the scan keeps 40 bytes each.
+// A key is reported once, for the first 4,194,304 that are; for them the scan keeps 35 to 56 bytes each.
 // (One slot that goes away and comes back while a single node is walked is not noticed.)
 //
 // An error beside a zero Sight is a *NodeError for a node that could not be asked, twice, and whose

@@ -8,41 +8,12 @@ import (
 	"github.com/reprise-go/reprise/lock"
 )
 
-// age is a time in a few letters, of which a column can be read: 4.2s, 52s, 3m 12s, 5h 03m, 14d 03h.
-func age(d time.Duration) string {
-	switch {
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1fs", max(0, d).Seconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%dm %02ds", d/time.Minute, d%time.Minute/time.Second)
-	case d < 24*time.Hour:
-		return fmt.Sprintf("%dh %02dm", d/time.Hour, d%time.Hour/time.Minute)
-	}
-	return fmt.Sprintf("%dd %02dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
-}
-
 // until is how long something is kept.
 func until(d time.Duration) string {
 	if d == lock.Never {
 		return "never"
 	}
-	return age(d)
-}
-
-// size is a number of bytes in a unit that leaves it below 1,000 or so.
-func size(n int64) string {
-	switch v := float64(n); {
-	case n < 1<<10:
-		return fmt.Sprintf("%d B", n)
-	case n < 1<<20:
-		return fmt.Sprintf("%.1f KiB", v/(1<<10))
-	case n < 1<<30:
-		return fmt.Sprintf("%.1f MiB", v/(1<<20))
-	default:
-		return fmt.Sprintf("%.1f GiB", v/(1<<30))
-	}
+	return screen.Age(d)
 }
 
 // brief is enough of a digest to tell it from those beside it.
@@ -62,7 +33,6 @@ func cut(most int, text string) string {
 }
 
 func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000 MST") }
 
 // ping is a round trip.
 func ping(d time.Duration) string {

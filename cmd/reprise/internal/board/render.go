@@ -33,8 +33,8 @@ func serveAsset(w http.ResponseWriter, name, kind string) {
 // pages are the templates. What others can have had a hand in goes through plain: it shows what would
 // not be seen, or would turn the direction of writing.
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
-	"plain": screen.Plain, "age": age, "until": until, "size": size, "thousands": screen.Thousands, "brief": brief, "cut": cut,
-	"clock": clock, "stamp": stamp, "ping": ping, "more": more, "capital": capital,
+	"plain": screen.Plain, "age": screen.Age, "until": until, "size": screen.Bytes, "thousands": screen.Thousands, "brief": brief, "cut": cut,
+	"clock": clock, "stamp": screen.Instant, "ping": ping, "more": more, "capital": capital,
 }).ParseFS(files, "page/*.html"))
 
 // A frame is what all pages have.

@@ -70,7 +70,7 @@ func (b *Board) figuresOf(s *sight, now time.Time) figures {
 func (f *figures) faults(s *sight, reason func(error) string, now time.Time) {
 	ago := ""
 	if s.last != nil {
-		ago = fmt.Sprintf(" The figures below are %s old.", age(now.Sub(s.last.ended)))
+		ago = fmt.Sprintf(" The figures below are %s old.", screen.Age(now.Sub(s.last.ended)))
 	}
 	switch {
 	case s.noList != nil:
@@ -82,7 +82,7 @@ func (f *figures) faults(s *sight, reason func(error) string, now time.Time) {
 		if n.Err != nil && s.noList == nil {
 			fault := fmt.Sprintf("%s can't be asked: %s.", n.Addr, reason(n.Err))
 			if shard := s.shards()[n.Addr]; shard != nil {
-				fault += fmt.Sprintf(" What is shown of it is %s old.", age(now.Sub(shard.walked)))
+				fault += fmt.Sprintf(" What is shown of it is %s old.", screen.Age(now.Sub(shard.walked)))
 			}
 			f.Faults = append(f.Faults, fault)
 		}
@@ -102,7 +102,7 @@ func (f *figures) walked(s *sight, now time.Time) {
 	if s.last != nil {
 		f.Renewed, f.Compared = int64(s.last.renewed), s.last.compared
 		f.Walk = fmt.Sprintf("%s of %s keys walked in %s, %s ago",
-			screen.Thousands(s.last.progress.Seen), screen.Thousands(s.last.progress.Total), age(s.last.ended.Sub(s.last.begun)), age(now.Sub(s.last.ended)))
+			screen.Thousands(s.last.progress.Seen), screen.Thousands(s.last.progress.Total), screen.Age(s.last.ended.Sub(s.last.begun)), screen.Age(now.Sub(s.last.ended)))
 	}
 	f.Slow = s.last != nil && s.last.ended.Sub(s.last.begun) > slow || s.now != nil && now.Sub(s.now.begun) > slow
 	if s.now != nil {

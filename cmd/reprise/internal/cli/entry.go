@@ -75,16 +75,16 @@ func (p *program) describe(e replay.Entry, node string) {
 		line("fault", "%s", e.Fault)
 	}
 	if e.Fence > 0 {
-		line("age", "%s, since %s", short(e.Age), time.UnixMicro(e.Fence).UTC().Format("2006-01-02 15:04:05.000 MST"))
+		line("age", "%s, since %s", screen.Age(e.Age), screen.Instant(time.UnixMicro(e.Fence)))
 	}
 	if e.Left > 0 {
-		line("lease", "%s left, unless it is renewed", short(e.Left))
+		line("lease", "%s left, unless it is renewed", screen.Age(e.Left))
 	}
 	switch {
 	case e.Remembered == lock.Never:
 		line("kept", "for ever: it has no expiry")
 	case e.Remembered > 0:
-		line("kept", "%s more, until %s", short(e.Remembered), e.At.Add(e.Remembered).UTC().Format("2006-01-02 15:04:05 MST"))
+		line("kept", "%s more, until %s", screen.Age(e.Remembered), screen.Instant(e.At.Add(e.Remembered)))
 	}
 	if e.State != replay.KeyFree {
 		line("size", "%s", sizeOf(e))
@@ -110,7 +110,7 @@ func orNone(s string) string {
 
 // sizeOf says what the value is, beside how long.
 func sizeOf(e replay.Entry) string {
-	text := bytes(e.Size)
+	text := screen.Bytes(e.Size)
 	if e.State != replay.KeyDone {
 		return text
 	}
@@ -125,37 +125,6 @@ func sizeOf(e replay.Entry) string {
 		text += ", a tombstone: it ran, and its answer was not kept"
 	}
 	return text
-}
-
-// bytes is a number of bytes in the largest unit that leaves it above 1.
-func bytes(n int64) string {
-	const unit = 1 << 10
-	switch {
-	case n < 10*unit:
-		return fmt.Sprintf("%d bytes", n)
-	case n < 10*unit*unit:
-		return fmt.Sprintf("%d KiB", n/unit)
-	case n < 10*unit*unit*unit:
-		return fmt.Sprintf("%d MiB", n/unit/unit)
-	}
-	return fmt.Sprintf("%.1f GiB", float64(n)/unit/unit/unit)
-}
-
-// short is a time in six characters at most: 0.4s, 52s, 3m12s, 23h05m, 14d03h, 400d.
-func short(d time.Duration) string {
-	switch {
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
-	case d < 24*time.Hour:
-		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
-	case d < 100*24*time.Hour:
-		return fmt.Sprintf("%dd%02dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
-	}
-	return fmt.Sprintf("%dd", d/(24*time.Hour))
 }
 
 // look inspects what the flags name.

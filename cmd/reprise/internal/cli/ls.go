@@ -135,7 +135,7 @@ func since(ms int64) string {
 	if ms == 0 {
 		return "-"
 	}
-	return short(time.Duration(ms) * time.Millisecond)
+	return screen.Age(time.Duration(ms) * time.Millisecond)
 }
 
 func number(n int) string {

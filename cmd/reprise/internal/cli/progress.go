@@ -51,7 +51,7 @@ func bar(now lock.Progress, found int, took time.Duration, width int) string {
 	}
 	text := fmt.Sprintf("%3.0f%%  %s of %s keys, %s found", share*100, screen.Thousands(now.Walked), screen.Thousands(now.Total), screen.Thousands(int64(found)))
 	if share > 0.01 {
-		text += ", " + short(time.Duration(float64(took)*(1-share)/share)) + " to go"
+		text += ", " + screen.Age(time.Duration(float64(took)*(1-share)/share)) + " to go"
 	}
 	if room := width - len(text) - 4; room >= 10 {
 		full := int(share * float64(room))

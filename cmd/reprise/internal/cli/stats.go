@@ -162,7 +162,7 @@ func (p *program) printCensus(c *census) {
 		if c.Sample > 0 {
 			cells = append(cells, screen.Text(screen.Thousands(s.Estimate)))
 		}
-		t.Add(append(cells, screen.Text(bytes(s.Bytes)), screen.Text(since(s.Oldest)), screen.Text(s.more()))...)
+		t.Add(append(cells, screen.Text(screen.Bytes(s.Bytes)), screen.Text(since(s.Oldest)), screen.Text(s.more()))...)
 	}
 	p.out.Print(t)
 	p.out.Printf("\n")
@@ -170,9 +170,9 @@ func (p *program) printCensus(c *census) {
 	for _, n := range c.Nodes {
 		limit := "no limit"
 		if n.Limit > 0 {
-			limit = bytes(n.Limit)
+			limit = screen.Bytes(n.Limit)
 		}
-		t.Add(screen.Text(n.Node), screen.Text(screen.Thousands(n.Keys)), screen.Text(bytes(n.Memory)), screen.Text(limit),
+		t.Add(screen.Text(n.Node), screen.Text(screen.Thousands(n.Keys)), screen.Text(screen.Bytes(n.Memory)), screen.Text(limit),
 			screen.Text(fmt.Sprint(n.Replicas)), screen.Cell{Text: n.Fault, Style: screen.Bad})
 	}
 	p.out.Print(t)

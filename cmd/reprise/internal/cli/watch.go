@@ -150,7 +150,7 @@ func (w *watcher) draw() {
 	rest := len(all) - max(1, height-5)
 	_, _ = fmt.Fprint(w.out, "\x1b[H\x1b[J")
 	w.out.Println(screen.Strong, fmt.Sprintf("%s in flight  %s  (%s keys walked in %s; Ctrl-C ends)", screen.Thousands(int64(len(all))),
-		time.Now().UTC().Format("15:04:05"), screen.Thousands(w.totals.Total), short(w.took)))
+		time.Now().UTC().Format("15:04:05"), screen.Thousands(w.totals.Total), screen.Age(w.took)))
 	if w.trouble != nil {
 		w.out.Println(screen.Bad, w.trouble.Error())
 	}

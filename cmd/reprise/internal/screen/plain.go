@@ -58,12 +58,3 @@ func Wrap(text string, width int) (lines []string) {
 	}
 	return append(lines, line)
 }
-
-// Thousands is a number with commas.
-func Thousands(n int64) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}

@@ -3,6 +3,7 @@ package screen_test
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/reprise-go/reprise/cmd/reprise/internal/screen"
@@ -71,5 +72,30 @@ func TestTable(t *testing.T) {
 	}
 	if got := b.String(); !strings.HasPrefix(got, "node            cure\n127.0.0.1:7001  words words") || !strings.HasSuffix(got, "\na\\nb            one\n") {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestAmounts(t *testing.T) {
+	for got, want := range map[string]string{
+		screen.Thousands(999):                      "999",
+		screen.Thousands(1_234_567):                "1,234,567",
+		screen.Bytes(0):                            "0 bytes",
+		screen.Bytes(1023):                         "1023 bytes",
+		screen.Bytes(1024):                         "1.0 KiB",
+		screen.Bytes(5 << 19):                      "2.5 MiB",
+		screen.Bytes(3 << 40):                      "3.0 TiB",
+		screen.Bytes(1 << 62):                      "4194304.0 TiB",
+		screen.Age(-time.Second):                   "0.0s",
+		screen.Age(400 * time.Millisecond):         "0.4s",
+		screen.Age(52 * time.Second):               "52s",
+		screen.Age(3*time.Minute + 12*time.Second): "3m12s",
+		screen.Age(23*time.Hour + 5*time.Minute):   "23h05m",
+		screen.Age(14*24*time.Hour + 3*time.Hour):  "14d03h",
+		screen.Age(400*24*time.Hour + 3*time.Hour): "400d",
+		screen.Instant(time.UnixMilli(1).Local()):  "1970-01-01 00:00:00.001 UTC",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

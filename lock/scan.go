@@ -48,7 +48,7 @@ type Progress struct {
 const (
 	defaultRate = 20_000
 	// stepKeys is how many keys a step walks: SCAN and then one pipeline of scripts. A hundred
-	// scripts hold a node's other clients up for half a millisecond.
+	// scripts hold a node's other clients up for about a millisecond (9 µs each on Redis 7.0.15).
 	stepKeys = 100
 	// maxPrints bounds what a scan remembers of what it has reported, which takes 35 to 56 bytes a key.
 	maxPrints = 4 << 20

@@ -15,8 +15,8 @@ type Trace struct {
 	Started func(ctx context.Context, e Event) context.Context
 
 	// Working is called before the work, or Reconcile in its place; what it returns is their context.
-	// Worked is called with it after them, also if they panic: Err is the work's, and the outcome is
-	// yet to come.
+	// Worked is called with it after them: Err is the work's, and the outcome is WorkPanicked if they
+	// panic, and yet to come if they don't.
 	Working func(ctx context.Context, e Event) context.Context
 	Worked  func(ctx context.Context, e Event)
 
@@ -113,16 +113,21 @@ func (c *call) trace(ctx context.Context, work func(context.Context) workResult)
 	if t != nil && t.Working != nil {
 		ctx = t.Working(ctx, c.event)
 	}
-	begun := time.Now()
+	begun, returned := time.Now(), false
 	defer func() {
 		c.event.Work = time.Since(begun)
 		if t != nil && t.Worked != nil {
 			e := c.event
 			e.Err = done.err
+			if !returned {
+				e.Outcome = WorkPanicked
+			}
 			t.Worked(ctx, e)
 		}
 	}()
-	return work(ctx)
+	done = work(ctx)
+	returned = true
+	return done
 }
 
 // origin is what Trace has to say about where this request's answer comes from.

@@ -22,9 +22,9 @@ type labels[L any] interface {
 	other() L
 }
 
-// maxSets bounds the sets of attributes of each kind, whatever routes and tenants a program tells. It
-// is what OpenTelemetry's SDK allows a metric.
-const maxSets = 2000
+// maxSets bounds the sets of attributes of each kind, whatever routes and tenants a program tells.
+// OpenTelemetry's SDK allows a metric 1,999 of them: the rest is room for those with beyond.
+const maxSets = 1500
 
 // beyond is the value of attributes that there are too many of, as in the semantic conventions.
 const beyond = "_OTHER"
@@ -85,7 +85,7 @@ type requestLabels struct {
 }
 
 func (l requestLabels) other() requestLabels {
-	l.route, l.dialect, l.tenant = or(l.route), or(l.dialect), or(l.tenant)
+	l.route, l.tenant = or(l.route), or(l.tenant)
 	return l
 }
 
@@ -152,7 +152,7 @@ type tryLabels struct {
 }
 
 func (l tryLabels) other() tryLabels {
-	l.method, l.status = beyond, 0
+	l.method, l.status = or(l.method), 0
 	return l
 }
 

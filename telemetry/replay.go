@@ -140,10 +140,13 @@ func (t *Telemetry) worked(ctx context.Context, e replay.Event) {
 	if !span.IsRecording() {
 		return
 	}
-	if e.Err != nil {
+	switch {
+	case e.Outcome == replay.WorkPanicked:
+		span.SetStatus(codes.Error, string(e.Outcome))
+	case e.Err != nil:
 		span.SetStatus(codes.Error, "failed")
 		span.SetAttributes(errorType.String(typeOf(e.Err)))
-	} else if context.Cause(ctx) == lock.ErrLost {
+	case context.Cause(ctx) == lock.ErrLost:
 		span.SetStatus(codes.Error, "lost")
 	}
 	span.End()

@@ -265,6 +265,7 @@ func TestSpans(t *testing.T) {
 		defer func() { _ = recover() }()
 		l.engine.Do(t.Context(), order("b"), func(context.Context) (replay.Answer, error) { panic("oh") })
 	}()
+	l.wantSpan(workSpan, "reprise.attempt=2 reprise.key.digest=64 digits", codes.Error)
 	l.wantSpan(requestSpan, "http.route=/orders reprise.attempt=2 "+decision+"panicked", codes.Error)
 	l.engine.Refused(t.Context(), replay.Request{Route: "/orders", Dialect: "problem"}, "missing")
 	l.wantSpan(requestSpan, "http.route=/orders reprise.dialect=problem reprise.outcome=missing", codes.Unset)
@@ -395,10 +396,20 @@ func TestTenants(t *testing.T) {
 	for i := range maxSets + 100 {
 		l.Replay().Finished(t.Context(), replay.Event{Outcome: replay.Stored, Route: "/orders", Dialect: "problem", Scope: strconv.Itoa(i)})
 	}
-	if n := len(*l.requests.sets.Load()); n > maxSets+1 {
+	l.Replay().Finished(t.Context(), replay.Event{Outcome: replay.Stored, Route: "/shop.Orders/Create", Dialect: "grpc"})
+	if n := len(*l.requests.sets.Load()); n > maxSets+2 {
 		t.Errorf("%d sets are kept, want %d at most", n, maxSets)
 	}
-	l.wantPoints(map[string]float64{"reprise.requests{" + of + "stored reprise.tenant=7}": 1})
+	for i := range maxSets + 100 {
+		l.Client().Finished(t.Context(), httpclient.CallInfo{Method: strconv.Itoa(i), Status: 200})
+	}
+	l.Client().Try(t.Context(), httpclient.TryInfo{Status: 503})
+	l.wantPoints(map[string]float64{
+		"reprise.requests{" + of + "stored reprise.tenant=7}":                                                      1,
+		"reprise.requests{http.route=_OTHER reprise.dialect=problem reprise.outcome=stored reprise.tenant=_OTHER}": 100,
+		"reprise.requests{reprise.dialect=grpc reprise.outcome=stored rpc.method=_OTHER}":                          1,
+		"reprise.client.tries{}": 1,
+	})
 }
 
 // A program's own functions go beside those of telemetry.

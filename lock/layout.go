@@ -18,9 +18,9 @@ type holders struct{ owner, target string }
 // A layout is which nodes can have which keys, as each primary says of itself: no other node knows
 // what is on its way.
 type layout struct {
-	slots [slotCount]holders
-	mute  map[string]error  // the nodes that did not say
-	new   map[string]string // address by address of a node that knows it: without slots, and getting some
+	slots  [slotCount]holders
+	silent map[string]error  // the nodes that did not say
+	new    map[string]string // address by address of a node that knows it: without slots, and getting some
 }
 
 // layout asks all nodes at once.
@@ -29,7 +29,7 @@ func (s *server) layout(ctx context.Context, nodes map[string]*redis.Client) *la
 		wg    sync.WaitGroup
 		mu    sync.Mutex
 		texts = map[string]string{}
-		l     = &layout{mute: map[string]error{}, new: map[string]string{}}
+		l     = &layout{silent: map[string]error{}, new: map[string]string{}}
 	)
 	for addr, node := range nodes {
 		wg.Go(func() {
@@ -39,7 +39,7 @@ func (s *server) layout(ctx context.Context, nodes map[string]*redis.Client) *la
 			mu.Lock()
 			defer mu.Unlock()
 			if texts[addr] = text; err != nil && !isNoCluster(err) {
-				l.mute[addr] = err
+				l.silent[addr] = err
 			}
 		})
 	}
@@ -72,7 +72,7 @@ func isMyself(fields []string) bool { return strings.Contains(fields[2], "myself
 
 // add reads what a node says of slots: 7, 0-5460, [93->-id] for keys on their way to another node, or
 // [77-<-id] for keys that come from one.
-func (l *layout) add(addr, slots string, addrOf func(id string) string) {
+func (l *layout) add(addr, slots string, resolve func(id string) string) {
 	if open, isOpen := strings.CutPrefix(slots, "["); isOpen {
 		open = strings.TrimSuffix(open, "]")
 		target := addr
@@ -80,7 +80,7 @@ func (l *layout) add(addr, slots string, addrOf func(id string) string) {
 		if !coming {
 			var id string
 			number, id, _ = strings.Cut(open, "->-")
-			target = addrOf(id)
+			target = resolve(id)
 		}
 		if n, err := strconv.Atoi(number); err == nil && n >= 0 && n < slotCount {
 			l.slots[n].target = target

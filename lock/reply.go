@@ -23,11 +23,11 @@ const (
 // A reply is what a script answered.
 type reply struct {
 	status status
-	value  string // a claim, or a committed value
-	left   int64  // ms of the lease, if it is held
-	size   int64  // bytes of a value that was too long to come along
-	acks   int64  // in acked mode: how many replicas have what the script wrote
-	seen   *sight // by inspect, or by act if it did nothing
+	value  string    // a claim, or a committed value
+	left   int64     // ms of the lease, if it is held
+	size   int64     // bytes of a value that was too long to come along
+	acks   int64     // in acked mode: how many replicas have what the script wrote
+	seen   *rawSight // by inspect, or by act if it did nothing
 }
 
 // parseReply reads what a script returned. Anything else than what the scripts say is a fault of

@@ -50,9 +50,9 @@ const (
 	// stepKeys is how many keys a step walks: SCAN and then one pipeline of scripts. A hundred
 	// scripts hold a node's other clients up for about a millisecond (9 µs each on Redis 7.0.15).
 	stepKeys = 100
-	// maxPrints bounds what a scan remembers of what it has reported, which takes 35 to 56 bytes a key.
-	maxPrints = 4 << 20
-	// maxRounds bounds how often a scan goes back for slots that have moved.
+	// maxReported bounds what a scan remembers of what it has reported, which takes 35 to 56 bytes a key.
+	maxReported = 4 << 20
+	// maxScanRounds bounds how often a scan goes back for slots that have moved.
 	maxScanRounds = 16
 	// maxNodeTries is how often a node is tried that fails.
 	maxNodeTries = 2

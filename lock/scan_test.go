@@ -36,11 +36,11 @@ func TestPathsOfSlots(t *testing.T) {
 }
 
 // Along a slot's way, each node has to be walked after the one before it.
-func TestGapsOfPaths(t *testing.T) {
+func TestNextToWalk(t *testing.T) {
 	for name, tc := range map[string]struct {
 		path  string
 		walks string // in turn
-		want  string // the first gap
+		want  string // the node to walk next
 	}{
 		"nothing walked":       {"a", "", "a"},
 		"walked":               {"a", "a", ""},
@@ -60,7 +60,7 @@ func TestGapsOfPaths(t *testing.T) {
 			w.walks[addr] = append(w.walks[addr], span{w.clock + 1, w.clock + 2})
 			w.clock += 2
 		}
-		if got := w.gap(strings.Fields(tc.path)); got != tc.want {
+		if got := w.nextToWalk(strings.Fields(tc.path)); got != tc.want {
 			t.Errorf("%s: got %q, want %q", name, got, tc.want)
 		}
 	}

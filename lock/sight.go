@@ -37,8 +37,8 @@ type Sight struct {
 	tail string // the last bytes of the value
 }
 
-// A sight is what look.lua has told.
-type sight struct {
+// A rawSight is a Sight as look.lua tells it.
+type rawSight struct {
 	size       int64
 	ttl        int64 // ms
 	head, tail string
@@ -46,7 +46,7 @@ type sight struct {
 }
 
 // parseSight reads what look.lua says.
-func parseSight(v []any) (_ *sight, ok bool) {
+func parseSight(v []any) (_ *rawSight, ok bool) {
 	if len(v) != 7 {
 		return nil, false
 	}
@@ -59,16 +59,16 @@ func parseSight(v []any) (_ *sight, ok bool) {
 	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 {
 		return nil, false
 	}
-	return &sight{size, ttl, head, tail, time.Unix(seconds, micros*1000)}, true
+	return &rawSight{size, ttl, head, tail, time.Unix(seconds, micros*1000)}, true
 }
 
 const (
-	noValue   = -1 // sight.size of a key that doesn't exist,
+	noValue   = -1 // rawSight.size of a key that doesn't exist,
 	otherType = -2 // and of one that is no string
 )
 
 // of is what has been seen, in Go's terms: the same as found in script/claim.lua makes of it.
-func (s *sight) of(key string) Sight {
+func (s *rawSight) of(key string) Sight {
 	seen := Sight{Key: key, Standing: Valued, Head: s.head, tail: s.tail, At: s.at,
 		Size: max(0, s.size), Remembered: time.Duration(s.ttl) * time.Millisecond}
 	if s.ttl < 0 {

@@ -14,12 +14,12 @@ import (
 
 // A walk is one scan under way.
 //
-// SCAN gives every key that its node has from the beginning to the end of the walk there. A key whose
-// slot moves may be on no node for that long. So the layout is read before and after the walk of each
-// node. A slot's keys have gone along the path of nodes that was seen so; and if, along that path, a
-// walk of each node began after one of the node before it had ended, then a key was either still there
-// when the one was walked, or already when the other was. Where that doesn't hold, the node is walked
-// again.
+// SCAN gives every key that its node has from the beginning to the end of the walk there ("Scan
+// guarantees" of https://redis.io/docs/latest/commands/scan/). A key whose slot moves may be on no node
+// for that long. So the layout is read before and after the walk of each node. A slot's keys have gone
+// along the path of nodes that was seen so; and if, along that path, a walk of each node began after one
+// of the node before it had ended, then a key was either still there when the one was walked, or already
+// when the other was. Where that doesn't hold, the node is walked again.
 type walk struct {
 	server *server
 	scan   Scan
@@ -32,13 +32,13 @@ type walk struct {
 	walks   map[string][]span        // by address, those that came to their end
 	paths   [slotCount][]string      // of each slot's keys
 	nodes   map[string]*redis.Client // by address, as last listed
-	guests  map[string]*redis.Client // those of them without slots, whose clients are ours
-	mute    map[string]error         // those that did not say what slots they have
+	joining map[string]*redis.Client // those of them without slots, whose clients are ours
+	silent  map[string]error         // those that did not say what slots they have
 	fails   map[string]int
 	givenUp map[string]error
 
-	prints map[print]struct{} // of the keys that were reported
-	seeds  [2]maphash.Seed
+	reported map[digest]struct{} // keys
+	seeds    [2]maphash.Seed
 
 	progress Progress
 	sizes    map[string]int64 // of the nodes, when the scan began
@@ -46,8 +46,8 @@ type walk struct {
 
 type span struct{ begin, end int }
 
-// A print stands for a key. Two keys of 10⁹ have the same one with a probability of 10⁻²¹.
-type print [2]uint64
+// A digest stands for a key. Two keys of 10⁹ have the same one with a probability of 10⁻²¹.
+type digest [2]uint64
 
 func newWalk(s *server, scan Scan, head int64, yield func(Sight, error) bool) *walk {
 	if scan.Rate == 0 {
@@ -55,14 +55,14 @@ func newWalk(s *server, scan Scan, head int64, yield func(Sight, error) bool) *w
 	}
 	return &walk{
 		server: s, scan: scan, head: head, match: pattern(scan.Prefix), yield: yield, pace: pace{rate: scan.Rate},
-		walks: map[string][]span{}, guests: map[string]*redis.Client{},
+		walks: map[string][]span{}, joining: map[string]*redis.Client{},
 		fails: map[string]int{}, givenUp: map[string]error{}, sizes: map[string]int64{},
-		prints: map[print]struct{}{}, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+		reported: map[digest]struct{}{}, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 	}
 }
 
 func (w *walk) close() {
-	for _, c := range w.guests {
+	for _, c := range w.joining {
 		_ = c.Close()
 	}
 }
@@ -74,7 +74,7 @@ func (w *walk) run(ctx context.Context) error {
 	}
 	w.measure(ctx)
 	for range maxScanRounds {
-		next := w.lacking()
+		next := w.toWalk()
 		if len(next) == 0 {
 			return w.tellFailures()
 		}
@@ -95,7 +95,7 @@ func (w *walk) run(ctx context.Context) error {
 // tellFailures reports the nodes whose keys have not all been seen, as far as is known.
 func (w *walk) tellFailures() error {
 	failures := maps.Clone(w.givenUp)
-	maps.Copy(failures, w.mute)
+	maps.Copy(failures, w.silent)
 	for _, addr := range slices.Sorted(maps.Keys(failures)) {
 		if !w.yield(Sight{}, failed("scan", &NodeError{Addr: addr, Err: failures[addr]})) {
 			return errBroken
@@ -118,14 +118,14 @@ func (w *walk) list(ctx context.Context) error {
 		return nil
 	}
 	l := w.server.layout(ctx, w.nodes)
-	w.mute = l.mute
+	w.silent = l.silent
 	for addr, by := range l.new {
-		if w.guests[addr] == nil {
+		if w.joining[addr] == nil {
 			options := *w.nodes[by].Options()
 			options.Addr = addr
-			w.guests[addr] = redis.NewClient(&options)
+			w.joining[addr] = redis.NewClient(&options)
 		}
-		w.nodes[addr] = w.guests[addr]
+		w.nodes[addr] = w.joining[addr]
 	}
 	for slot, h := range l.slots {
 		w.paths[slot] = follow(w.paths[slot], h)
@@ -133,25 +133,25 @@ func (w *walk) list(ctx context.Context) error {
 	return nil
 }
 
-// lacking are the nodes that have to be walked, or walked again.
-func (w *walk) lacking() []string {
-	lacks := map[string]bool{}
+// toWalk are the nodes that have to be walked, or walked again.
+func (w *walk) toWalk() []string {
+	addrs := map[string]bool{}
 	for addr := range w.nodes {
 		if len(w.walks[addr]) == 0 && w.givenUp[addr] == nil {
-			lacks[addr] = true
+			addrs[addr] = true
 		}
 	}
 	for _, path := range w.paths {
-		if addr := w.gap(path); addr != "" {
-			lacks[addr] = true
+		if addr := w.nextToWalk(path); addr != "" {
+			addrs[addr] = true
 		}
 	}
-	return slices.Sorted(maps.Keys(lacks))
+	return slices.Sorted(maps.Keys(addrs))
 }
 
-// gap is the first node of a path that was not walked after the one before it. What is no primary any
-// more has no keys to be seen, and what was given up is reported.
-func (w *walk) gap(path []string) string {
+// nextToWalk is the first node of a path that was not walked after the one before it. What is no
+// primary any more has no keys to be seen, and what was given up is reported.
+func (w *walk) nextToWalk(path []string) string {
 	at := 0
 	for _, addr := range path {
 		if w.nodes[addr] == nil || w.givenUp[addr] != nil {
@@ -246,7 +246,7 @@ func (s *server) process(ctx context.Context, node *redis.Client) (string, error
 // report looks at keys, and reports those that are wanted and have not been reported.
 func (w *walk) report(ctx context.Context, addr string, keys []string) error {
 	keys = slices.DeleteFunc(keys, func(key string) bool {
-		_, known := w.prints[w.print(key)]
+		_, known := w.reported[w.digest(key)]
 		return known
 	})
 	sights, err := w.server.look(ctx, keys, w.head)
@@ -255,13 +255,13 @@ func (w *walk) report(ctx context.Context, addr string, keys []string) error {
 	}
 	w.progress.Seen += int64(len(keys))
 	for _, s := range sights {
-		p := w.print(s.Key)
-		_, known := w.prints[p] // SCAN may give a key twice in one step
+		d := w.digest(s.Key)
+		_, known := w.reported[d] // SCAN may give a key twice in one step
 		if s.Node = addr; known || s.Standing == Free || w.scan.Want != nil && !w.scan.Want(s) {
 			continue
 		}
-		if len(w.prints) < maxPrints {
-			w.prints[p] = struct{}{}
+		if len(w.reported) < maxReported {
+			w.reported[d] = struct{}{}
 		}
 		if !w.yield(s, nil) {
 			return errBroken
@@ -270,8 +270,8 @@ func (w *walk) report(ctx context.Context, addr string, keys []string) error {
 	return nil
 }
 
-func (w *walk) print(key string) print {
-	return print{maphash.String(w.seeds[0], key), maphash.String(w.seeds[1], key)}
+func (w *walk) digest(key string) digest {
+	return digest{maphash.String(w.seeds[0], key), maphash.String(w.seeds[1], key)}
 }
 
 // measure finds out how many keys there are. A node that doesn't say counts for none.

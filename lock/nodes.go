@@ -23,7 +23,7 @@ var ErrNoNodes = errors.New("the client lists no nodes: want a *redis.Client or 
 // A NodeError says which node could not be asked.
 type NodeError struct {
 	Addr string // as the cluster announces it, or as the client was given it; words, if sentinels name it
-	Err  error  // an ErrUnavailable
+	Err  error  // ErrUnavailable, or the cause of ctx
 }
 
 func (e *NodeError) Error() string { return fmt.Sprintf("%s: %v", e.Addr, e.Err) }

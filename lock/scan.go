@@ -54,7 +54,9 @@ const (
 	maxReported = 4 << 20
 	// maxScanRounds bounds how often a scan goes back for slots that have moved.
 	maxScanRounds = 16
-	// maxNodeTries is how often a node is tried that fails.
+	// maxStepTries is how often a step is tried that fails, a second apart, and maxNodeTries how often a
+	// node is walked of which one has failed so often, or which has restarted.
+	maxStepTries = 3
 	maxNodeTries = 2
 )
 
@@ -69,8 +71,8 @@ var ErrMoving = errors.New("slots keep moving between nodes")
 // A key is reported once, for the first 4,194,304 that are; for them the scan keeps 35 to 56 bytes each.
 // (One slot that goes away and comes back while a single node is walked is not noticed.)
 //
-// An error beside a zero Sight is a *NodeError for a node that could not be asked, twice, and whose
-// keys have not all been seen; the scan goes on with the others unless the loop ends. Others are the
+// An error beside a zero Sight is a *NodeError for a node that could not be asked, in several tries, and
+// whose keys have not all been seen; the scan goes on with the others unless the loop ends. Others are the
 // last: the cause of ctx, ErrMoving, ErrUnavailable if there is no list of nodes, a *ConfigError,
 // ErrNoNodes and, for a quorum lock, ErrNoInspect. Redis has to allow SCAN, GETRANGE, DBSIZE, INFO
 // and, in a cluster, CLUSTER NODES beside what a Locker needs.

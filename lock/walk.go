@@ -1,10 +1,13 @@
 package lock
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/redis/go-redis/v9"
@@ -166,7 +169,7 @@ func (w *walk) nextToWalk(path []string) string {
 	return ""
 }
 
-// try walks a node. If that fails, it is tried again after all others, and then given up.
+// try walks a node. If that fails, it is walked anew after all others, and then given up.
 func (w *walk) try(ctx context.Context, addr string) error {
 	node := w.nodes[addr]
 	if node == nil {
@@ -207,32 +210,50 @@ func (w *walk) node(ctx context.Context, addr string, node *redis.Client) error 
 	if err != nil {
 		return err
 	}
-	left, most := w.scan.Sample, w.progress.Walked+w.sizes[addr]
+	left, most := cmp.Or(w.scan.Sample, math.MaxInt), w.progress.Walked+w.sizes[addr]
 	for cursor := uint64(0); ; {
 		if !w.pace.wait(ctx, stepKeys) {
 			return context.Cause(ctx)
 		}
-		keys, next, err := w.server.keysOf(ctx, node, cursor, w.match)
+		var keys []string
+		var next uint64
+		err := again(ctx, func() (err error) {
+			if keys, next, err = w.server.keysOf(ctx, node, cursor, w.match); err != nil {
+				return err
+			}
+			keys = keys[:min(len(keys), left)]
+			return w.report(ctx, addr, keys)
+		})
 		if err != nil {
 			return err
 		}
-		if w.scan.Sample > 0 {
-			keys = keys[:min(len(keys), left)]
-			left -= len(keys)
-		}
-		if err := w.report(ctx, addr, keys); err != nil {
-			return err
-		}
+		left -= len(keys)
 		w.progress.Walked = min(w.progress.Walked+stepKeys, most)
 		w.tellProgress(addr)
-		if cursor = next; cursor == 0 || w.scan.Sample > 0 && left == 0 {
+		if cursor = next; cursor == 0 || left == 0 {
 			break
 		}
 	}
-	if after, err := w.server.process(ctx, node); err != nil || after != before {
-		return errors.Join(err, errRestarted)
+	var after string
+	err = again(ctx, func() (err error) {
+		after, err = w.server.process(ctx, node)
+		return err
+	})
+	if err == nil && after != before {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, errRestarted)
 	}
-	return nil
+	return err
+}
+
+// again does a step of a walk, and tries it again if it fails. A broken connection or a node that stalls
+// for a moment costs no more than that step: a cursor stays good as long as its process lives.
+func again(ctx context.Context, step func() error) error {
+	for try := 1; ; try++ {
+		err := step()
+		if err == nil || err == errBroken || try == maxStepTries || !pause(ctx, reloadEvery) {
+			return err
+		}
+	}
 }
 
 // process tells one process of Redis from another at the same address.

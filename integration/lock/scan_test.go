@@ -123,6 +123,97 @@ func TestScanFollowsSlots(t *testing.T) {
 	})
 }
 
+// A broken connection or a moment without an answer costs a scan one step, and not what it has walked of
+// the node: its cursor is still good.
+func TestScanGoesOnWhereItBroke(t *testing.T) {
+	for name, fault := range map[string]bubble.Fault{"reply lost": bubble.LoseReply, "no answer": bubble.Unheard} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+				f.Paged()
+				m := f.ClusterMachine() // whose nodes' clients send nothing again
+				l := m.Locker(lock.Config{})
+				for i := range 3000 {
+					f.Redis.Set(fmt.Sprint("a:", i), "R value")
+				}
+				steps := 0
+				all, err := scanned(t.Context(), t, l, lock.Scan{Progress: func(lock.Progress) {
+					switch steps++; steps {
+					case 5, 15, 20:
+						m.OnNext(2, "SCAN", fault)
+					case 30:
+						m.OnNext(2, "INFO", fault)
+					}
+				}})
+				if err != nil || len(all) != 3000 || steps != 31 {
+					t.Errorf("%d keys in %d steps, %v", len(all), steps, err)
+				}
+			})
+		})
+	}
+}
+
+// What a node refuses for good is asked a few times, and the node is named.
+func TestScanGivesANodeUp(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		asked := 0
+		f.Before(func(p *server.Peer, cmd string, args ...string) bool {
+			if strings.ToUpper(cmd) != "SCAN" {
+				return false
+			}
+			asked++
+			p.WriteError("NOPERM this user has no permissions to run the 'scan' command")
+			return true
+		})
+		_, err := scanned(t.Context(), t, f.Machine().Locker(lock.Config{}), lock.Scan{})
+		var node *lock.NodeError
+		is(t, err, lock.ErrUnavailable)
+		if !errors.As(err, &node) || asked != 6 {
+			t.Errorf("asked %d times, %v", asked, err)
+		}
+	})
+}
+
+// Another process answers by the end, which knows nothing of the cursor: the error says so, and is of
+// the kind that is promised. That a server doesn't say who it is, is no word of a restart.
+func TestScanOfAServerThatRestarts(t *testing.T) {
+	for name, info := range map[string]struct {
+		answer func(p *server.Peer, n int)
+		says   string
+	}{
+		"restarted": {func(p *server.Peer, n int) { p.WriteBulk(fmt.Sprintf("run_id:%d\r\n", n)) }, "restarted"},
+		"loading": {func(p *server.Peer, n int) {
+			if n%4 == 1 { // before a walk, and not in the three tries after it
+				p.WriteBulk("run_id:1\r\n")
+			} else {
+				p.WriteError("LOADING Redis is loading the dataset in memory")
+			}
+		}, "LOADING"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+				infos := 0
+				f.Before(func(p *server.Peer, cmd string, args ...string) bool {
+					if strings.ToUpper(cmd) != "INFO" {
+						return false
+					}
+					infos++
+					info.answer(p, infos)
+					return true
+				})
+				l := f.ClusterMachine().Locker(lock.Config{}) // whose nodes' clients send nothing again
+				f.Redis.Set("a:1", "R value")
+				all, err := scanned(t.Context(), t, l, lock.Scan{})
+				is(t, err, lock.ErrUnavailable)
+				var node *lock.NodeError
+				if !errors.As(err, &node) || strings.Contains(err.Error(), "restarted") != (info.says == "restarted") ||
+					!strings.Contains(err.Error(), info.says) || len(all) != 1 {
+					t.Errorf("%v, %v", all, err)
+				}
+			})
+		})
+	}
+}
+
 // A scan says which of its settings isn't accepted, and a quorum lock that it has no one state.
 func TestScanRefuses(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {

@@ -73,9 +73,9 @@ var ErrMoving = errors.New("slots keep moving between nodes")
 //
 // An error beside a zero Sight is a *NodeError for a node that could not be asked, in several tries, and
 // whose keys have not all been seen; the scan goes on with the others unless the loop ends. Others are the
-// last: the cause of ctx, ErrMoving, ErrUnavailable if there is no list of nodes, a *ConfigError,
-// ErrNoNodes and, for a quorum lock, ErrNoInspect. Redis has to allow SCAN, GETRANGE, DBSIZE, INFO
-// and, in a cluster, CLUSTER NODES beside what a Locker needs.
+// last: the cause of ctx, ErrMoving, ErrUnavailable if there is no list of nodes to begin or to end with,
+// a *ConfigError, ErrNoNodes and, for a quorum lock, ErrNoInspect. Redis has to allow SCAN, GETRANGE,
+// DBSIZE, INFO and, in a cluster, CLUSTER NODES beside what a Locker needs.
 func (l *Locker) Scan(ctx context.Context, scan Scan) iter.Seq2[Sight, error] {
 	return func(yield func(Sight, error) bool) {
 		s, isSingle := l.store.(*single)

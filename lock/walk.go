@@ -72,27 +72,34 @@ func (w *walk) close() {
 
 // run returns what ends the scan before its time.
 func (w *walk) run(ctx context.Context) error {
-	if err := w.list(ctx); err != nil {
-		return err
+	unlisted := w.list(ctx)
+	if unlisted != nil {
+		return unlisted
 	}
 	w.measure(ctx)
 	for range maxScanRounds {
 		next := w.toWalk()
-		if len(next) == 0 {
+		switch {
+		case len(next) > 0:
+		case unlisted == nil:
 			return w.tellFailures()
+		case !pause(ctx, reloadEvery):
+			return context.Cause(ctx)
+		default: // slots may have moved since the last list
+			unlisted = w.list(ctx)
 		}
 		for _, addr := range next {
 			if err := w.try(ctx, addr); err != nil {
 				return err
 			}
 			// If the nodes can't be listed, those that are known go on.
-			_ = w.list(ctx)
+			unlisted = w.list(ctx)
 		}
 	}
 	if err := w.tellFailures(); err != nil {
 		return err
 	}
-	return ErrMoving
+	return cmp.Or(unlisted, ErrMoving)
 }
 
 // tellFailures reports the nodes whose keys have not all been seen, as far as is known.

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2/server"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/reprise-go/reprise/integration/bubble"
 	"github.com/reprise-go/reprise/lock"
@@ -208,6 +210,54 @@ func TestScanOfAServerThatRestarts(t *testing.T) {
 				if !errors.As(err, &node) || strings.Contains(err.Error(), "restarted") != (info.says == "restarted") ||
 					!strings.Contains(err.Error(), info.says) || len(all) != 1 {
 					t.Errorf("%v, %v", all, err)
+				}
+			})
+		})
+	}
+}
+
+// Slots may have moved while the last node was walked. A scan ends once it knows, or says that it doesn't.
+func TestScanEndsWithAListOfNodes(t *testing.T) {
+	for name, tc := range map[string]struct {
+		unanswered int32 // lists that are asked for after the walk of the only node
+		want       error
+	}{
+		"for a moment": {1, nil},
+		"for good":     {1000, lock.ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+				f.Paged()
+				moves := ""
+				var hangs atomic.Int32
+				f.Before(func(p *server.Peer, cmd string, args ...string) bool {
+					if strings.ToUpper(cmd) != "CLUSTER" || len(args) == 0 || strings.ToUpper(args[0]) != "NODES" {
+						return false
+					}
+					p.WriteBulk("sender redis:6379@16379 myself,master - 0 0 1 connected 0-16383" + moves + "\n" +
+						"getter redis:6380@16380 master - 0 0 2 connected\n")
+					return true
+				})
+				l := f.ClusterMachine(func(o *redis.ClusterOptions) {
+					o.ContextTimeoutEnabled = false
+					o.ClusterSlots = func(context.Context) ([]redis.ClusterSlot, error) {
+						if hangs.Add(-1) >= 0 {
+							time.Sleep(time.Minute)
+						}
+						return []redis.ClusterSlot{{End: 16383, Nodes: []redis.ClusterNode{{Addr: "redis:6379"}}}}, nil
+					}
+				}).Locker(lock.Config{})
+				f.Redis.Set("a:1", "R value")
+				walked := map[string]bool{}
+				all, err := scanned(t.Context(), t, l, lock.Scan{Progress: func(p lock.Progress) {
+					if walked[p.Node] && moves == "" { // the node's end
+						moves = " [7->-getter]"
+						hangs.Store(tc.unanswered)
+					}
+					walked[p.Node] = true
+				}})
+				if !errors.Is(err, tc.want) || len(all) != 1 || walked["redis:6380"] != (tc.want == nil) {
+					t.Errorf("%v, %v, walked %v", all, err, walked)
 				}
 			})
 		})

@@ -78,12 +78,13 @@ var fitting = map[Standing][]Act{
 	Valued:    {ForgetValue},
 }
 
-// minHead is the least that Inspect takes of a value's beginning: a claim is never cut.
-const minHead = 256
+// minHead is the least that is taken of a value's beginning: a claim is never cut, nor the header of a
+// cache record, so that two sights of one record have the same Identity.
+const minHead = 512
 
 // Inspect looks at a key in one round trip, and changes nothing. Of a value it takes the first bytes,
-// as many as head says: at least 256 and at most Config.MaxValue. Left and Remembered are by Redis's clock, as
-// is the time of the reading.
+// as many as head says: at least 512 and at most Config.MaxValue. Left and Remembered are by Redis's
+// clock, as is the time of the reading.
 //
 // Its errors are a *KeyError, ErrUnavailable, the cause of ctx, and ErrNoInspect for a quorum lock.
 // Redis has to allow GETRANGE beside what a Locker needs.

@@ -190,6 +190,27 @@ func TestMark(t *testing.T) {
 	})
 }
 
+// An operator who is told what stands there instead can act on that: by its mark, and by itself.
+func TestMarkOfWhatHasChanged(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		d := newDesk(t, f)
+		end := d.hang(request(), bubble.Noise(1000))
+		claim := d.inspect()
+		end()
+		changed, ok := errors.AsType[*replay.ChangedError](d.engine.Release(bg, claim))
+		if !ok {
+			t.Fatal("released, and it is done")
+		}
+		if changed.Now.Mark() != d.inspect().Mark() {
+			t.Fatalf("the mark of what stands there is %s by the error, and %s by Inspect", changed.Now.Mark(), d.inspect().Mark())
+		}
+		if err := d.engine.Forget(bg, changed.Now); err != nil {
+			t.Error(err)
+		}
+		d.ask(bg, request(), says("again")).wasRun(t, "again", 1)
+	})
+}
+
 // After an act, the next request is what the act's comment says.
 func TestNextRequestAfterAnAct(t *testing.T) {
 	for name, tc := range map[string]struct {

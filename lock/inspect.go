@@ -86,8 +86,8 @@ const minHead = 512
 // as many as head says: at least 512 and at most Config.MaxValue. Left and Remembered are by Redis's
 // clock, as is the time of the reading.
 //
-// Its errors are a *KeyError, ErrUnavailable, the cause of ctx, and ErrNoInspect for a quorum lock.
-// Redis has to allow GETRANGE beside what a Locker needs.
+// Its errors are a *KeyError, ErrUnavailable, the cause of ctx, and ErrNoInspect for a quorum lock. After
+// the end of ctx it takes Config.Timeout at most. Redis has to allow GETRANGE beside what a Locker needs.
 func (l *Locker) Inspect(ctx context.Context, key string, head int) (Sight, error) {
 	if key == "" {
 		return Sight{}, &KeyError{Field: "key", Want: "at least one byte"}
@@ -101,11 +101,15 @@ func (l *Locker) Inspect(ctx context.Context, key string, head int) (Sight, erro
 	}
 	bounded, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
-	r, err := s.server.run(bounded, s.server.requests.inspect(key, l.headOf(head)))
-	if err == nil && r.seen == nil {
+	r, err := s.server.runUntraced(bounded, s.server.requests.inspect(key, l.headOf(head)))
+	switch {
+	case err != nil && ctx.Err() != nil: // no fault of Redis, as far as anybody knows
+		return Sight{}, failed("inspect", context.Cause(ctx))
+	case err == nil && r.seen == nil:
 		err = errOddReply
 	}
 	if err != nil {
+		l.cfg.Trace.failed(ctx, inspectScript.name, err)
 		return Sight{}, failed("inspect", err)
 	}
 	return r.seen.of(key), nil
@@ -130,7 +134,7 @@ var errOddReply = fmt.Errorf("%w: unexpected reply", ErrUnavailable)
 //   - finds the key another's by then, or done, and is refused (ErrLost).
 //
 // The errors are a *ChangedError, an *UnfitError, ErrUnavailable, after which nobody knows whether it
-// was done, and ErrNoInspect.
+// was done, the cause of a ctx that has ended before, and ErrNoInspect.
 func (l *Locker) Act(ctx context.Context, act Act, seen Sight) error {
 	s, isSingle := l.store.(*single)
 	switch {

@@ -46,7 +46,7 @@ type Node struct {
 
 // Nodes asks all primaries at once how they are, each for Config.Timeout at most. They come in the
 // order of their addresses, those that don't answer included. The error is ErrUnavailable if there is
-// no list of them, ErrNoNodes or, for a quorum lock, ErrNoInspect.
+// no list of them, the cause of ctx, ErrNoNodes or, for a quorum lock, ErrNoInspect.
 func (l *Locker) Nodes(ctx context.Context) ([]Node, error) {
 	s, isSingle := l.store.(*single)
 	if !isSingle {
@@ -108,11 +108,11 @@ func (s *server) primaries(ctx context.Context) ([]*redis.Client, error) {
 	if s.cluster == nil {
 		return nil, ErrNoNodes
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	bounded, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	list := func() (all []*redis.Client, err error) {
 		var mu sync.Mutex
-		err = s.cluster.ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error {
+		err = s.cluster.ForEachMaster(bounded, func(_ context.Context, c *redis.Client) error {
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, c)
@@ -125,10 +125,10 @@ func (s *server) primaries(ctx context.Context) ([]*redis.Client, error) {
 	if s.honorsContext {
 		all, err = list()
 	} else {
-		all, err = withDeadline(ctx, list, func([]*redis.Client) {})
+		all, err = withDeadline(bounded, list, func([]*redis.Client) {})
 	}
 	if err != nil {
-		return nil, s.fault(err)
+		return nil, cmp.Or(context.Cause(ctx), s.fault(err))
 	}
 	slices.SortFunc(all, func(a, b *redis.Client) int { return cmp.Compare(nodename.Of(a), nodename.Of(b)) })
 	return all, nil

@@ -229,6 +229,43 @@ func TestInspectAndActInTrouble(t *testing.T) {
 	})
 }
 
+// Who leaves while Redis hangs learns why they left, and Redis is not to blame, as far as anybody knows.
+func TestOperatorLeavesWhileRedisHangs(t *testing.T) {
+	reason := errors.New("the operator has gone")
+	for name, connect := range map[string]func(*bubble.Fleet) *bubble.Machine{
+		"one server": func(f *bubble.Fleet) *bubble.Machine { return f.Machine() },
+		"a cluster":  func(f *bubble.Fleet) *bubble.Machine { return f.ClusterMachine() }, // of which nothing is known yet
+	} {
+		for what, ask := range map[string]func(context.Context, *lock.Locker) error{
+			"inspect": func(ctx context.Context, l *lock.Locker) error { _, err := l.Inspect(ctx, key, 0); return err },
+			"scan":    func(ctx context.Context, l *lock.Locker) error { _, err := scanned(ctx, t, l, lock.Scan{}); return err },
+			"nodes": func(ctx context.Context, l *lock.Locker) error {
+				nodes, err := l.Nodes(ctx)
+				if err == nil {
+					err = nodes[0].Err
+				}
+				return err
+			},
+		} {
+			t.Run(name+"/"+what, func(t *testing.T) {
+				bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+					var told counts
+					l := connect(f).Locker(lock.Config{Trace: told.trace()})
+					f.Freeze()
+					ctx, leave := context.WithCancelCause(t.Context())
+					time.AfterFunc(100*time.Millisecond, func() { leave(reason) })
+					begun := time.Now()
+					is(t, ask(ctx, l), reason)
+					if took := time.Since(begun); took > 3*time.Second {
+						t.Errorf("it took %v", took)
+					}
+					told.wantCount(t, "inspect failed", 0)
+				})
+			})
+		}
+	}
+}
+
 // A live holder whose claim is taken away learns it, and its late commit is what the doc comment says.
 func TestALiveHolderIsActedOn(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -72,17 +72,16 @@ func (l *Locker) Nodes(ctx context.Context) ([]Node, error) {
 	return nodes, nil
 }
 
-func (s *server) describe(ctx context.Context, c *redis.Client) (n Node, err error) {
-	return askNode(ctx, s, c, func(ctx context.Context) (Node, error) {
-		begun := time.Now()
-		if err := c.Ping(ctx).Err(); err != nil {
-			return Node{}, err
-		}
-		n := Node{Ping: time.Since(begun)}
-		var err error
+func (s *server) describe(ctx context.Context, c *redis.Client) (Node, error) {
+	return askNode(ctx, s, c, func(ctx context.Context) (n Node, err error) {
 		if n.Keys, err = c.DBSize(ctx).Result(); err != nil {
 			return Node{}, err
 		}
+		begun := time.Now() // by now there is a connection, which a round trip doesn't include
+		if err := c.Ping(ctx).Err(); err != nil {
+			return Node{}, err
+		}
+		n.Ping = time.Since(begun)
 		text, err := c.Info(ctx).Result()
 		if err != nil {
 			return Node{}, err

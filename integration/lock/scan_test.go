@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -284,5 +285,23 @@ func TestScanRefuses(t *testing.T) {
 		is(t, err, lock.ErrNoInspect)
 		_, err = l.Nodes(t.Context())
 		is(t, err, lock.ErrNoInspect)
+	})
+}
+
+// What a node's round trip takes is not what a connection to it takes.
+func TestPingIsARoundTrip(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		m := f.Machine(func(o *redis.Options) {
+			dial := o.Dialer
+			o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				time.Sleep(300 * time.Millisecond)
+				return dial(ctx, network, addr)
+			}
+		})
+		m.On("PING", bubble.Fault{DelayReply: 7 * time.Millisecond})
+		nodes, err := m.Locker(lock.Config{}).Nodes(t.Context())
+		if err != nil || nodes[0].Ping != 7*time.Millisecond {
+			t.Errorf("%+v, %v", nodes, err)
+		}
 	})
 }

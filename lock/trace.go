@@ -24,8 +24,8 @@ type Trace struct {
 	WaitBegan, WaitEnded, WaitRefused func(context.Context)
 
 	// Failed is called for each script that Redis did not answer or refused, or that too few replicas
-	// confirmed: begin, renew, commit, release, abandon, regain; and for "get", which fetches a long
-	// value. The error is ErrUnavailable or ErrUnconfirmed.
+	// confirmed: begin, renew, commit, release, abandon, regain, and an operator's inspect and act; and
+	// for "get", which fetches a long value. The error is ErrUnavailable or ErrUnconfirmed.
 	Failed func(ctx context.Context, script string, err error)
 }
 

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +75,32 @@ func TestAttributesAreDocumented(t *testing.T) {
 	slices.Sort(want)
 	if want = slices.Compact(want); !slices.Equal(told, want) {
 		t.Errorf("docs/telemetry.md has the attributes %q, want %q", told, want)
+	}
+}
+
+// An operation is a script of package lock, or the fetching of a long value.
+func TestOperationsAreDocumented(t *testing.T) {
+	want := []string{"get"}
+	scripts, err := filepath.Glob("../lock/script/*.lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, script := range scripts {
+		name := strings.TrimSuffix(filepath.Base(script), ".lua")
+		if name != "claim" && name != "look" { // which the others begin with
+			want = append(want, name)
+		}
+	}
+	var told []string
+	for _, row := range pageRows(t, "attribute") {
+		if row[0] == "`"+string(operation)+"`" {
+			told = strings.Split(strings.ReplaceAll(row[2], "`", ""), ", ")
+		}
+	}
+	slices.Sort(told)
+	slices.Sort(want)
+	if !slices.Equal(told, want) {
+		t.Errorf("docs/telemetry.md has the operations %q, want %q", told, want)
 	}
 }
 

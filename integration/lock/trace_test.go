@@ -130,9 +130,14 @@ func TestTraceIsToldWhatRedisDoesNotDo(t *testing.T) {
 		time.Sleep(time.Second) // the claims that may have been left behind are handed back
 
 		lease := grant(t, l, anyone)
+		seen := inspect(t, l)
 		f.Down()
 		_, _ = lease.Commit(t.Context(), value(lease), time.Minute)
 		told.wantCount(t, "commit failed", 1)
+		_, _ = l.Inspect(t.Context(), key, 0)
+		told.wantCount(t, "inspect failed", 1)
+		_ = l.Act(t.Context(), lock.ReleaseClaim, seen)
+		told.wantCount(t, "act failed", 1)
 		time.Sleep(9 * time.Second)
 		told.mu.Lock()
 		if told.counts["renew failed"] == 0 || told.counts["renewed false"] == 0 {

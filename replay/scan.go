@@ -33,7 +33,7 @@ type Scan struct {
 	Progress func(lock.Progress)
 }
 
-func (s *Scan) wants(e *Entry) bool {
+func (s *Scan) wants(e Entry) bool {
 	return (len(s.States) == 0 || slices.Contains(s.States, e.State)) &&
 		e.Age >= s.LeastAge && e.Attempt >= s.LeastAttempt
 }
@@ -53,21 +53,17 @@ func (e *Engine) Scan(ctx context.Context, scan Scan) iter.Seq2[Entry, error] {
 				return
 			}
 		}
-		var wanted Entry
 		sweep := lock.Scan{
 			Prefix: cmp.Or(scan.Prefix, e.cfg.Prefix) + ":", Rate: scan.Rate, Sample: scan.Sample,
 			Head: cache.MaxHeader, Progress: scan.Progress,
-			Want: func(seen lock.Sight) bool {
-				wanted = entryOf(seen)
-				return scan.wants(&wanted)
-			},
+			Want: func(seen lock.Sight) bool { return scan.wants(entryOf(seen)) },
 		}
-		for _, err := range e.locker.Scan(ctx, sweep) {
+		for seen, err := range e.locker.Scan(ctx, sweep) {
 			if err != nil {
 				if !yield(Entry{}, operatorError(err)) {
 					return
 				}
-			} else if !yield(wanted, nil) {
+			} else if !yield(entryOf(seen), nil) {
 				return
 			}
 		}

@@ -13,9 +13,9 @@ import (
 // its header in script/ defines.
 type request struct {
 	script *script
-	lease  leaseID
+	lease  leaseID         // of inspect and act: its key alone
 	caller context.Context // of begin: who asks; nobody begins for a caller who has gone
-	sent   *sendings       // of release and abandon
+	sent   *sendings       // of release, abandon and act
 	bytes  int             // of the value that commit brings
 	args   []any           // of EVALSHA
 }
@@ -35,11 +35,18 @@ const (
 	valueAt = 5
 )
 
-// request builds a request. redis.Script.Run would copy the arguments twice.
+// request builds a request of a lease.
 func (s *script) request(id leaseID, argv ...any) request {
+	r := s.command(id.boxedKey, id.boxedToken, argv...)
+	r.lease = id
+	return r
+}
+
+// command builds a request on a key; first is ARGV[1]. redis.Script.Run would copy the arguments twice.
+func (s *script) command(key, first any, argv ...any) request {
 	args := append(make([]any, 0, tokenAt+1+len(argv)), s.evalsha[:]...)
-	args = append(append(args, id.boxedKey, id.boxedToken), argv...)
-	return request{script: s, lease: id, args: args}
+	args = append(append(args, key, first), argv...)
+	return request{script: s, lease: leaseID{boxedKey: key}, args: args}
 }
 
 // evalsha is the command that names the script by its digest.
@@ -115,20 +122,17 @@ func (q requests) regain(id leaseID, c Claim, fence int64, lease time.Duration) 
 		inClaim(c.Fingerprint), c.Attempt, fence)
 }
 
-// inspect and act are an operator's, who has no lease: what a holder's token is to other scripts, what
-// was seen is to act.
-func (q requests) inspect(key string, head int64) request {
-	return inspectScript.request(leaseID{key, head})
-}
+// inspect and act have no lease: ARGV[1] is how many bytes to show, or the first bytes that were seen.
+func (q requests) inspect(key string, head int64) request { return inspectScript.command(key, head) }
 
 func (q requests) act(act Act, seen Sight) request {
 	var remember any = "-"
 	if act == AbandonClaim {
 		remember = seen.Claim.Remember.Milliseconds()
 	}
-	r := actScript.request(leaseID{seen.Key, nil}, seen.tail, seen.Size, remember, max(len(seen.Head), minHead))
-	r.sent = &sendings{token: seen.Head}
-	r.args[tokenAt] = r.sent
+	head := &sendings{token: seen.Head}
+	r := actScript.command(seen.Key, head, seen.tail, seen.Size, remember, max(len(seen.Head), minHead))
+	r.sent = head
 	return r
 }
 

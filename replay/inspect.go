@@ -13,7 +13,8 @@ import (
 	"github.com/reprise-go/reprise/lock"
 )
 
-// A KeyState is what stands under a key, for an operator.
+// A KeyState is what stands under a key, for an operator: a lock.Standing in which a value is told to be
+// a record or not.
 type KeyState string
 
 const (

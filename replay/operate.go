@@ -11,12 +11,13 @@ import (
 )
 
 var (
-	// ErrChanged: what stands under the key isn't what was inspected. The error is a *ChangedError.
-	ErrChanged = errors.New("replay: the key has changed since it was inspected")
+	// ErrChanged is lock.ErrChanged: what stands under the key isn't what was inspected. The error is
+	// this package's *ChangedError.
+	ErrChanged = lock.ErrChanged
 
-	// ErrUnfit: what was asked for is nothing to do about what was inspected. The error is an
-	// *UnfitError.
-	ErrUnfit = errors.New("replay: that doesn't fit what stands under the key")
+	// ErrUnfit is lock.ErrUnfit: what was asked for is nothing to do about what was inspected. The error
+	// is this package's *UnfitError.
+	ErrUnfit = lock.ErrUnfit
 
 	// ErrSealed: the record is sealed, and this engine has no Config.Cache.SealKeys.
 	ErrSealed = errors.New("replay: the record is sealed, and there are no seal keys here")
@@ -32,9 +33,9 @@ type ChangedError struct {
 
 func (e *ChangedError) Error() string {
 	if e.Now.Attempt > 0 {
-		return fmt.Sprintf("%v: now it is %s, attempt %d", ErrChanged, e.Now.State, e.Now.Attempt)
+		return fmt.Sprintf("replay: %v: now it is %s, attempt %d", ErrChanged, e.Now.State, e.Now.Attempt)
 	}
-	return fmt.Sprintf("%v: now it is %s", ErrChanged, e.Now.State)
+	return fmt.Sprintf("replay: %v: now it is %s", ErrChanged, e.Now.State)
 }
 
 // Unwrap returns ErrChanged.
@@ -52,7 +53,7 @@ func (e *UnfitError) Error() string {
 	if len(e.Fit) > 0 {
 		fit = strings.Join(e.Fit, " or ")
 	}
-	return fmt.Sprintf("%v: %s of what is %s; what fits: %s", ErrUnfit, e.Act, e.State, fit)
+	return fmt.Sprintf("replay: %s: %v: it is %s; what fits: %s", e.Act, ErrUnfit, e.State, fit)
 }
 
 // Unwrap returns ErrUnfit.

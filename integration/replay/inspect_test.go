@@ -128,7 +128,7 @@ func TestInspectRefuses(t *testing.T) {
 			if err := do(replay.Entry{Key: "reprise:made up"}); !isA[*replay.ConfigError](err) {
 				t.Errorf("an Entry that nobody has seen: %v", err)
 			}
-			check(do(d.inspect()), replay.ErrUnfit)
+			check(do(d.inspect()), replay.ErrUnfit, lock.ErrUnfit)
 		}
 
 		// A tombstone, and a record that is too long for this engine.
@@ -197,9 +197,10 @@ func TestMarkOfWhatHasChanged(t *testing.T) {
 		end := d.hang(request(), bubble.Noise(1000))
 		claim := d.inspect()
 		end()
-		changed, ok := errors.AsType[*replay.ChangedError](d.engine.Release(bg, claim))
-		if !ok {
-			t.Fatal("released, and it is done")
+		err := d.engine.Release(bg, claim)
+		changed, ok := errors.AsType[*replay.ChangedError](err)
+		if !ok || !errors.Is(err, replay.ErrChanged) || !errors.Is(err, lock.ErrChanged) {
+			t.Fatal(err)
 		}
 		if changed.Now.Mark() != d.inspect().Mark() {
 			t.Fatalf("the mark of what stands there is %s by the error, and %s by Inspect", changed.Now.Mark(), d.inspect().Mark())

@@ -19,6 +19,7 @@ type sight struct {
 	asked  time.Time // for nodes, or in vain
 
 	last  *walk                   // the last that came to its end
+	fault error                   // what has ended the one after it
 	now   *walk                   // the one under way; a copy
 	again map[string]replay.Entry // by digest: rows that were looked at since
 }
@@ -29,7 +30,7 @@ func (s *sight) isNew(interval time.Duration) bool {
 	if time.Since(s.asked) > recent {
 		return false
 	}
-	return s.noList != nil || s.last != nil && (time.Since(s.last.ended) < recent || s.now != nil)
+	return s.noList != nil || s.fault != nil || s.last != nil && (time.Since(s.last.ended) < recent || s.now != nil)
 }
 
 // askNodes asks how the nodes are; and, of a walk that takes longer than a look, looks again at the
@@ -107,9 +108,9 @@ func (b *Board) walkOn(ctx context.Context) {
 
 func (b *Board) walkOnce(ctx context.Context) {
 	b.mu.Lock()
-	before := b.seen.last
+	w := newWalk(b.seen.last)
 	b.mu.Unlock()
-	w := newWalk(before)
+	var fault error
 	shown := w.begun
 	scan := replay.Scan{Rate: b.cfg.Rate, Progress: func(p lock.Progress) {
 		w.progress = p
@@ -127,21 +128,17 @@ func (b *Board) walkOnce(ctx context.Context) {
 		case isNode:
 			w.missed(node.Addr, node.Err)
 		case err != nil:
-			w.fault = err
+			fault = err
 		default:
 			w.add(e)
 		}
 	}
 	w.ended, w.before = time.Now(), nil
 	b.change(func(s *sight) {
-		s.now, s.again = nil, map[string]replay.Entry{}
-		if w.fault != nil && before != nil && !errors.Is(w.fault, lock.ErrMoving) {
-			// The figures of before stay, with their age.
-			kept := *before
-			kept.fault = w.fault
-			w = &kept
+		s.now, s.again, s.fault = nil, map[string]replay.Entry{}, fault
+		if fault == nil || errors.Is(fault, lock.ErrMoving) { // otherwise the figures of before stay, with their age
+			s.last = w
 		}
-		s.last = w
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -44,7 +45,7 @@ func (f *fake) Scan(_ context.Context, scan replay.Scan) iter.Seq2[replay.Entry,
 // stream reads the figures that are sent until one has all the words.
 func (w *world) stream(words ...string) {
 	w.Helper()
-	ctx, cancel := context.WithCancel(w.Context())
+	ctx, cancel := context.WithTimeout(w.Context(), 20*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+"/events", nil)
 	if err != nil {
@@ -165,14 +166,18 @@ func TestRedisDown(t *testing.T) {
 	w := newWorld(t)
 	f := &fake{Engine: w.engine}
 	var down atomic.Bool
+	walks := make(chan struct{}, 1000)
+	walked := sync.OnceFunc(func() { <-walks; <-walks }) // when the second begins, the first has failed
 	f.nodes = func() ([]lock.Node, error) {
 		if down.Load() {
+			walked()
 			return nil, replay.ErrUnavailable
 		}
 		return []lock.Node{{Addr: "one:1"}}, nil
 	}
 	f.entries = func() ([]replay.Entry, error) {
 		if down.Load() {
+			walks <- struct{}{}
 			return nil, replay.ErrUnavailable
 		}
 		return []replay.Entry{entry("one:1", "a", replay.KeyAbandoned)}, nil

@@ -75,8 +75,8 @@ func (f *figures) faults(s *sight, reason func(error) string, now time.Time) {
 	switch {
 	case s.noList != nil:
 		f.Faults = append(f.Faults, "Redis can't be asked: "+reason(s.noList)+"."+ago)
-	case s.last != nil && s.last.fault != nil:
-		f.Faults = append(f.Faults, "The keys can't all be seen: "+reason(s.last.fault)+"."+ago)
+	case s.fault != nil:
+		f.Faults = append(f.Faults, "The keys can't all be seen: "+reason(s.fault)+"."+ago)
 	}
 	for _, n := range s.nodes {
 		if n.Err != nil && s.noList == nil {

@@ -26,7 +26,6 @@ type walk struct {
 	before       *walk             // nil, once this one has ended
 	renewed      int               // leases that have been renewed since the walk before
 	compared     bool              // with a walk before
-	fault        error             // what has ended it
 }
 
 type lease struct {

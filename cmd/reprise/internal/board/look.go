@@ -21,7 +21,7 @@ type sight struct {
 	last  *walk                   // the last that came to its end
 	fault error                   // what has ended the one after it
 	now   *walk                   // the one under way; a copy
-	again map[string]replay.Entry // by digest: rows that were looked at since
+	again map[string]replay.Entry // by Redis key: rows that were looked at since
 }
 
 // isNew tells whether figures are there that need no waiting for.
@@ -49,9 +49,7 @@ func (b *Board) askNodes(ctx context.Context) {
 		if err == nil {
 			s.nodes = nodes
 		}
-		for digest, e := range again {
-			s.again[digest] = e
-		}
+		maps.Copy(s.again, again)
 	})
 }
 
@@ -79,7 +77,7 @@ func (b *Board) lookAgain(ctx context.Context) map[string]replay.Entry {
 				if e, err := b.engine.InspectDigest(ctx, r.Digest); err == nil {
 					e.Node = r.Node
 					mu.Lock()
-					again[r.Digest] = e
+					again[r.Key] = e
 					mu.Unlock()
 				}
 			}
@@ -169,7 +167,7 @@ func (s *sight) rows(state replay.KeyState) []row {
 		}
 	}
 	for _, r := range all {
-		if e, known := s.again[r.Digest]; known && e.At.After(r.At) {
+		if e, known := s.again[r.Key]; known && e.At.After(r.At) {
 			all[r.Key] = rowOf(e)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -197,4 +198,28 @@ func TestLive(t *testing.T) {
 	w.stream("Nothing is abandoned")
 	digest := w.leave("k")
 	w.stream("1 abandoned", digest)
+}
+
+// Claims under keys that are no engine's are each one, though none has a digest.
+func TestKeysWithoutDigest(t *testing.T) {
+	w := newWorld(t)
+	var walks atomic.Int64
+	f := &fake{Engine: w.engine, nodes: func() ([]lock.Node, error) { return []lock.Node{{Addr: "one:1"}}, nil }}
+	f.entries = func() ([]replay.Entry, error) {
+		walk := time.Duration(walks.Add(1))
+		return []replay.Entry{
+			{Key: "reprise:job-1\x00", Node: "one:1", State: replay.KeyClaimed, Left: walk * time.Second}, // is renewed
+			{Key: "reprise:job-1\ufffd", Node: "one:1", State: replay.KeyClaimed, Left: time.Hour},
+			{Key: "reprise:job-1", Node: "one:1", State: replay.KeyForeign}, {Key: "reprise:job-2", Node: "one:1", State: replay.KeyForeign},
+		}, nil
+	}
+	w.serve(f)
+	w.stream("2 in flight", "1 just renewed")
+	ids := map[string]bool{}
+	for _, id := range regexp.MustCompile(`<tr id="[cf]-[^"]+"`).FindAllString(w.ask("/", nil).body, -1) {
+		ids[id] = true
+	}
+	if len(ids) != 4 {
+		t.Errorf("rows %v, want 4", ids)
+	}
 }

@@ -2,6 +2,8 @@ package board
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -22,7 +24,7 @@ type walk struct {
 	begun, ended time.Time
 	progress     lock.Progress
 	shards       map[string]*shard // by node
-	leases       map[string]lease  // by digest
+	leases       map[string]lease  // by Redis key
 	before       *walk             // nil, once this one has ended
 	renewed      int               // leases that have been renewed since the walk before
 	compared     bool              // with a walk before
@@ -69,6 +71,14 @@ type row struct {
 func rowOf(e replay.Entry) row {
 	return row{Key: strings.Clone(e.Key), Digest: strings.Clone(e.Digest), Node: e.Node, State: e.State, Attempt: e.Attempt,
 		Age: e.Age, Left: e.Left, Remembered: e.Remembered, Size: e.Size, Fault: e.Fault, At: e.At}
+}
+
+// ID is the row's on the page, whatever is in its Redis key: the digest, which not all keys have.
+func (r row) ID() string {
+	if r.Digest != "" {
+		return r.Digest
+	}
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(r.Key)))
 }
 
 // older puts the oldest first.
@@ -126,13 +136,13 @@ func (w *walk) add(e replay.Entry) {
 	if e.State == replay.KeyClaimed && len(w.leases) < maxLeases {
 		l := lease{e.Mark(), e.Left}
 		if w.before != nil {
-			then, known := w.before.leases[e.Digest]
+			then, known := w.before.leases[e.Key]
 			r.Renewed = known && then.mark == l.mark && l.left > then.left
 		}
 		if r.Renewed {
 			w.renewed++
 		}
-		w.leases[r.Digest] = l
+		w.leases[r.Key] = l
 	}
 	s.oldest[e.State].add(r)
 }

@@ -74,6 +74,7 @@ func (b *Board) inspect(w http.ResponseWriter, r *http.Request) (replay.Entry, b
 		b.trouble(w, http.StatusNotFound, "That is no digest", "A digest has 64 hex digits, in lower case.", nil)
 		return replay.Entry{}, false
 	}
+	b.stay()
 	e, err := b.engine.InspectDigest(r.Context(), digest)
 	if err != nil {
 		b.trouble(w, http.StatusBadGateway, "Redis can't be asked: "+b.cfg.Reason(err),

@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// linger is how long looks go on after somebody has asked for a page without a script.
+	// linger is how long looks go on after somebody has left a page: who comes back, or has no script,
+	// finds the walk where it is by then.
 	linger = 15 * time.Second
 	// patience is how long a page waits for figures that are on their way.
 	patience = time.Second
@@ -24,7 +25,7 @@ const (
 func (b *Board) look(ctx context.Context) sight {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.until = time.Now().Add(linger)
+	b.stayLocked()
 	b.start()
 	enough := time.NewTimer(patience)
 	defer enough.Stop()
@@ -46,6 +47,15 @@ func (b *Board) look(ctx context.Context) sight {
 	}
 	return b.seen
 }
+
+// stay has looks that are being taken go on for a while.
+func (b *Board) stay() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stayLocked()
+}
+
+func (b *Board) stayLocked() { b.until = time.Now().Add(linger) }
 
 // start begins to look, unless that is being done. The caller holds mu.
 func (b *Board) start() {
@@ -113,6 +123,7 @@ func (b *Board) events(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		b.mu.Lock()
 		delete(b.watchers, updates)
+		b.stayLocked()
 		b.mu.Unlock()
 	}()
 

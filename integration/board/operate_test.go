@@ -66,7 +66,7 @@ func TestChangedMeanwhile(t *testing.T) {
 	b.visit(s.url + "/key/" + digest + "/release")
 	b.says("h1", "Release this key?")
 	s.record(t, "k", "answer")
-	b.expect("409")
+	b.expect("status of 409")
 	b.follow("form.confirm button")
 	b.says("h1", "Nothing was done: the key has changed meanwhile")
 	b.says(".facts", "done")

@@ -30,7 +30,7 @@ type tab struct {
 	mu       sync.Mutex
 	faults   []string // on the console: what the policy forbids, and errors
 	asked    []string // addresses
-	expected string   // a fault of that text is none
+	expected []string // a fault with such a text is none
 }
 
 const (
@@ -78,7 +78,7 @@ func (b *tab) listen(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	add := func(text string) {
-		if b.expected == "" || !strings.Contains(text, b.expected) {
+		if !slices.ContainsFunc(b.expected, func(known string) bool { return strings.Contains(text, known) }) {
 			b.faults = append(b.faults, text)
 		}
 	}
@@ -111,11 +111,11 @@ func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 // visit loads a page.
 func (b *tab) visit(url string) { b.t.Helper(); b.do(chromedp.Navigate(url)) }
 
-// expect lets the browser tell of answers by this status, which it does on the console.
-func (b *tab) expect(status string) {
+// expect lets the browser tell such things on the console.
+func (b *tab) expect(texts ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.expected = "status of " + status
+	b.expected = texts
 }
 
 // until waits until a condition of JavaScript holds, on this page or one that follows it.
@@ -172,9 +172,9 @@ func (b *tab) follow(selector string) {
 // leaves waits for another page after f.
 func (b *tab) leaves(f func()) {
 	b.t.Helper()
-	value[bool](b, `window.left = true`)
+	value[bool](b, `window.samePage = true`)
 	f()
-	b.until("another page", `window.left === undefined && document.readyState === "complete"`)
+	b.until("another page", `window.samePage === undefined && document.readyState === "complete"`)
 }
 
 // shoot takes a picture of the whole page.

@@ -3,6 +3,7 @@ package board
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"iter"
 	"net/http"
 	"sync"
@@ -61,7 +62,8 @@ type Done struct {
 type Board struct {
 	engine  Engine
 	cfg     Config
-	session string // the cookie of one who has shown the token
+	cookie  string // the name of what a browser keeps that has shown the token: another board's is another
+	session string // its value
 	handler http.Handler
 
 	ctx  context.Context // ends with the board
@@ -88,7 +90,7 @@ func New(engine Engine, cfg Config) *Board {
 	if cfg.Acted == nil {
 		cfg.Acted = func(Done) {}
 	}
-	b := &Board{engine: engine, cfg: cfg, session: sessionOf(cfg.Token),
+	b := &Board{engine: engine, cfg: cfg, cookie: "reprise_board_" + rand.Text()[:8], session: rand.Text(),
 		watchers: map[chan []byte]struct{}{}, changed: make(chan struct{}),
 		seen: sight{again: map[string]replay.Entry{}}}
 	b.ctx, b.stop = context.WithCancel(context.Background())

@@ -1,9 +1,7 @@
 package board
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
+	"crypto/subtle"
 	"net"
 	"net/http"
 	"net/netip"
@@ -15,24 +13,17 @@ import (
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-// cookie is the name of what a browser keeps of the token.
-const cookie = "reprise_board"
-
 // maxForm bounds the body of a request, in bytes. A key has 64 KiB at most in its URL-encoded form.
 const maxForm = 256 << 10
 
 // guarded is who may ask for what.
 func (b *Board) guarded(next http.Handler) http.Handler {
-	origin := http.NewCrossOriginProtection()
-	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		b.trouble(w, http.StatusForbidden, "Refused: another site has sent this", "Nothing was done. Use the board's own pages.", nil)
-	}))
-	next = origin.Handler(b.admitted(next))
+	next = b.fromHere(b.admitted(next))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Referrer-Policy", "same-origin") // with no-referrer a browser says "Origin: null" of the board's own forms
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
@@ -44,6 +35,28 @@ func (b *Board) guarded(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// fromHere refuses what another site has a browser send. That is so for a GET, too: to look costs Redis
+// a walk, and there are only so many streams.
+func (b *Board) fromHere(next http.Handler) http.Handler {
+	origin := http.NewCrossOriginProtection()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asPost := *r // a GET would pass
+		asPost.Method = http.MethodPost
+		if origin.Check(&asPost) != nil && !isLink(r) {
+			b.refuse(w, http.StatusForbidden, "refused", "Refused: another site has sent this", nil)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isLink tells whether a browser opens a page where it is seen, as by a link from another site: not in
+// a frame, not ahead of time, and not the stream, which is no page.
+func isLink(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.URL.Path != "/events" && r.Header.Get("Sec-Fetch-Mode") == "navigate" &&
+		r.Header.Get("Sec-Fetch-Dest") == "document" && r.Header.Get("Sec-Purpose") == ""
 }
 
 // isLoopback tells whether a Host header names this machine to itself.
@@ -62,8 +75,7 @@ func isLoopback(host string) bool {
 // asks for it, and since then by a cookie. The style of that page is for all.
 func (b *Board) admitted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		kept, err := r.Cookie(cookie)
-		_, isAsset := assets[strings.TrimPrefix(r.URL.Path, "/")]
+		kept, err := r.Cookie(b.cookie)
 		shown := r.URL.Query().Get("token")
 		if r.Method == http.MethodPost && r.URL.Path == "/token" {
 			shown = r.PostFormValue("token")
@@ -71,14 +83,14 @@ func (b *Board) admitted(next http.Handler) http.Handler {
 		switch {
 		case b.cfg.Token == "":
 			next.ServeHTTP(w, r)
-		case shown != "" && same(sessionOf(shown), b.session):
-			http.SetCookie(w, &http.Cookie{Name: cookie, Value: b.session, Path: "/", HttpOnly: true,
+		case shown != "" && same(shown, b.cfg.Token):
+			http.SetCookie(w, &http.Cookie{Name: b.cookie, Value: b.session, Path: "/", HttpOnly: true,
 				Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode})
 			http.Redirect(w, r, withoutToken(r.URL), http.StatusSeeOther)
-		case shown == "" && err == nil && same(kept.Value, b.session), isAsset:
+		case shown == "" && err == nil && same(kept.Value, b.session), isAsset(r):
 			next.ServeHTTP(w, r)
 		default:
-			b.askForToken(w, shown != "")
+			b.refuse(w, http.StatusUnauthorized, "token", "Token", shown != "")
 		}
 	})
 }
@@ -91,11 +103,11 @@ func withoutToken(u *url.URL) string {
 	return "/" + strings.TrimLeft(u.EscapedPath(), "/\\")
 }
 
-// sessionOf is what a cookie holds: no token, and the same after a restart with the same token.
-func sessionOf(token string) string {
-	mac := hmac.New(sha256.New, []byte(token))
-	mac.Write([]byte("reprise board"))
-	return hex.EncodeToString(mac.Sum(nil))
+// isAsset tells whether somebody reads what the page that asks for the token is drawn with.
+func isAsset(r *http.Request) bool {
+	_, known := assets[strings.TrimPrefix(r.URL.Path, "/")]
+	return known && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 }
 
-func same(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
+// same compares in a time that tells nothing of where they differ.
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

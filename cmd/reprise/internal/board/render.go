@@ -42,13 +42,21 @@ type frame struct {
 	Title string
 	Where string
 	Live  bool // its figures change
-	Open  bool // it may be seen without a token, and leads nowhere
+	Open  bool // it is for anybody: it leads nowhere, and tells nothing of Redis
 	Body  any
 }
 
-// page writes a page.
+// page writes a page for whoever is admitted.
 func (b *Board) page(w http.ResponseWriter, status int, name, title string, body any) {
-	f := frame{Title: title, Where: b.cfg.Where, Live: name == "overview", Open: name == "token", Body: body}
+	write(w, status, name, frame{Title: title, Where: b.cfg.Where, Live: name == "overview", Body: body})
+}
+
+// refuse writes a page for whoever isn't.
+func (b *Board) refuse(w http.ResponseWriter, status int, name, title string, body any) {
+	write(w, status, name, frame{Title: title, Open: true, Body: body})
+}
+
+func write(w http.ResponseWriter, status int, name string, f frame) {
 	var text bytes.Buffer
 	if err := pages.ExecuteTemplate(&text, name, f); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -80,12 +88,9 @@ func (b *Board) overview(w http.ResponseWriter, r *http.Request) {
 type trouble struct {
 	Title, Cure string
 	Now         *entryView // what stands there instead
+	Untold      error      // why an act that was tried is not in the log
 }
 
 func (b *Board) trouble(w http.ResponseWriter, status int, title, cure string, now *entryView) {
-	b.page(w, status, "trouble", title, trouble{title, cure, now})
-}
-
-func (b *Board) askForToken(w http.ResponseWriter, wrong bool) {
-	b.page(w, http.StatusUnauthorized, "token", "Token", wrong)
+	b.page(w, status, "trouble", title, trouble{title, cure, now, nil})
 }

@@ -136,6 +136,9 @@ func (w *world) ask(path string, form url.Values, headers ...string) reply {
 		w.Fatal(err)
 	}
 	defer resp.Body.Close()
+	if resp.Header.Get("Content-Type") == "text/event-stream" { // which doesn't end
+		return reply{resp, ""}
+	}
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		w.Fatal(err)

@@ -44,8 +44,8 @@ func (p *program) boardCommand() *cobra.Command {
 		Example: "  reprise board\n" +
 			"  REPRISE_BOARD_TOKEN=… reprise board --listen 10.0.0.5:7474 --audit acts.log",
 		Long: "It serves what is in flight, abandoned and old, each node's memory and what stands under a key, with " +
-			"release, abandon and forget behind a confirmation. On loopback it asks for no token, and anywhere else " +
-			"for one; it speaks no TLS. Who isn't on this machine best comes by ssh -L 7474:127.0.0.1:7474. It ends " +
+			"release, abandon and forget behind a confirmation. On loopback it asks for no token unless it is " +
+			"given one, so every user of this machine may do all of that; anywhere else it asks for one. It speaks no TLS. Who isn't on this machine best comes by ssh -L 7474:127.0.0.1:7474. It ends " +
 			"by Ctrl-C.",
 	}, func(ctx context.Context, _ []string) error {
 		if err := l.check(); err != nil {

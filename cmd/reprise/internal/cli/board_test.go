@@ -49,7 +49,8 @@ func (w *world) board(args ...string) string {
 	return address.URL
 }
 
-// Loopback asks for no token, and any other address for one, which is made if there is none.
+// Loopback asks for no token unless it is given one, and any other address for one, which is made if
+// there is none.
 func TestBoardToken(t *testing.T) {
 	w := newWorld(t)
 	status := func(url string) int {
@@ -86,5 +87,8 @@ func TestBoardToken(t *testing.T) {
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusSeeOther {
 		t.Errorf("with the token: %d", resp.StatusCode)
+	}
+	if url := w.board("--listen", "127.0.0.1:0"); status(url) != http.StatusUnauthorized || status(url+"?token=no") != http.StatusUnauthorized {
+		t.Errorf("on loopback, with a token: %d", status(url))
 	}
 }

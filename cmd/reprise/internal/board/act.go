@@ -9,11 +9,12 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// A question is what will be done to what, if it is confirmed.
+// A question is what will be done to what, if it is confirmed; or what was done.
 type question struct {
 	*entryView
-	Act  Act
-	Will string
+	Act    Act
+	Will   string
+	Untold error // why the act is not in the log
 }
 
 // find an act by its name.
@@ -40,7 +41,7 @@ func (b *Board) confirm(w http.ResponseWriter, r *http.Request) {
 		b.unfit(w, r, a, e)
 		return
 	}
-	b.page(w, http.StatusOK, "confirm", capital(a.Name)+" "+brief(e.Digest), question{b.viewOf(r.Context(), e), a, a.Will[e.State]})
+	b.page(w, http.StatusOK, "confirm", capital(a.Name)+" "+brief(e.Digest), question{b.viewOf(r.Context(), e), a, a.Will[e.State], nil})
 }
 
 func (b *Board) unfit(w http.ResponseWriter, r *http.Request, a Act, e replay.Entry) {
@@ -62,16 +63,16 @@ func (b *Board) act(w http.ResponseWriter, r *http.Request) {
 		b.unfit(w, r, a, e)
 		return
 	}
-	b.cfg.Acted(Done{Act: a, From: r.RemoteAddr, Reason: cut(1000, r.PostFormValue("reason")), Before: e, Err: err})
+	untold := b.cfg.Acted(Done{Act: a, From: r.RemoteAddr, Reason: cut(1000, r.PostFormValue("reason")), Before: e, Err: err})
 	changed, isChanged := errors.AsType[*replay.ChangedError](err)
 	switch {
 	case isChanged:
-		b.tellChanged(w, r, changed.Now)
+		b.tellChanged(w, r, changed.Now, untold)
 	case err != nil:
-		b.trouble(w, http.StatusBadGateway, "Nobody knows whether it was done: "+b.cfg.Reason(err),
-			"Look at the key again before you do anything else.", nil)
+		title := "Nobody knows whether it was done: " + b.cfg.Reason(err)
+		b.page(w, http.StatusBadGateway, "trouble", title, trouble{title, "Look at the key again before you do anything else.", nil, untold})
 	default:
-		b.page(w, http.StatusOK, "acted", capital(a.Past)+" "+brief(e.Digest), question{b.viewOf(r.Context(), e), a, ""})
+		b.page(w, http.StatusOK, "acted", capital(a.Past)+" "+brief(e.Digest), question{b.viewOf(r.Context(), e), a, "", untold})
 	}
 }
 

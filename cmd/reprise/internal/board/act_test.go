@@ -91,6 +91,27 @@ func TestChangedMeanwhile(t *testing.T) {
 	}
 }
 
+// What was done, and is in no log, is told to whoever did it.
+func TestActUntold(t *testing.T) {
+	w := newWorld(t)
+	w.untold = errors.New("write acts.log: no space left on device")
+	act := func(digest string, status int, words ...string) {
+		t.Helper()
+		form := url.Values{"mark": {w.ask("/key/"+digest+"/release", nil).mark(t)}}
+		w.ask("/key/"+digest+"/release", form).wants(t, status,
+			append(words, "The audit line could not be written: write acts.log: no space left on device")...)
+	}
+	act(w.leave("done"), http.StatusOK, "Released")
+	w.serve(w.engine, func(c *board.Config) {
+		c.Acts[0].Do = func(context.Context, replay.Entry) error { return &replay.ChangedError{} }
+	})
+	act(w.leave("changed"), http.StatusConflict, "Nothing was done")
+	w.serve(w.engine, func(c *board.Config) {
+		c.Acts[0].Do = func(context.Context, replay.Entry) error { return replay.ErrUnavailable }
+	})
+	act(w.leave("unknown"), http.StatusBadGateway, "Nobody knows")
+}
+
 func TestNobodyKnows(t *testing.T) {
 	w := newWorld(t)
 	digest := w.record("k", "v")

@@ -36,7 +36,7 @@ type Config struct {
 	Rate     int           // of a walk, as replay.Scan.Rate
 
 	Acts   []Act
-	Acted  func(Done)                                   // is told of each act that was tried. Nil tells nobody.
+	Acted  func(Done) error                             // is told of each act that was tried. Nil tells nobody.
 	Reason func(error) string                           // why Redis could not be asked. Nil means err.Error.
 	NodeOf func(ctx context.Context, key string) string // the node of a Redis key, or "". Nil means "".
 }
@@ -88,7 +88,7 @@ func New(engine Engine, cfg Config) *Board {
 		cfg.NodeOf = func(context.Context, string) string { return "" }
 	}
 	if cfg.Acted == nil {
-		cfg.Acted = func(Done) {}
+		cfg.Acted = func(Done) error { return nil }
 	}
 	b := &Board{engine: engine, cfg: cfg, cookie: "reprise_board_" + rand.Text()[:8], session: rand.Text(),
 		watchers: map[chan []byte]struct{}{}, changed: make(chan struct{}),

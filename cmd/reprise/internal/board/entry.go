@@ -108,7 +108,7 @@ func (b *Board) reveal(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		b.page(w, http.StatusOK, "revealed", brief(e.Digest), revealed{b.viewOf(r.Context(), e), valueOf(v)})
 	case isChanged:
-		b.tellChanged(w, r, changed.Now)
+		b.tellChanged(w, r, changed.Now, nil)
 	case errors.Is(err, replay.ErrSealed):
 		b.trouble(w, http.StatusConflict, "The record is sealed, and there are no keys here to open it",
 			"Start the board with CACHE_SEAL_KEYS as the servers have it.", b.viewOf(r.Context(), e))
@@ -127,14 +127,15 @@ func (b *Board) inspectShown(w http.ResponseWriter, r *http.Request) (replay.Ent
 	mark := r.PostFormValue("mark")
 	e, ok := b.inspect(w, r)
 	if ok && !same(mark, e.Mark()) {
-		b.tellChanged(w, r, e)
+		b.tellChanged(w, r, e, nil)
 		ok = false
 	}
 	return e, ok
 }
 
 // tellChanged says what stands there now.
-func (b *Board) tellChanged(w http.ResponseWriter, r *http.Request, now replay.Entry) {
-	b.trouble(w, http.StatusConflict, "Nothing was done: the key has changed meanwhile",
-		"This stands there now. If you still mean to act, start from here.", b.viewOf(r.Context(), now))
+func (b *Board) tellChanged(w http.ResponseWriter, r *http.Request, now replay.Entry, untold error) {
+	title := "Nothing was done: the key has changed meanwhile"
+	b.page(w, http.StatusConflict, "trouble", title, trouble{title,
+		"This stands there now. If you still mean to act, start from here.", b.viewOf(r.Context(), now), untold})
 }

@@ -29,6 +29,7 @@ type world struct {
 	url    string
 	client *http.Client // follows no redirect
 	done   []board.Done
+	untold error  // what telling of an act ends with
 	close  func() // the board
 }
 
@@ -62,7 +63,7 @@ func (w *world) serve(engine board.Engine, set ...func(*board.Config)) {
 	}
 	cfg := board.Config{
 		Where: "127.0.0.1:6379", Prefix: w.engine.Config().Prefix, Interval: 50 * time.Millisecond,
-		Acted: func(d board.Done) { w.done = append(w.done, d) },
+		Acted: func(d board.Done) error { w.done = append(w.done, d); return w.untold },
 		Acts: []board.Act{
 			{Name: "release", Past: "released", Will: will(replay.KeyClaimed, replay.KeyAbandoned), Do: w.engine.Release},
 			{Name: "abandon", Past: "abandoned", Will: will(replay.KeyClaimed), Do: w.engine.Abandon},

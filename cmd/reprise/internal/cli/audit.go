@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/user"
+	"time"
 )
 
 // An audit tells who did what to which key.
@@ -31,8 +33,8 @@ func (a *audit) close() {
 }
 
 // write writes the line: first to the file, because standard error may be a pipe that has closed, at
-// which the program ends.
-func (a *audit) write(p *program, done act, err error) {
+// which the program ends. The error is that of either, if it could not be written.
+func (a *audit) write(p *program, done act, err error) error {
 	attrs := []slog.Attr{
 		slog.String("operator", operator()),
 		slog.String("verb", done.Verb),
@@ -54,14 +56,14 @@ func (a *audit) write(p *program, done act, err error) {
 	if a.reason != "" {
 		attrs = append(attrs, slog.String("reason", a.reason))
 	}
-	line := func(to slog.Handler) {
-		slog.New(to).LogAttrs(context.Background(), slog.LevelInfo, "reprise: operator", attrs...)
-	}
+	line := slog.NewRecord(time.Now(), slog.LevelInfo, "reprise: operator", 0)
+	line.AddAttrs(attrs...)
+	var lost error
 	if a.file != nil {
-		line(slog.NewJSONHandler(safe{a.file}, nil))
+		lost = slog.NewJSONHandler(safe{a.file}, nil).Handle(context.Background(), line)
 		_ = a.file.Sync()
 	}
-	line(slog.NewJSONHandler(safe{p.err}, nil))
+	return errors.Join(lost, slog.NewJSONHandler(safe{p.err}, nil).Handle(context.Background(), line))
 }
 
 // operator is who runs the program, and where.

@@ -162,12 +162,12 @@ func (l *lectern) config(a *audit) board.Config {
 			Do: func(ctx context.Context, e replay.Entry) error { return v.act(l.site.engine, ctx, e) }})
 	}
 	var mu sync.Mutex
-	cfg.Acted = func(d board.Done) {
+	cfg.Acted = func(d board.Done) error {
 		mu.Lock()
 		defer mu.Unlock()
 		a.verb, a.reason, a.from = byName[d.Act.Name], d.Reason, d.From
 		node := cfg.NodeOf(context.Background(), d.Before.Key)
-		a.write(l.program, resultOf(a.verb, d.Before, node, d.Err), d.Err)
+		return a.write(l.program, resultOf(a.verb, d.Before, node, d.Err), d.Err)
 	}
 	return cfg
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -22,6 +24,34 @@ func TestBoardMisused(t *testing.T) {
 		"--audit: open /nowhere/at.log:": {"--audit", "/nowhere/at.log"},
 	} {
 		w.wants(2, words, append([]string{"board", "--listen", "127.0.0.1:0"}, args...)...)
+	}
+}
+
+// What is done, and can't be written down, is told on the page.
+func TestBoardAuditLost(t *testing.T) {
+	w := newWorld(t)
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("NOT RUN: ", err)
+	}
+	digest := w.done(w.engine(), "order-1", "v")
+	page := w.board("--listen", "127.0.0.1:0", "--audit", "/dev/full") + "key/" + digest + "/forget"
+	read := func(resp *http.Response, err error) string {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	_, after, _ := strings.Cut(read(http.Get(page)), `name="mark" value="`)
+	mark, _, _ := strings.Cut(after, `"`)
+	text := read(http.PostForm(page, url.Values{"mark": {mark}}))
+	if !strings.Contains(text, "Forgotten.") || !strings.Contains(text, "could not be written: write /dev/full: no space left on device") {
+		t.Error(text)
 	}
 }
 

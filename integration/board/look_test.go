@@ -16,7 +16,7 @@ const wider = `[...document.querySelectorAll(".scroll")].filter((e) => e.scrollW
 // Every page fits into its width and can be read, in light and in dark.
 func TestLooks(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newClusterSite(t)
 	s.past(t)
 	s.hold(t, "held")
 	s.foreign(t, "somebody-else", "hello")
@@ -42,6 +42,7 @@ func TestLooks(t *testing.T) {
 			b.visit(s.url + "/")
 			b.says("#pulse", "live: ")
 			b.says("#in-flight", s.engine.Digest("acme", "held")[:12])
+			b.says("#nodes", "3 primaries")
 			fits("overview")
 			b.visit(s.url + "/key/" + left)
 			fits("key")

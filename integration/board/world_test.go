@@ -80,8 +80,8 @@ func fail(err error) int {
 
 // A site is a Redis, an engine over it, and the board at work.
 type site struct {
-	redis  *local.Server
-	client *redis.Client
+	redis  *local.Server // nil for a cluster
+	client redis.UniversalClient
 	engine *replay.Engine
 	url    string
 
@@ -97,18 +97,30 @@ func newSite(t *testing.T, args ...string) *site {
 	s := &site{redis: local.Start(t, "--maxmemory", "64mb")}
 	s.client = redis.NewClient(&redis.Options{Addr: s.redis.Addr, ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = s.client.Close() })
+	s.start(t, "redis://"+s.redis.Addr, args)
+	return s
+}
+
+// newClusterSite is newSite over three primaries, each with a replica.
+func newClusterSite(t *testing.T) *site {
+	t.Helper()
+	if lacking != "" {
+		t.Skip("NOT RUN: " + lacking)
+	}
+	c := local.StartCluster(t, "--maxmemory", "64mb")
+	s := &site{client: c.Client(t)}
+	s.start(t, c.URL, nil)
+	return s
+}
+
+func (s *site) start(t *testing.T, redisURL string, args []string) {
+	t.Helper()
 	var err error
 	if s.engine, err = replay.New(s.client, replay.Config{}); err != nil {
 		t.Fatal(err)
 	}
-	s.start(t, args)
-	return s
-}
-
-func (s *site) start(t *testing.T, args []string) {
-	t.Helper()
 	cmd := exec.Command(program, append([]string{"board", "--json", "--listen", "127.0.0.1:0", "--interval", "200ms"}, args...)...)
-	cmd.Env = append(os.Environ(), "REPRISE_REDIS_URL=redis://"+s.redis.Addr)
+	cmd.Env = append(os.Environ(), "REPRISE_REDIS_URL="+redisURL)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

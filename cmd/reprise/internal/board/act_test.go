@@ -49,7 +49,7 @@ func TestActs(t *testing.T) {
 		path := "/key/" + c.digest
 		w.ask(path, nil).wants(t, http.StatusOK, c.state, path+"/"+c.act)
 		asked := w.ask(path+"/"+c.act, nil)
-		asked.wants(t, http.StatusOK, "It will change what is "+c.state, `method="post"`)
+		asked.wants(t, http.StatusOK, "It will change what is "+c.state, `method="post"`, "<code>"+asked.mark(t)+"</code>")
 		form := url.Values{"mark": {asked.mark(t)}, "reason": {"ticket 7"}}
 		w.ask(path+"/"+c.act, form).wants(t, http.StatusOK, c.past, c.state)
 		w.ask(path, nil).wants(t, http.StatusOK, "Nothing stands under this key")

@@ -15,10 +15,10 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// leastACL makes a user with the rights that docs/operations.md lists, less some, on every node.
+// leastACL makes a user with the rights that docs/redis.md lists, less some, on every node.
 func leastACL(t *testing.T, c *cluster.Cluster, user string, less ...string) {
 	t.Helper()
-	makeUser(t, c, "../docs/operations.md", "reprise", user, less)
+	makeUser(t, c, "../docs/redis.md", "reprise", user, less)
 }
 
 // makeUser makes a user with the rights of one that a page lists, less some, on every node. Machines have

@@ -110,7 +110,7 @@ func (p *probe) tryCommands(
 
 // allowCommand is the cure for a command that is refused.
 func allowCommand(name string) string {
-	return fmt.Sprintf("allow it (ACL SETUSER <user> +%s), and don't rename it; docs/operations.md has the least ACL", name)
+	return fmt.Sprintf("allow it (ACL SETUSER <user> +%s), and don't rename it; docs/redis.md has the least ACL", name)
 }
 
 // isForbidden tells whether a command itself, and not one of a script's, is forbidden to the user, or

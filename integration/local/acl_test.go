@@ -21,17 +21,17 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// leastACL is the user that docs/operations.md tells operators to make, as the rules of ACL SETUSER.
+// leastACL is the user that docs/redis.md tells operators to make, as the rules of ACL SETUSER.
 func leastACL(t *testing.T) []string {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/operations.md")
+	page, err := os.ReadFile("../../docs/redis.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, after, _ := strings.Cut(string(page), "\nACL SETUSER reprise on >PASSWORD ")
 	line, _, found := strings.Cut(after, "\n")
 	if !found {
-		t.Fatal("docs/operations.md has no least ACL")
+		t.Fatal("docs/redis.md has no least ACL")
 	}
 	return strings.Fields(line)
 }

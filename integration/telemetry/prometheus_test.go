@@ -297,7 +297,8 @@ func TestDashboardAndAlertsFindWhatIsTold(t *testing.T) {
 // metricsIn returns the metrics of ours that a query names.
 func metricsIn(query string) (all []string) {
 	for _, word := range strings.FieldsFunc(query, func(r rune) bool { return !(r == '_' || 'a' <= r && r <= 'z') }) {
-		if strings.HasPrefix(word, "reprise_") && !strings.HasPrefix(word, "reprise_outcome") && !strings.HasPrefix(word, "reprise_lease_state") {
+		isLabel := slices.Contains([]string{"reprise_outcome", "reprise_lease_state", "reprise_shadow"}, word)
+		if strings.HasPrefix(word, "reprise_") && !isLabel {
 			all = append(all, word)
 		}
 	}

@@ -58,7 +58,7 @@ var (
 
 // metrics are all metrics. A row is made into an instrument by its name alone.
 var metrics = []metricRow{
-	{"reprise.requests", "{request}", counter, ofRequests, "Requests that have a key, and those that are refused for lack of a good one."},
+	{"reprise.requests", "{request}", counter, ofRequests, "Requests that have a key, and those that the adapter refuses before it asks Redis."},
 	{"reprise.acquire.duration", "s", histogram, ofRequests, "Asking for the key, and waiting for it."},
 	{"reprise.work.duration", "s", histogram, ofRequests, "The work, where it ran."},
 	{"reprise.commit.duration", "s", histogram, ofRequests, "Storing the answer or giving the key up, where the work ran under a claim."},

@@ -49,20 +49,40 @@ func TestWordsOfOutcomes(t *testing.T) {
 	}
 }
 
-// Whatever replay.Trace or Idempotency-Shadow can say stands among the words.
+// Whatever replay.Trace or Idempotency-Shadow can say has its meaning in one place: the code of an error in the README,
+// any other word in the table of outcomes.
 func TestWordsOfTrace(t *testing.T) {
-	text := strings.Join(readOne(t, "docs/architecture.md").lines, "\n")
-	_, text, _ = strings.Cut(text, "\n## Words of outcomes\n")
-	text, _, _ = strings.Cut(text, "\n## ")
+	var told []string
+	for _, row := range readOne(t, "README.md").rows(t, "status", "code") {
+		told = append(told, strings.Trim(row[1][strings.LastIndex(row[1], ">")+1:], "`"))
+	}
+	codes := len(told)
+	for _, row := range readOne(t, "docs/telemetry.md").rows(t, "outcome", "the work ran") {
+		told = append(told, strings.Trim(row[0], "`"))
+	}
 	words := constants(t, "replay", "Outcome")
 	if !slices.Contains(words, string(replay.InProgress)) {
 		t.Fatalf("only these outcomes were found in the source: %q", words)
 	}
 	for _, word := range words {
-		if !strings.Contains(text, "`"+word+"`") {
-			t.Errorf("docs/architecture.md doesn't have the word %s", word)
+		if n := count(told, word); n != 1 {
+			t.Errorf("the tables of README.md and docs/telemetry.md have the word %s %d times, want once", word, n)
 		}
 	}
+	for _, word := range told[codes:] {
+		if !slices.Contains(words, word) {
+			t.Errorf("docs/telemetry.md has an outcome that there is not: %s", word)
+		}
+	}
+}
+
+func count(all []string, word string) (n int) {
+	for _, s := range all {
+		if s == word {
+			n++
+		}
+	}
+	return n
 }
 
 // constants returns the values of a package's string constants of a type.

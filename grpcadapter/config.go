@@ -39,7 +39,7 @@ type Config struct {
 	KeyMetadata string
 
 	// Syntax is what keys look like. Zero means dialect.Lenient: a client that calls an API
-	// through both doors need not write one key in two ways.
+	// by both protocols need not write one key in two ways.
 	Syntax dialect.KeySyntax
 
 	// MaxResponse bounds in bytes the encoded message, or status, that is kept of an answer. Zero

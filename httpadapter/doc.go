@@ -48,8 +48,8 @@
 // With replay.Config.Shadow every request runs as if there were no adapter. What would have been
 // answered in its place is told to the engine's Trace and in the header Idempotency-Shadow, in the
 // words of replay.Outcome: replayed, reused, in-progress and so on. What the adapter refuses before
-// it asks the engine (missing, invalid, unscoped, body-incomplete, body-too-large) only the header
-// tells.
+// it asks the engine (missing, invalid, unscoped, body-incomplete, body-too-large) they are told,
+// too; replay.ShadowFrom has it not.
 //
 // # Where it belongs
 //

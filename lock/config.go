@@ -91,7 +91,8 @@ const (
 func (Pipeline) Words() []Pipeline { return []Pipeline{PipelineAuto, PipelineOff} }
 
 // Settings has a row for each field of c that FromEnv reads: its variable, its default, and what is
-// accepted. It is for other packages' Configs and for the tests of the documentation. Renew, MaxHold, Remember, Timeout and AckWithin are bounded by others: see Validate.
+// accepted. It is for other packages' Configs and for the tests of the documentation. Renew, MaxHold,
+// Remember, Timeout and AckWithin are bounded by others: see Validate.
 func (c *Config) Settings() config.Settings {
 	const minTTL = 100 * time.Millisecond
 	const minValue, maxValue int64 = 1 << 10, 512 << 20 // a claim has room in the least: it is no longer than 210 bytes

@@ -36,7 +36,7 @@ func ExampleNew() {
 		return
 	}
 	if err := engine.Check(ctx); err != nil {
-		fmt.Println(err) // a setting of Redis's that weakens the promises, and its cure
+		fmt.Println(err) // no server answers; weak settings are logged, or with Lock.Strict returned here
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 // importPaths are those of the packages that snippets use. A reader's editor adds them as well.
 var importPaths = map[string]string{
 	"bytes": "bytes", "context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http",
-	"httptest": "net/http/httptest", "httputil": "net/http/httputil", "os": "os", "slog": "log/slog",
+	"httptest": "net/http/httptest", "httputil": "net/http/httputil", "io": "io", "os": "os", "slog": "log/slog",
 	"sql": "database/sql", "strconv": "strconv", "strings": "strings", "testing": "testing", "time": "time",
 	"cache":       "github.com/reprise-go/reprise/cache",
 	"dialect":     "github.com/reprise-go/reprise/dialect",

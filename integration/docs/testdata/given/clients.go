@@ -1,8 +1,5 @@
 package snippet
 
-import "io"
+var url string
 
-var (
-	url  string
-	body io.Reader
-)
+func remember(key string) {}

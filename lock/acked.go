@@ -70,7 +70,7 @@ func (s *server) sendAcked(ctx context.Context, req request) (reply, error) {
 		}
 		cmd := command(ctx)
 		var acks int64
-		if acks, err = s.pipeline(ctx, to, cmd); cmd.Err() != nil {
+		if acks, err = s.pipeline(ctx, to, req.script, cmd); cmd.Err() != nil {
 			err = cmd.Err()
 		}
 		next, isRedirect := s.redirected(ctx, err)
@@ -97,10 +97,11 @@ func (s *server) sendAcked(ctx context.Context, req request) (reply, error) {
 	return reply{}, s.fault(err)
 }
 
-// pipeline sends commands to a node there and back, and WAIT behind them in acked mode. Each
-// command has its own error; the count is of the replicas that have what all of them have written.
+// pipeline sends commands of one script to a node there and back, and WAIT behind them if replicas
+// have to confirm it. Each command has its own error; the count is of the replicas that have what all
+// of them have written.
 func (s *server) pipeline(
-	ctx context.Context, to destination, cmds ...redis.Cmder,
+	ctx context.Context, to destination, sc *script, cmds ...redis.Cmder,
 ) (acks int64, err error) {
 	pipe := to.node.Pipeline()
 	if to.asking {
@@ -111,7 +112,7 @@ func (s *server) pipeline(
 	} else {
 		_ = pipe.BatchProcess(ctx, cmds...)
 	}
-	if s.acked == nil {
+	if !s.needsAcks(sc) {
 		_, _ = pipe.Exec(ctx)
 		return 0, nil
 	}

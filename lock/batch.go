@@ -216,7 +216,7 @@ func (b *batch) pipeline(
 		}
 		answers[n].asked = asked
 	}
-	acks, waitErr := b.server.pipeline(ctx, to, cmds...)
+	acks, waitErr := b.server.pipeline(ctx, to, b.script, cmds...)
 	for n, cmd := range cmds {
 		a := &answers[n]
 		if a.err = cmd.Err(); a.err == nil {

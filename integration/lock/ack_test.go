@@ -3,6 +3,7 @@ package lock_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -45,6 +46,24 @@ func TestAckedTrips(t *testing.T) {
 			f.Redis.Del(key)
 			grant(t, l, anyone).Release(t.Context())
 			a.WantTrips("begin+WAIT", "release")
+		}
+	})
+}
+
+// A scan changes nothing that a replica could confirm: it neither waits for one, nor needs the right to.
+func TestScanAsksNoReplica(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		f.Replicas(0)
+		m := f.Machine()
+		l := m.Locker(acked)
+		for i := range 50 {
+			f.Redis.Set(fmt.Sprint("a:", i), "R value")
+		}
+		if all, err := scanned(t.Context(), t, l, lock.Scan{}); err != nil || len(all) != 50 {
+			t.Errorf("%d keys, %v", len(all), err)
+		}
+		if trips := m.Trips(); times(trips, "inspect*50") != 1 {
+			t.Errorf("round trips: %q, want one of the keys without WAIT", trips)
 		}
 	})
 }

@@ -106,7 +106,11 @@ func (s *server) runUntraced(ctx context.Context, req request) (reply, error) {
 	}
 	r, err := s.runAlone(ctx, node, nil, req)
 	if errors.Is(err, errUnsent) { // not a second time, but the pipeline may have arrived
-		err = fmt.Errorf("%w: %v", ErrUnavailable, err)
+		cause := redis.ErrPoolTimeout
+		if req.caller != nil && req.caller.Err() != nil {
+			cause = context.Cause(req.caller)
+		}
+		err = fmt.Errorf("%w: %w", ErrUnavailable, cause)
 	}
 	return r, err
 }

@@ -298,24 +298,43 @@ func TestRedirectsOfAPipelineAreFollowed(t *testing.T) {
 	}
 }
 
-// A pipeline that breaks leaves nothing held for callers who leave before theirs is sent again.
+// A pipeline that breaks leaves nothing held for callers who leave before theirs is sent again, or find no
+// connection for it. Each is told why.
 func TestPipelineThatBreaksLeavesNothingHeld(t *testing.T) {
-	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
-		m := f.ClusterMachine(func(o *redis.ClusterOptions) { o.PoolSize = inFlight })
-		l := m.Locker(lock.Config{})
-		free := occupied(t, m, l, roundTrip)
-		ctx, leave := context.WithCancelCause(t.Context())
-		all := asks(t, ctx, l, 100)
-		m.On("begin", bubble.LoseReply)
-		time.AfterFunc(2*roundTrip, func() { leave(errLeft) })
-		m.OnNext(200, "begin", bubble.Fault{DelayReply: 2 * roundTrip})
-		leases, _ := all()
-		free()
-		time.Sleep(time.Second)
-		for i, lease := range leases {
-			if lease == nil && f.Redis.Exists(fmt.Sprint("key ", i)) {
-				t.Errorf("key %d is held by nobody", i)
-			}
-		}
-	})
+	for name, tc := range map[string]struct {
+		again  bubble.Fault // befalls what is sent again
+		leaves time.Duration
+		want   error
+	}{
+		"callers leave":         {bubble.Fault{DelayReply: 2 * roundTrip}, 2 * roundTrip, errLeft},
+		"no connection is free": {bubble.Unheard, time.Minute, redis.ErrPoolTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+				m := f.ClusterMachine(func(o *redis.ClusterOptions) { o.PoolSize = inFlight })
+				l := m.Locker(lock.Config{})
+				free := occupied(t, m, l, roundTrip)
+				ctx, leave := context.WithCancelCause(t.Context())
+				all := asks(t, ctx, l, 100)
+				m.On("begin", bubble.LoseReply)
+				m.OnNext(200, "begin", tc.again)
+				time.AfterFunc(tc.leaves, func() { leave(errLeft) })
+				leases, errs := all()
+				free()
+				time.Sleep(time.Second)
+				told := 0
+				for i, lease := range leases {
+					if lease == nil && f.Redis.Exists(fmt.Sprint("key ", i)) {
+						t.Errorf("key %d is held by nobody", i)
+					}
+					if errors.Is(errs[i], tc.want) {
+						told++
+					}
+				}
+				if told < 100-inFlight {
+					t.Errorf("%d are told: %v; one got %v", told, tc.want, errs[0])
+				}
+			})
+		})
+	}
 }

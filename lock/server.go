@@ -132,10 +132,11 @@ func (s *server) runAlone(
 		defer s.semaphores.release(slot)
 		return s.send(ctx, req)
 	}
+	owned := req.owned() // what is given up goes on by itself
 	return withDeadline(ctx, func() (reply, error) {
 		defer p.leave()
 		defer s.semaphores.release(slot)
-		return s.send(ctx, req)
+		return s.send(ctx, owned)
 	}, func(late reply) {
 		if req.script == beginScript && late.status == statusOK {
 			s.handBack(ctx, req.lease)

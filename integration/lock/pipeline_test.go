@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -231,7 +232,7 @@ func TestValueOfACommitThatWasGivenUpIsTheCallers(t *testing.T) {
 		m := f.Machine()
 		l := m.Locker(lock.Config{})
 		lease := grant(t, l, anyone)
-		free := occupied(t, m, l, 1500*time.Millisecond)
+		free := occupied(t, m, l, 400*time.Millisecond)
 		m.On("commit", bubble.Fault{DelayCommand: time.Hour})
 		v := value(lease)
 		want := string(v)
@@ -243,5 +244,44 @@ func TestValueOfACommitThatWasGivenUpIsTheCallers(t *testing.T) {
 		free()
 		time.Sleep(time.Second)
 		stands(t, f, want)
+	})
+}
+
+// A blocked connection takes nothing long until its gate is open.
+type blocked struct {
+	net.Conn
+	gate <-chan struct{}
+}
+
+func (b blocked) Write(p []byte) (int, error) {
+	if len(p) > 1<<10 {
+		<-b.gate
+	}
+	return b.Conn.Write(p)
+}
+
+// So it is where the client goes on writing it after Timeout, to a server that has stopped reading.
+func TestValueOfACommitThatIsStillBeingWrittenIsTheCallers(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		gate := make(chan struct{})
+		l := f.Machine(disobedient, func(o *redis.Options) {
+			near := o.Dialer
+			o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conn, err := near(ctx, network, addr)
+				return blocked{conn, gate}, err
+			}
+		}).Locker(lock.Config{})
+		lease := grant(t, l, anyone)
+		v := fmt.Appendf(nil, "R %s%s", lease.Owner(), strings.Repeat("x", 128<<10))
+		want := string(v)
+		if _, err := lease.Commit(t.Context(), v, retention); !errors.Is(err, lock.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		clear(v)
+		close(gate)
+		time.Sleep(time.Second)
+		if got, _ := f.Redis.Get(key); got != want {
+			t.Errorf("stored are %d bytes, of which %d are as committed", len(got), strings.Count(got, "x"))
+		}
 	})
 }

@@ -118,6 +118,7 @@ func (p *pipeliner) wait(w *pending) (*redis.Cmd, error) {
 		ended = w.ctx.Done()
 	}
 	for {
+		cause := context.DeadlineExceeded // which the context, having a timer of its own, may not know yet
 		select {
 		case <-w.done:
 			return w.cmd, w.cmd.Err()
@@ -129,12 +130,13 @@ func (p *pipeliner) wait(w *pending) (*redis.Cmd, error) {
 			continue
 		case <-over:
 		case <-ended:
+			cause = context.Cause(w.ctx)
 		}
 		switch {
 		case p.withdraw(w):
-			return nil, fmt.Errorf("%w: %w: %w", ErrUnavailable, errUnsent, context.Cause(w.ctx))
+			return nil, fmt.Errorf("%w: %w: %w", ErrUnavailable, errUnsent, cause)
 		case p.abandon(w):
-			return nil, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(w.ctx))
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, cause)
 		}
 		return w.cmd, w.cmd.Err()
 	}

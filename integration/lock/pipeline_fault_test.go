@@ -56,6 +56,22 @@ func TestHungServerKeepsNoneOfACrowdLongerThanTimeout(t *testing.T) {
 	}
 }
 
+// Whoever gives up on a pipeline is told that time is over, also where two timers say so at one instant.
+func TestCallersWhoGiveUpOnAPipelineAreToldWhy(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		m := f.ClusterMachine(func(o *redis.ClusterOptions) { o.ContextTimeoutEnabled = false })
+		l := m.Locker(lock.Config{})
+		free := occupied(t, m, l, roundTrip)
+		all := asks(t, t.Context(), l, 100)
+		m.On("begin", bubble.Unheard)
+		free()
+		_, errs := all()
+		for _, err := range errs {
+			is(t, err, lock.ErrUnavailable, context.DeadlineExceeded)
+		}
+	})
+}
+
 // Nor do more than wait for pipelines: the others wait for connections, as long.
 func TestHungServerKeepsNoneBeyondAFullQueue(t *testing.T) {
 	for name, options := range clients {

@@ -85,14 +85,13 @@ func (c *deadlineContext) stop(err error) {
 // own: a timer that was made in a bubble of testing/synctest can't be used in another.
 type timers struct{ pool sync.Pool }
 
-// at returns a timer that fires at a time.
-func (ts *timers) at(t time.Time) *time.Timer {
-	left := time.Until(t)
+// after returns a timer that fires after a time.
+func (ts *timers) after(d time.Duration) *time.Timer {
 	if timer, ok := ts.pool.Get().(*time.Timer); ok {
-		timer.Reset(left)
+		timer.Reset(d)
 		return timer
 	}
-	return time.NewTimer(left)
+	return time.NewTimer(d)
 }
 
 // put takes a timer back. After Stop nothing is left in its channel (since Go 1.23).

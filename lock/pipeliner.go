@@ -1,8 +1,10 @@
 package lock
 
 import (
+	"cmp"
 	"container/list"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -10,12 +12,18 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/reprise-go/reprise/internal/fault"
 )
 
 // A pipeliner brings short scripts to one node. While few are in flight, each goes alone, from its
 // caller's goroutine, and pays nothing for the crowd. Who comes beyond that waits for one of them to
 // come back, and then goes in one pipeline with all others who wait: the two system calls of a round
 // trip cost a client more than the script that it carries.
+//
+// A node is silent when no reply has come to those few for a quarter of Config.Timeout. Then nobody
+// waits for them: each goes alone, as with pipelines off, until one of them has a reply. They may be on
+// connections that a firewall has forgotten, and so may be the next few, while others live.
 //
 // It has no goroutine while nobody waits, no timer, and keeps nothing of those who have left.
 //
@@ -29,6 +37,7 @@ type pipeliner struct {
 	mu               sync.Mutex
 	node             *redis.Client // as who came last knew it
 	inFlight         int           // round trips
+	silence          time.Time     // since when they have had no reply; zero if the last one had
 	urgent, ordinary list.List     // what waits: each a *pending
 }
 
@@ -52,10 +61,11 @@ const (
 
 // A pending script waits in a pipeliner, or is on its way with others.
 type pending struct {
-	ctx  context.Context // of the caller's wait
-	req  request
-	cmd  *redis.Cmd    // not for the caller before done is closed
-	done chan struct{} // closed when the reply is in
+	ctx      context.Context // of the caller's wait
+	req      request
+	patience time.Duration // after which the node may be silent
+	cmd      *redis.Cmd    // not for the caller before done is closed
+	done     chan struct{} // closed when the reply is in
 
 	// Guarded by pipeliner.mu.
 	queue     *list.List
@@ -65,22 +75,25 @@ type pending struct {
 }
 
 // join returns nil if a script can go at once: its caller then sends it, and calls leave when that
-// is over. Otherwise the script waits for the next pipeline; unless too many do, and the caller is to
-// send it without calling leave.
+// is over. Otherwise the script waits for the next pipeline, unless the queue is closed, because it is
+// full or the node is silent: the caller then sends it without calling leave.
 func (p *pipeliner) join(
 	ctx context.Context, node *redis.Client, req request,
-) (waits *pending, isFull bool) {
+) (waits *pending, isClosed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.node = node
 	if p.inFlight < maxInFlight {
 		p.inFlight++
+		p.begin()
 		return nil, false
 	}
-	if p.urgent.Len()+p.ordinary.Len() >= maxWaiting {
+	patience := p.patience()
+	if patience <= 0 || p.urgent.Len()+p.ordinary.Len() >= maxWaiting {
 		return nil, true
 	}
-	w := &pending{ctx: ctx, req: req.owned(), done: make(chan struct{}), queue: &p.urgent}
+	w := &pending{ctx: ctx, req: req.owned(), patience: patience,
+		done: make(chan struct{}), queue: &p.urgent}
 	if req.caller != nil {
 		w.queue = &p.ordinary
 	}
@@ -89,12 +102,13 @@ func (p *pipeliner) join(
 }
 
 // leave ends the round trip of a script that went alone, and lets those go who wait.
-func (p *pipeliner) leave() {
+func (p *pipeliner) leave(err error) {
 	if p == nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.hear(err)
 	if p.urgent.Len()+p.ordinary.Len() > 0 {
 		go p.run()
 	} else {
@@ -102,23 +116,46 @@ func (p *pipeliner) leave() {
 	}
 }
 
-// wait waits for a reply until the script's ctx ends, or, before the script is sent, until its caller has gone.
-// Without a reply the command is nil, and the error is this package's.
+// begin notes that a round trip goes. The caller holds mu, as for hear and patience.
+func (p *pipeliner) begin() {
+	if p.silence.IsZero() {
+		p.silence = time.Now()
+	}
+}
+
+// hear notes what has come of a round trip: a refusal is a reply, too.
+func (p *pipeliner) hear(err error) {
+	if err == nil || fault.Refused(err) || errors.Is(err, ErrCorrupt) {
+		p.silence = time.Time{}
+	}
+}
+
+// patience is how long it takes at least until the node is silent.
+func (p *pipeliner) patience() time.Duration {
+	patience := p.server.cfg.Timeout / 4
+	if !p.silence.IsZero() {
+		patience -= time.Since(p.silence)
+	}
+	return patience
+}
+
+// errSilent says that a script has been taken out, to be sent alone.
+var errSilent = errors.New("the node is silent")
+
+// wait waits for a reply until the script's ctx ends, or, before the script is sent, until its caller
+// has gone or the node is silent. Without a reply the command is nil, and the error is this package's.
 func (p *pipeliner) wait(w *pending) (*redis.Cmd, error) {
 	var gone, ended <-chan struct{}
-	var over <-chan time.Time
 	if w.req.caller != nil {
 		gone = w.req.caller.Done()
 	}
-	if bounded, ok := w.ctx.(*deadlineContext); ok {
-		timer := p.server.timers.at(bounded.deadline)
-		defer p.server.timers.put(timer)
-		over = timer.C
-	} else {
+	if _, hasTimer := w.ctx.(*deadlineContext); !hasTimer {
 		ended = w.ctx.Done()
 	}
+	deadline, _ := w.ctx.Deadline() // every script has one
+	timer := p.server.timers.after(min(w.patience, time.Until(deadline)))
+	defer p.server.timers.put(timer)
 	for {
-		cause := context.DeadlineExceeded // which the context, having a timer of its own, may not know yet
 		select {
 		case <-w.done:
 			return w.cmd, w.cmd.Err()
@@ -128,10 +165,18 @@ func (p *pipeliner) wait(w *pending) (*redis.Cmd, error) {
 			}
 			gone = nil // what is on its way is waited for
 			continue
-		case <-over:
+		case <-timer.C:
+			if left := time.Until(deadline); left > 0 {
+				patience, isSilent := p.look(w)
+				if isSilent {
+					return nil, errSilent
+				}
+				timer.Reset(min(patience, left))
+				continue
+			}
 		case <-ended:
-			cause = context.Cause(w.ctx)
 		}
+		cause := cmp.Or(context.Cause(w.ctx), context.DeadlineExceeded) // its own timer may be an instant behind
 		switch {
 		case p.withdraw(w):
 			return nil, fmt.Errorf("%w: %w: %w", ErrUnavailable, errUnsent, cause)
@@ -142,6 +187,21 @@ func (p *pipeliner) wait(w *pending) (*redis.Cmd, error) {
 	}
 }
 
+// look takes a script out if it waits for a silent node. Otherwise it says when to look again.
+func (p *pipeliner) look(w *pending) (patience time.Duration, isSilent bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.place == nil { // it is on its way
+		return p.server.cfg.Timeout, false
+	}
+	patience = p.patience()
+	if patience <= 0 {
+		w.takeOut()
+		return 0, true
+	}
+	return patience, false
+}
+
 // withdraw takes a script out, unless it has been sent.
 func (p *pipeliner) withdraw(w *pending) bool {
 	p.mu.Lock()
@@ -149,9 +209,14 @@ func (p *pipeliner) withdraw(w *pending) bool {
 	if w.place == nil {
 		return false
 	}
+	w.takeOut()
+	return true
+}
+
+// takeOut takes a script out of its queue. The caller holds mu.
+func (w *pending) takeOut() {
 	w.queue.Remove(w.place)
 	w.place = nil
-	return true
 }
 
 // abandon gives up a script that has been sent, unless its reply has come.
@@ -172,6 +237,8 @@ func (p *pipeliner) run() {
 		node, waiting := p.node, p.urgent.Len()+p.ordinary.Len()
 		if waiting == 0 {
 			p.inFlight--
+		} else {
+			p.begin()
 		}
 		p.mu.Unlock()
 		if waiting == 0 {
@@ -223,6 +290,7 @@ func (p *pipeliner) deliver(batch []*pending) (abandoned []*pending) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, w := range batch {
+		p.hear(w.cmd.Err())
 		if w.abandoned {
 			abandoned = append(abandoned, w)
 		}

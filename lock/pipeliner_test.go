@@ -62,7 +62,7 @@ func TestPipelinerKeepsNothing(t *testing.T) {
 
 // However many ask, no more than maxWaiting wait for pipelines; who leaves makes room.
 func TestPipelinerIsBounded(t *testing.T) {
-	p := &pipeliner{}
+	p := &pipeliner{server: &server{cfg: Config{Timeout: time.Hour}}}
 	begin := requests{}.begin(t.Context(), newLeaseID("key", "token"), Terms{})
 	var waiting []*pending
 	for i := range maxInFlight + maxWaiting {

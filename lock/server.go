@@ -90,8 +90,8 @@ func (s *server) runUntraced(ctx context.Context, req request) (reply, error) {
 	if pipeliner == nil {
 		return s.runAlone(ctx, node, nil, req)
 	}
-	waits, isFull := pipeliner.join(ctx, client, req)
-	if isFull {
+	waits, isClosed := pipeliner.join(ctx, client, req)
+	if isClosed {
 		return s.runAlone(ctx, node, nil, req)
 	}
 	if waits == nil {
@@ -99,6 +99,8 @@ func (s *server) runUntraced(ctx context.Context, req request) (reply, error) {
 	}
 	cmd, err := pipeliner.wait(waits)
 	switch {
+	case err == errSilent:
+		return s.runAlone(ctx, node, nil, req)
 	case cmd == nil:
 		return reply{}, err
 	case !s.undelivered(ctx, err):
@@ -124,19 +126,15 @@ func (s *server) runAlone(
 	// to be unsent.
 	slot, err := s.acquireSlot(ctx, node, req.caller)
 	if err != nil {
-		p.leave()
+		p.leave(err)
 		return reply{}, err
 	}
 	if s.honorsContext {
-		defer p.leave()
-		defer s.semaphores.release(slot)
-		return s.send(ctx, req)
+		return s.sendWithin(ctx, slot, p, req)
 	}
 	owned := req.owned() // what is given up goes on by itself
 	return withDeadline(ctx, func() (reply, error) {
-		defer p.leave()
-		defer s.semaphores.release(slot)
-		return s.send(ctx, owned)
+		return s.sendWithin(ctx, slot, p, owned)
 	}, func(late reply) {
 		if req.script == beginScript && late.status == statusOK {
 			s.handBack(ctx, req.lease)
@@ -187,6 +185,15 @@ func (s *server) acquireSlot(
 		err = fmt.Errorf("%w: %w", errUnsent, context.Cause(caller))
 	}
 	return slot, err
+}
+
+// sendWithin sends a script within a slot, and ends the round trip.
+func (s *server) sendWithin(
+	ctx context.Context, slot *semaphore, p *pipeliner, req request,
+) (r reply, err error) {
+	defer func() { p.leave(err) }()
+	defer s.semaphores.release(slot)
+	return s.send(ctx, req)
 }
 
 // send sends a script within a slot.

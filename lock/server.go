@@ -19,6 +19,7 @@ type server struct {
 	client        redis.UniversalClient
 	cluster       *redis.ClusterClient // nil for other clients
 	honorsContext bool                 // the client ends a command when its context does
+	inlinesAll    bool                 // scripts bring values of more than inlineLimit
 	requests      requests
 	acked         *acked // nil: no replica is asked
 	semaphores    semaphores
@@ -61,6 +62,7 @@ func newServer(client redis.UniversalClient, cfg Config) (*server, error) {
 	default:
 		s.client = &otherClient{client}
 	}
+	s.inlinesAll = inline > inlineLimit
 	s.requests = newRequests(cfg, inline)
 	var err error
 	if s.acked, err = newAcked(client, cfg); err != nil {
@@ -143,11 +145,12 @@ func (s *server) runAlone(
 }
 
 // pipeliner is that of a script's node, with the node's client, or nil for a script that goes alone
-// in any case: because it brings a long value, because it needs its connection for WAIT, or because
-// there may be a cluster behind a client of another type.
+// in any case: because it brings a long value or may find one, because it needs its connection for
+// WAIT, or because there may be a cluster behind a client of another type.
 func (s *server) pipeliner(node redis.UniversalClient, req request) (*redis.Client, *pipeliner) {
 	client, ok := node.(*redis.Client)
-	if !ok || s.cfg.Pipeline == PipelineOff || req.bytes > maxShared || s.needsAcks(req.script) {
+	isLong := req.bytes > maxShared || s.inlinesAll && req.script == beginScript
+	if !ok || isLong || s.cfg.Pipeline == PipelineOff || s.needsAcks(req.script) {
 		return nil, nil
 	}
 	return client, s.semaphores.pipeliner(client)

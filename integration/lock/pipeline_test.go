@@ -214,6 +214,25 @@ func TestLongValuesGoAlone(t *testing.T) {
 	})
 }
 
+// So does what may find one: a client that reads from replicas has a script bring it.
+func TestScriptsThatBringLongValuesGoAlone(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		f.Before(func(p *server.Peer, cmd string, _ ...string) bool {
+			if cmd != "READONLY" {
+				return false
+			}
+			p.WriteOK()
+			return true
+		})
+		m := f.ClusterMachine(func(o *redis.ClusterOptions) { o.ReadOnly = true })
+		l := m.Locker(lock.Config{})
+		free := occupied(t, m, l, roundTrip)
+		served(t, asks(t, t.Context(), l, 15))
+		free()
+		m.WantTrips(slices.Repeat([]string{"begin"}, 15)...)
+	})
+}
+
 func TestAckedScriptsGoAlone(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 		f.Replicas(1)

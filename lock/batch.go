@@ -112,8 +112,8 @@ func (b *batch) tell(keys []int, answers []answer) {
 }
 
 // patience is how long a pipeline is waited for: Config.Timeout, but only half of the time that is left
-// until keys are lost, so that one without an answer leaves as much for another try. It is half of
-// Config.Timeout in any case: to give up a node that is slow would not make it faster.
+// until keys are lost, so that one without an answer leaves as much for another try. It is never less
+// than half of Config.Timeout: giving up a slow node sooner would not make it faster.
 func (b *batch) patience() time.Duration {
 	timeout := b.server.cfg.Timeout
 	if b.until.IsZero() {
@@ -168,7 +168,8 @@ func (b *batch) translate(a answer) error {
 // send sends some keys' scripts to a node within one slot. The errors of its answers are
 // go-redis's.
 func (b *batch) send(ctx context.Context, to destination, keys []int) ([]answer, error) {
-	slot, err := b.server.semaphores.acquire(ctx, to.node, true, nil)
+	urgent := b.script != inspectScript // which an operator has time for
+	slot, err := b.server.semaphores.acquire(ctx, to.node, urgent, nil)
 	if err != nil {
 		return nil, err
 	}

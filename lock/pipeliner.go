@@ -27,10 +27,10 @@ import (
 //
 // It has no goroutine while nobody waits, no timer, and keeps nothing of those who have left.
 //
-// (go-redis has the like, as AsyncAutoPipeline. Measured, it does as well in a crowd, but costs one
-// caller 1.3 to 1.9 times the CPU. In a cluster its queues are by ranges of slots, so that a node that
-// hangs holds up the keys of others; what has been given up stays in its queue; and its limits are
-// those of whoever asked the client for it first.)
+// (go-redis has the like, as AsyncAutoPipeline. docs/speed.md measures it, as "shared": it does as
+// well in a crowd, but in a cluster it costs few callers more time. There its queues are by ranges of
+// slots, so that a node that hangs holds up the keys of others; what has been given up stays in its
+// queue; and its limits are those of whoever asked the client for it first.)
 type pipeliner struct {
 	server *server
 
@@ -43,9 +43,8 @@ type pipeliner struct {
 
 const (
 	// maxInFlight is how many round trips to one node are under way before a script waits for one of
-	// them. With one, a connection that has died would hold up all. With 1, 2, 3 and 4, the CPU of a
-	// first request by 8 callers is 0.70, 0.61, 0.74 and 0.80 of what it is without pipelines, and
-	// of a replay by 32 callers 0.40, 0.51, 0.51 and 0.49.
+	// them. With one, a connection that has died would hold up all; more save less CPU for 8 callers,
+	// and no more for 32. docs/speed.md has what two save.
 	maxInFlight = 2
 	// maxShared is how long in bytes a value can be and share a pipeline. A longer one would stand
 	// before short ones, and loses by it: measured with 32 callers, a first request takes 0.64 of
@@ -253,6 +252,8 @@ func (p *pipeliner) run() {
 func (p *pipeliner) flush(node *redis.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), p.server.cfg.Timeout)
 	defer cancel()
+	// It goes before those who begin alone, even if so far only they share it: what keeps or ends a
+	// lease may join while it waits. There are no more than maxInFlight of it.
 	slot, err := p.server.semaphores.acquire(ctx, node, true, nil)
 	if err != nil {
 		return // what has waited for as long has been withdrawn

@@ -192,3 +192,46 @@ func TestLeasesUnderWayGoFirst(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// A pipeline that waits for a connection goes before those who begin alone, because a commit may join it.
+func TestCommitDoesNotWaitForThoseWhoBeginAlone(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		a := f.Machine(narrow)
+		l := a.Locker(lock.Config{})
+		lease := grant(t, l, anyone)
+		slow(a)
+		all := asks(t, t.Context(), l, 5000) // more than wait for pipelines
+		time.Sleep(roundTrip)                // the next pipelines wait for connections, and now the commit comes
+		start := time.Now()
+		commit(t, lease, lock.StoredNow)
+		if took := time.Since(start); took > 4*roundTrip {
+			t.Errorf("the commit took %v", took)
+		}
+		served(t, all)
+	})
+}
+
+// An operator's scan takes no connection from those who begin.
+func TestScanWaitsItsTurn(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		a := f.Machine(func(o *redis.Options) { o.PoolSize = 1 })
+		l := a.Locker(alone)
+		f.Redis.Set("a:1", "R value")
+		slow(a)
+		a.On("SCAN", bubble.Fault{DelayReply: 2 * roundTrip})
+		var scan sync.WaitGroup
+		scan.Go(func() {
+			if all, err := scanned(t.Context(), t, l, lock.Scan{Prefix: "a:"}); err != nil || len(all) != 1 {
+				t.Errorf("%v, %v", all, err)
+			}
+		})
+		for times(a.Trips(), "SCAN") == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		served(t, asks(t, t.Context(), l, 3))
+		if n := times(a.Trips(), "inspect"); n != 0 {
+			t.Errorf("it inspects before all have begun")
+		}
+		scan.Wait()
+	})
+}

@@ -33,7 +33,7 @@ func (KeyState) Words() []KeyState {
 // An Entry is what has stood under a key at one moment.
 type Entry struct {
 	Key    string   // the Redis key
-	Digest string   // of scope and key, 64 hex digits; empty if the Redis key is no engine's
+	Digest string   // of scope and key, 64 hex digits; empty if the Redis key isn't of this engine's prefix
 	Node   string   // by Scan: the address of the primary that has it
 	State  KeyState // for KeyForeign, Fault says why
 
@@ -103,15 +103,15 @@ func isDigest(s string) bool {
 func (e *Engine) inspect(ctx context.Context, redisKey string) (Entry, error) {
 	seen, err := e.locker.Inspect(ctx, redisKey, cache.MaxHeader)
 	if err != nil {
-		return Entry{}, operatorError(err)
+		return Entry{}, e.operatorError(err)
 	}
-	return entryOf(seen), nil
+	return e.entryOf(seen), nil
 }
 
 // operatorError is an error of package lock as this package's.
-func operatorError(err error) error {
+func (e *Engine) operatorError(err error) error {
 	if changed, ok := errors.AsType[*lock.ChangedError](err); ok {
-		return &ChangedError{Now: entryOf(changed.Now)}
+		return &ChangedError{Now: e.entryOf(changed.Now)}
 	}
 	if errors.Is(err, lock.ErrUnavailable) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -120,30 +120,31 @@ func operatorError(err error) error {
 }
 
 // entryOf reads what has been seen.
-func entryOf(seen lock.Sight) Entry {
-	e := Entry{Key: seen.Key, Node: seen.Node, Left: seen.Left, Remembered: seen.Remembered, At: seen.At, Size: seen.Size, seen: seen}
-	if i := strings.LastIndexByte(seen.Key, ':'); i > 0 && isDigest(seen.Key[i+1:]) {
-		e.Digest = seen.Key[i+1:]
+func (e *Engine) entryOf(seen lock.Sight) Entry {
+	entry := Entry{Key: seen.Key, Node: seen.Node, Left: seen.Left, Remembered: seen.Remembered, At: seen.At, Size: seen.Size, seen: seen}
+	// Another engine's digest would be looked for under this one's prefix, and be another key.
+	if digest, ours := strings.CutPrefix(seen.Key, e.cfg.Prefix+":"); ours && isDigest(digest) {
+		entry.Digest = digest
 	}
 	switch seen.Standing {
 	case lock.Free:
-		e.State = KeyFree
+		entry.State = KeyFree
 	case lock.Claimed, lock.Abandoned:
-		e.State = KeyClaimed
+		entry.State = KeyClaimed
 		if seen.Standing == lock.Abandoned {
-			e.State = KeyAbandoned
+			entry.State = KeyAbandoned
 		}
-		e.Attempt, e.Fence = seen.Claim.Attempt, seen.Claim.Fence
-		e.Fingerprint, e.Owner = seen.Claim.Fingerprint, seen.Claim.Owner
+		entry.Attempt, entry.Fence = seen.Claim.Attempt, seen.Claim.Fence
+		entry.Fingerprint, entry.Owner = seen.Claim.Fingerprint, seen.Claim.Owner
 	case lock.OtherType:
-		e.State, e.Fault = KeyForeign, "of another type than a string"
+		entry.State, entry.Fault = KeyForeign, "of another type than a string"
 	default:
-		e.readLabel(seen.Head)
+		entry.readLabel(seen.Head)
 	}
-	if e.Fence > 0 {
-		e.Age = max(0, e.At.Sub(time.UnixMicro(e.Fence)))
+	if entry.Fence > 0 {
+		entry.Age = max(0, entry.At.Sub(time.UnixMicro(entry.Fence)))
 	}
-	return e
+	return entry
 }
 
 func (e *Entry) readLabel(head string) {

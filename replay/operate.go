@@ -113,7 +113,7 @@ func (e *Engine) act(ctx context.Context, act lock.Act, entry Entry) error {
 	case errors.Is(err, lock.ErrUnfit):
 		return &UnfitError{Act: string(act), State: entry.State, Fit: entry.Fit()}
 	}
-	return operatorError(err)
+	return e.operatorError(err)
 }
 
 var errNoEntry error = &ConfigError{Name: "entry", Value: "a zero Entry", Want: "one of Inspect or Scan"}
@@ -140,10 +140,10 @@ func (e *Engine) Reveal(ctx context.Context, entry Entry) (any, error) {
 	}
 	seen, err := e.locker.Inspect(ctx, entry.seen.Key, int(entry.seen.Size))
 	if err != nil {
-		return nil, operatorError(err)
+		return nil, e.operatorError(err)
 	}
 	if !seen.Same(entry.seen) {
-		return nil, &ChangedError{Now: entryOf(seen)}
+		return nil, &ChangedError{Now: e.entryOf(seen)}
 	}
 	record, err := e.codec.Open(entry.seen.Key, seen.Head)
 	if err != nil {

@@ -56,14 +56,14 @@ func (e *Engine) Scan(ctx context.Context, scan Scan) iter.Seq2[Entry, error] {
 		sweep := lock.Scan{
 			Prefix: cmp.Or(scan.Prefix, e.cfg.Prefix) + ":", Rate: scan.Rate, Sample: scan.Sample,
 			Head: cache.MaxHeader, Progress: scan.Progress,
-			Want: func(seen lock.Sight) bool { return scan.wants(entryOf(seen)) },
+			Want: func(seen lock.Sight) bool { return scan.wants(e.entryOf(seen)) },
 		}
 		for seen, err := range e.locker.Scan(ctx, sweep) {
 			if err != nil {
-				if !yield(Entry{}, operatorError(err)) {
+				if !yield(Entry{}, e.operatorError(err)) {
 					return
 				}
-			} else if !yield(entryOf(seen), nil) {
+			} else if !yield(e.entryOf(seen), nil) {
 				return
 			}
 		}
@@ -74,7 +74,7 @@ func (e *Engine) Scan(ctx context.Context, scan Scan) iter.Seq2[Entry, error] {
 func (e *Engine) Nodes(ctx context.Context) ([]lock.Node, error) {
 	nodes, err := e.locker.Nodes(ctx)
 	if err != nil {
-		return nil, operatorError(err)
+		return nil, e.operatorError(err)
 	}
 	return nodes, nil
 }

@@ -100,6 +100,20 @@ func TestScan(t *testing.T) {
 	})
 }
 
+// A digest is one by which the same engine finds the key again: what stands below its prefix and is of
+// another has none.
+func TestScanOfKeysThatAreNotTheEngines(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		d := newDesk(t, f)
+		key := "reprise:orders:" + d.engine.Digest("acme", "order-1")
+		f.Redis.Set(key, "value")
+		all, err := d.scan(bg, replay.Scan{})
+		if err != nil || len(all) != 1 || all[0].Key != key || all[0].Digest != "" {
+			t.Errorf("%v: got %+v", err, all)
+		}
+	})
+}
+
 // At its rate a scan takes its time, and the end of its context ends it within a pause.
 func TestScanKeepsItsRate(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {

@@ -140,6 +140,10 @@ func (p *program) look(ctx context.Context, s *site, by *selector) (replay.Entry
 		return replay.Entry{}, "", misuse("--digest: want it, or --scope and --key, and not both")
 	}
 	digest = strings.TrimPrefix(digest, s.cfg.Prefix+":")
+	if strings.Contains(digest, ":") {
+		return replay.Entry{}, "", &fault{misused, fmt.Errorf("--digest: got a Redis key of another prefix, want one of %s:", s.cfg.Prefix),
+			"set " + p.prefix + "REPLAY_PREFIX to what stands before the last colon"}
+	}
 	e, err := s.engine.InspectDigest(ctx, digest)
 	if bad, ok := errors.AsType[*replay.ConfigError](err); ok {
 		return e, "", misuse("--digest: got %s, want %s", bad.Value, bad.Want)

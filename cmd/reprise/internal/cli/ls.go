@@ -18,9 +18,10 @@ import (
 // A listed is what ls keeps of an entry: there may be millions, so it is no more than is printed, and
 // holds on to nothing of the value.
 type listed struct {
-	Digest  string          `json:"digest"`
-	State   replay.KeyState `json:"state"`
-	Age     int64           `json:"age_ms"` // 0 of what isn't known
+	Redis   string          `json:"redis_key"`
+	Digest  string          `json:"digest,omitempty"` // by which inspect finds it; empty if it is of another prefix
+	State   replay.KeyState `json:"state,omitempty"`  // empty: it isn't known
+	Age     int64           `json:"age_ms"`           // 0 of what isn't known
 	Fence   int64           `json:"fence,omitempty"`
 	Attempt int             `json:"attempt,omitempty"`
 	Left    int64           `json:"lease_left_ms,omitempty"`
@@ -30,18 +31,18 @@ type listed struct {
 }
 
 func listedOf(e replay.Entry) listed {
-	digest := e.Digest
-	if digest == "" {
-		digest = e.Key // under the prefix, and not of an engine
-	}
-	return listed{strings.Clone(digest), e.State, e.Age.Milliseconds(), e.Fence, e.Attempt, e.Left.Milliseconds(), e.Size, e.Node, e.Mark()}
+	key := strings.Clone(e.Key)
+	return listed{key, key[len(key)-len(e.Digest):], e.State, e.Age.Milliseconds(), e.Fence, e.Attempt, e.Left.Milliseconds(), e.Size, e.Node, e.Mark()}
 }
+
+// name is what a line calls it: of another prefix than the engine's it is the whole Redis key.
+func (l listed) name() string { return cmp.Or(l.Digest, l.Redis) }
 
 // older compares by fence, which is the time of the grant (ages are of different moments of a scan). What
 // has none comes last.
 func older(a, b listed) int {
 	last := func(l listed) uint64 { return uint64(l.Fence - 1) }
-	return cmp.Or(cmp.Compare(last(a), last(b)), cmp.Compare(a.Digest, b.Digest))
+	return cmp.Or(cmp.Compare(last(a), last(b)), cmp.Compare(a.Redis, b.Redis))
 }
 
 // The oldest are the oldest of all that were added, so many at most; 0 is all of them.
@@ -122,7 +123,7 @@ var columns = []struct {
 	name string
 	text func(listed) string
 }{
-	{"digest", func(l listed) string { return l.Digest }},
+	{"digest", listed.name},
 	{"state", func(l listed) string { return string(l.State) }},
 	{"age", func(l listed) string { return since(l.Age) }},
 	{"attempt", func(l listed) string { return number(l.Attempt) }},

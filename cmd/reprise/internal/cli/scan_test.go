@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,7 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/reprise-go/reprise/cmd/reprise/internal/cli"
+	"github.com/reprise-go/reprise/lock"
+	"github.com/reprise-go/reprise/replay"
 )
 
 func TestList(t *testing.T) {
@@ -31,11 +36,14 @@ func TestList(t *testing.T) {
 	digests := func(args ...string) (all []string) {
 		t.Helper()
 		for line := range strings.Lines(w.wants(0, "", append([]string{"ls", "--json"}, args...)...).stdout) {
-			var l struct{ Digest string }
-			if err := json.Unmarshal([]byte(line), &l); err != nil {
-				t.Fatal(err)
+			var l struct {
+				Digest string
+				Redis  string `json:"redis_key"`
 			}
-			all = append(all, l.Digest)
+			if err := json.Unmarshal([]byte(line), &l); err != nil || l.Digest != "" && l.Redis != "reprise:"+l.Digest {
+				t.Fatal(err, line)
+			}
+			all = append(all, cmp.Or(l.Digest, l.Redis))
 		}
 		return all
 	}
@@ -111,37 +119,104 @@ func TestStats(t *testing.T) {
 	w.wants(1, "in part: keys are missing above", "stats")
 }
 
-// watch tells what comes and what becomes of it, and ends well when it is told to.
-func TestWatch(t *testing.T) {
+// Two services share a Redis, and the prefix of one begins with that of the other: what ls prints of one
+// leads to no key of the other.
+func TestKeysOfAnotherPrefix(t *testing.T) {
 	w := newWorld(t)
-	e := w.engine()
-	ctx, stop := context.WithCancel(t.Context())
+	orders := w.engine(func(c *replay.Config) { c.Prefix = "reprise:orders" })
+	digest := w.done(w.engine(), "order-1", answer{Status: 201})
+	theirs := "reprise:orders:" + w.abandoned(orders, "order-1")
+	type listed struct {
+		Digest string
+		Redis  string `json:"redis_key"`
+	}
+	for _, args := range [][]string{{"--state", "abandoned"}, {"--prefix", "reprise:orders"}} {
+		var got listed
+		out := w.wants(0, "", append([]string{"ls", "--json"}, args...)...).stdout
+		if err := json.Unmarshal([]byte(out), &got); err != nil || got != (listed{Redis: theirs}) {
+			t.Errorf("%q: %v, got %s", args, err, out)
+		}
+		w.wants(0, theirs, append([]string{"ls"}, args...)...)
+	}
+	w.wants(2, "want one of reprise:", "forget", "--digest", theirs, "--yes")
+	if got := w.inspect(0, "--digest", digest); got.State != "done" {
+		t.Errorf("our own is %+v", got)
+	}
+	w.environ = append(w.environ, "REPRISE_REPLAY_PREFIX=reprise:orders")
+	w.wants(0, "released", "release", "--digest", theirs, "--yes", "--json")
+}
+
+// Claims that are no engine's are told apart, and their end is told.
+func TestWatchOfLocks(t *testing.T) {
+	w := newWorld(t)
+	client := redis.NewClient(&redis.Options{Addr: w.redis.Addr(), ContextTimeoutEnabled: true})
+	defer client.Close()
+	locker, err := lock.New(client, lock.Config{Pipeline: lock.PipelineOff})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var leases []*lock.Lease
+	keys := []string{"reprise:job-1", "reprise:job-2"}
+	for _, key := range keys {
+		lease, err := locker.TryAcquire(t.Context(), key, lock.Terms{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		leases = append(leases, lease)
+	}
+	wants := w.watch()
+	wants("claimed", keys[0])
+	wants("claimed", keys[1])
+	for i, lease := range leases {
+		if err := lease.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wants("ended", keys[i])
+	}
+}
+
+// watch runs the command until the test ends. What it returns waits for an event of a Redis key.
+func (w *world) watch(args ...string) (wants func(event, key string)) {
+	w.Helper()
+	ctx, stop := context.WithCancel(context.Background())
 	out, stdout := io.Pipe()
 	var stderr strings.Builder
 	ended := make(chan int)
 	go func() {
-		ended <- cli.Run(ctx, cli.Process{Args: []string{"watch", "--json", "--interval", "100ms"}, Environ: w.environ, Stdin: strings.NewReader(""), Stdout: stdout, Stderr: &stderr})
+		ended <- cli.Run(ctx, cli.Process{Args: append([]string{"watch", "--json", "--interval", "100ms"}, args...), Environ: w.environ,
+			Stdin: strings.NewReader(""), Stdout: stdout, Stderr: &stderr})
 		_ = stdout.Close()
 	}()
+	w.Cleanup(func() {
+		stop()
+		go func() { _, _ = io.Copy(io.Discard, out) }()
+		if status := <-ended; status != 0 || stderr.Len() > 0 {
+			w.Errorf("it ended with %d: %s", status, stderr.String())
+		}
+	})
 	events := bufio.NewScanner(out)
-	wants := func(what, digest string) {
-		t.Helper()
-		var got struct{ Event, Digest string }
-		if !events.Scan() || json.Unmarshal(events.Bytes(), &got) != nil || got.Event != what || got.Digest != digest {
-			t.Fatalf("got %s, want %s", events.Text(), what)
+	return func(event, key string) {
+		w.Helper()
+		var got struct {
+			Event string
+			Redis string `json:"redis_key"`
+		}
+		if !events.Scan() || json.Unmarshal(events.Bytes(), &got) != nil || got.Event != event || got.Redis != key {
+			w.Fatalf("got %s, want %s of %s", events.Text(), event, key)
 		}
 	}
-	digest := w.claimed(e, "slow")
-	wants("claimed", digest)
+}
+
+// watch tells what comes and what becomes of it, and ends well when it is told to.
+func TestWatch(t *testing.T) {
+	w := newWorld(t)
+	wants := w.watch()
+	digest := w.claimed(w.engine(), "slow")
+	wants("claimed", "reprise:"+digest)
 	if got := w.wants(0, "abandoned", "abandon", "--digest", digest, "--yes"); got.status != 0 {
 		t.Fatal(got)
 	}
-	wants("abandoned", digest)
-	stop()
-	go func() { _, _ = io.Copy(io.Discard, out) }()
-	if status := <-ended; status != 0 || stderr.Len() > 0 {
-		t.Errorf("it ended with %d: %s", status, stderr.String())
-	}
+	wants("abandoned", "reprise:"+digest)
 	w.wants(2, "want at least 100ms", "watch", "--interval", "1ms")
 	w.wants(0, "", "watch", "--timeout", "300ms")
 }

@@ -20,7 +20,7 @@ type watcher struct {
 	*sweep
 	site     *site
 	interval time.Duration
-	known    map[string]listed // in flight, by digest
+	known    map[string]listed // in flight, by Redis key
 	trouble  error             // of the last round
 	told     error             // the last trouble that a line told of
 	took     time.Duration     // the last round
@@ -29,7 +29,7 @@ type watcher struct {
 // An event is a line of watch.
 type event struct {
 	Time  time.Time `json:"time"`
-	Event string    `json:"event"` // claimed, or what has become of the claim: done, abandoned, free, claimed by another
+	Event string    `json:"event"` // claimed, or what has become of the claim: done, abandoned, free, claimed by another, ended
 	listed
 }
 
@@ -85,38 +85,52 @@ func (w *watcher) run(ctx context.Context) error {
 func (w *watcher) round(ctx context.Context) error {
 	w.failures = nil
 	seen := map[string]listed{}
-	err := w.sweep.scan(ctx, w.site, func(e replay.Entry) { seen[e.Digest] = listedOf(e) })
+	err := w.sweep.scan(ctx, w.site, func(e replay.Entry) { seen[e.Key] = listedOf(e) })
 	if err = w.end(ctx, w.site, err); ctx.Err() != nil {
 		return err
 	}
-	for _, digest := range slices.Sorted(maps.Keys(seen)) {
-		before, known := w.known[digest]
+	for _, key := range slices.Sorted(maps.Keys(seen)) {
+		before, known := w.known[key]
 		switch {
 		case !known:
-			w.tell("claimed", seen[digest])
-		case before.Mark != seen[digest].Mark:
-			w.tell("claimed by another", seen[digest])
+			w.tell("claimed", seen[key])
+		case before.Mark != seen[key].Mark:
+			w.tell("claimed by another", seen[key])
 		}
-		w.known[digest] = seen[digest]
+		w.known[key] = seen[key]
 	}
-	for _, digest := range slices.Sorted(maps.Keys(w.known)) {
-		if _, still := seen[digest]; still {
-			continue
+	for _, key := range slices.Sorted(maps.Keys(w.known)) {
+		if _, still := seen[key]; !still {
+			w.missing(ctx, w.known[key], err == nil)
 		}
-		e, asked := w.site.engine.InspectDigest(ctx, digest)
-		if asked != nil {
-			continue // it stays, until somebody knows
-		}
-		if e.State == replay.KeyClaimed { // of a node that could not be walked
-			w.known[digest] = listedOf(e)
-			continue
-		}
-		ended := w.known[digest]
-		delete(w.known, digest)
-		ended.State, ended.Left, ended.Size = e.State, 0, e.Size
-		w.tell(string(e.State), ended)
 	}
 	return err
+}
+
+// missing finds out what has become of a claim that the round has not seen. A claim stays listed until
+// somebody knows. What isn't the engine's can't be inspected: it is known of it that a whole round has
+// not seen it.
+func (w *watcher) missing(ctx context.Context, l listed, whole bool) {
+	what := "ended"
+	switch {
+	case l.Digest != "":
+		e, err := w.site.engine.InspectDigest(ctx, l.Digest)
+		if err != nil {
+			return
+		}
+		if e.State == replay.KeyClaimed { // of a node that could not be walked
+			w.known[l.Redis] = listedOf(e)
+			return
+		}
+		what, l.State, l.Size = string(e.State), e.State, e.Size
+	case !whole:
+		return
+	default:
+		l.State, l.Size = "", 0
+	}
+	delete(w.known, l.Redis)
+	l.Left = 0
+	w.tell(what, l)
 }
 
 // tell writes a line where there is no list.
@@ -129,7 +143,7 @@ func (w *watcher) tell(what string, l listed) {
 		w.line(event{now, what, l})
 		return
 	}
-	w.out.Printf("%s  %s  attempt %s  age %s  %s\n", now.Format("15:04:05.000"), l.Digest, number(l.Attempt), since(l.Age), what)
+	w.out.Printf("%s  %s  attempt %s  age %s  %s\n", now.Format("15:04:05.000"), l.name(), number(l.Attempt), since(l.Age), what)
 }
 
 // draw draws the list anew.

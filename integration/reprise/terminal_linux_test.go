@@ -31,6 +31,13 @@ type terminal struct {
 // open runs a command in a terminal.
 func (w *world) open(t *testing.T, environ []string, args ...string) *terminal {
 	t.Helper()
+	return w.start(t, "", &exec.Cmd{Path: program, Args: append([]string{program}, args...), Env: append(w.environ, environ...)})
+}
+
+// start runs a command in a terminal into which something has been typed. What it writes elsewhere is
+// set already.
+func (w *world) start(t *testing.T, typed string, cmd *exec.Cmd) *terminal {
+	t.Helper()
 	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -51,13 +58,17 @@ func (w *world) open(t *testing.T, environ []string, args ...string) *terminal {
 		t.Fatal(err)
 	}
 	defer tty.Close()
-	x := &terminal{T: t, keyboard: keyboard, read: make(chan struct{})}
-	x.cmd = exec.CommandContext(t.Context(), program, args...)
-	x.cmd.Env, x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = append(w.environ, environ...), tty, tty, tty
+	x := &terminal{T: t, keyboard: keyboard, read: make(chan struct{}), cmd: cmd}
+	x.press(typed)
+	x.cmd.Stdin, x.cmd.Stderr = tty, tty
+	if x.cmd.Stdout == nil {
+		x.cmd.Stdout = tty
+	}
 	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := x.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	go func() {
 		defer close(x.read)
 		_, _ = io.Copy(x, keyboard) // until the last end of it is closed
@@ -144,6 +155,38 @@ func TestQuestion(t *testing.T) {
 		t.Errorf("it shows\n%s", text)
 	}
 	w.wants(3, "", "inspect", "--digest", digest)
+}
+
+// A yes that was typed before the question is none.
+func TestYesBeforeTheQuestion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	digest := w.dead("dead")
+	x := w.start(t, "y\n", &exec.Cmd{Path: program, Args: []string{program, "release", "--digest", digest}, Env: w.environ})
+	x.waitFor("Go on? [y/N] ")
+	x.press("n\n")
+	x.ends(4)
+	w.wants(0, "state abandoned", "inspect", "--digest", digest)
+}
+
+// Who is asked has been shown what, wherever the output goes.
+func TestQuestionBesideOutput(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	digest := w.dead("dead")
+	for _, args := range [][]string{nil, {"--json"}} {
+		var stdout strings.Builder
+		x := w.start(t, "", &exec.Cmd{Path: program, Args: append([]string{program, "release", "--digest", digest}, args...), Env: w.environ, Stdout: &stdout})
+		x.waitFor("Go on? [y/N] ")
+		if text := x.shown(); !strings.Contains(text, "abandoned, attempt 1") || !strings.Contains(text, "Release will free the key.") {
+			t.Errorf("%q: it asks, and shows\n%s", args, text)
+		}
+		x.press("n\n")
+		x.ends(4)
+		if stdout.Len() > 0 {
+			t.Errorf("%q: its output is %s", args, &stdout)
+		}
+	}
 }
 
 // The key changes while somebody reads what stands there: nothing is done, and what is there now is

@@ -73,6 +73,10 @@ func (p *program) actCommand(v *verb) *cobra.Command {
 		Long: v.long + " It shows what stands there, asks, and then acts on nothing but what it has shown: if that has " +
 			"changed meanwhile, it says what is there now, and exits with 4.",
 	}, func(ctx context.Context, _ []string) error {
+		if err := a.open(); err != nil {
+			return misuse("--audit: %w", err)
+		}
+		defer a.close()
 		s, err := p.connect(ctx)
 		if err != nil {
 			return err
@@ -82,8 +86,13 @@ func (p *program) actCommand(v *verb) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if !p.json {
-			p.describe(e, node)
+		to := p.out
+		if !yes {
+			to = p.err // where the question stands
+		}
+		shows := !p.json || !yes && p.keyboard() != nil
+		if shows {
+			describe(to, e, node)
 		}
 		switch {
 		case e.State == replay.KeyFree:
@@ -91,11 +100,11 @@ func (p *program) actCommand(v *verb) *cobra.Command {
 		case mark != "" && mark != e.Mark():
 			return &fault{changed, errors.New("changed: it is of another mark than --mark names"), "nothing was done"}
 		case !slices.Contains(e.Fit(), v.name):
-			return unfit(v, e)
+			return unfit(v.name, e)
 		}
-		if !p.json || !yes {
-			p.out.Printf("\n")
-			p.out.Paragraph("", fmt.Sprintf("%s will %s", strings.ToUpper(v.name[:1])+v.name[1:], v.will[e.State]))
+		if shows {
+			to.Printf("\n")
+			to.Paragraph("", fmt.Sprintf("%s will %s", strings.ToUpper(v.name[:1])+v.name[1:], v.will[e.State]))
 		}
 		if !yes {
 			if err := p.confirm(ctx, "Go on? [y/N] "); err != nil {
@@ -113,13 +122,14 @@ func (p *program) actCommand(v *verb) *cobra.Command {
 	return c
 }
 
-func unfit(v *verb, e replay.Entry) error {
+// unfit is the fault of an act, or of reveal, that is none for what stands there.
+func unfit(act string, e replay.Entry) error {
 	fit := slices.DeleteFunc(e.Fit(), func(act string) bool { return act == "reveal" })
 	cure := "nothing was done; nothing fits"
 	if len(fit) > 0 {
 		cure = "nothing was done; what fits: " + strings.Join(fit, ", ")
 	}
-	return &fault{changed, fmt.Errorf("can't %s it: it is %s", v.name, e.State), cure}
+	return &fault{changed, fmt.Errorf("can't %s it: it is %s", act, e.State), cure}
 }
 
 // An act is what was done, as JSON.
@@ -144,13 +154,9 @@ func resultOf(v *verb, before replay.Entry, node string, err error) act {
 
 // act acts on what was shown, and tells what has come of it.
 func (p *program) act(ctx context.Context, s *site, a *audit, e replay.Entry, node string) error {
-	if err := a.open(); err != nil {
-		return misuse("--audit: %w", err)
-	}
-	defer a.close()
 	err := a.verb.act(s.engine, ctx, e)
 	result := resultOf(a.verb, e, node, err)
-	a.write(p, result, err)
+	unwritten := a.write(p, result, err)
 	other, isOther := errors.AsType[*replay.ChangedError](err)
 	p.print(result, func() {
 		switch {
@@ -158,16 +164,18 @@ func (p *program) act(ctx context.Context, s *site, a *audit, e replay.Entry, no
 			p.out.Printf("%s\n", a.verb.done)
 		case isOther:
 			p.out.Printf("\nNow:\n")
-			p.describe(other.Now, node)
+			describe(p.out, other.Now, node)
 		}
 	})
 	switch {
+	case unwritten != nil:
+		return &fault{failed, fmt.Errorf("%s, but the audit line could not be written: %w", result.Result, unwritten), "it stands above on standard error"}
 	case err == nil:
 		return nil
 	case isOther:
 		return &fault{changed, errors.New("changed: now it is " + string(other.Now.State)), "nothing was done"}
 	case errors.Is(err, replay.ErrUnfit):
-		return unfit(a.verb, e)
+		return unfit(a.verb.name, e)
 	}
 	f := s.unavailable(ctx, a.verb.name+" the key", e.Key, err).(*fault)
 	f.cure = "nobody knows whether it was done: inspect the key again"

@@ -47,8 +47,8 @@ func TestActs(t *testing.T) {
 		{"release", w.claimed(e, "slower"), "claimed", "free", "released"},
 	} {
 		refused := w.wants(2, "--yes does it without a question", tt.verb, "--digest", tt.digest)
-		if !strings.Contains(refused.stdout, " will ") || !strings.Contains(refused.stdout, "state  "+tt.before) {
-			t.Errorf("it doesn't show what it would do:\n%s", refused.stdout)
+		if !strings.Contains(refused.stderr, " will ") || !strings.Contains(refused.stderr, "state  "+tt.before) || refused.stdout != "" {
+			t.Errorf("it doesn't show what it would do:\n%s", refused.stderr)
 		}
 		if now := w.inspect(0, "--digest", tt.digest); now.State != tt.before {
 			t.Errorf("%s: it acted unasked: %+v", tt.verb, now)
@@ -75,6 +75,33 @@ func TestActs(t *testing.T) {
 	w.wants(2, "--audit: ", "forget", "--digest", w.done(e, "paid", answer{}), "--yes", "--audit", "/nowhere/acts.log")
 	if now := w.inspect(0, "--digest", w.done(e, "paid", answer{})); now.State != "done" {
 		t.Errorf("what can't be told was done: %+v", now)
+	}
+}
+
+// Who reads JSON gets nothing else, also where nobody can be asked.
+func TestQuestionInJSON(t *testing.T) {
+	w := newWorld(t)
+	got := w.run("", "release", "--digest", w.abandoned(w.engine(), "dead"), "--json")
+	var fault struct{ Error string }
+	if err := json.Unmarshal([]byte(got.stderr), &fault); err != nil || got.stdout != "" || got.status != 2 {
+		t.Errorf("%v: got %+v", err, got)
+	}
+}
+
+// An act that can't be told of isn't done; one of which that shows too late says so.
+func TestAuditThatFails(t *testing.T) {
+	w := newWorld(t)
+	digest := w.abandoned(w.engine(), "dead")
+	refused := w.wants(2, "--audit: open /nowhere/acts.log", "release", "--digest", digest, "--audit", "/nowhere/acts.log")
+	if strings.Contains(refused.stdout+refused.stderr, "Release will") {
+		t.Errorf("it asks before it finds out: %+v", refused)
+	}
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip(err)
+	}
+	got := w.wants(1, "released, but the audit line could not be written: ", "release", "--digest", digest, "--yes", "--audit", "/dev/full")
+	if a := lastAudit(t, got.stderr); a.Verb != "release" {
+		t.Errorf("standard error has no line: %+v", got)
 	}
 }
 

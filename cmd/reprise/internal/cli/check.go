@@ -42,6 +42,9 @@ func (p *program) checkCommand() *cobra.Command {
 		defer s.close()
 		findings, unavailable := s.findings(ctx)
 		nodes, _ := s.primaries(ctx) // what keeps them from being listed is among the findings
+		if err := ended(ctx); err != nil {
+			return err
+		}
 		if unavailable != nil {
 			nodes = nil // nothing has been checked there
 		}

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -42,6 +44,11 @@ func Run(ctx context.Context, process Process) int {
 	if err != nil {
 		p.tell(err)
 	}
+	// What a reader has left is nobody's loss.
+	if lost := cmp.Or(p.out.Err(), p.err.Err()); lost != nil && !errors.Is(lost, syscall.EPIPE) {
+		err = &fault{failed, fmt.Errorf("not all has been written: %w", lost), ""}
+		p.tell(err)
+	}
 	return int(statusOf(err))
 }
 
@@ -71,6 +78,17 @@ func (p *program) tell(err error) {
 	if f.cure != "" {
 		p.err.Paragraph("         ", f.cure)
 	}
+}
+
+// notice writes what is to be known beside the output.
+func (p *program) notice(text string) {
+	if !p.json {
+		p.err.Paragraph("", text)
+		return
+	}
+	_ = json.NewEncoder(safe{p.err}).Encode(struct {
+		Notice string `json:"notice"`
+	}{text})
 }
 
 // errSaid is in an error whose text stands on the screen already.

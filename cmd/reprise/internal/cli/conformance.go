@@ -80,7 +80,9 @@ func (p *program) conformanceCommand() *cobra.Command {
 
 // conform asks row by row, and prints each as it comes.
 func (p *program) conform(ctx context.Context, contracts []*conformance.Contract, at *conformance.Target) error {
-	if err := at.AskDemo(ctx); err != nil {
+	if err := at.AskDemo(ctx); ctx.Err() != nil {
+		return ended(ctx)
+	} else if err != nil {
 		return &fault{failed, err, "see that it runs there, and can be reached from here"}
 	}
 	var told conformance.Report
@@ -90,7 +92,7 @@ func (p *program) conform(ctx context.Context, contracts []*conformance.Contract
 		for _, r := range w.Rows() {
 			got := w.Ask(ctx, r, at)
 			if ctx.Err() != nil {
-				return context.Cause(ctx)
+				return ended(ctx)
 			}
 			if len(got.Diffs) > 0 {
 				differ++

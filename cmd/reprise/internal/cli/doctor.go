@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -34,6 +33,7 @@ type doctor struct {
 	*site
 	trips *trips
 	lines []examination
+	shown int // how many of the lines
 }
 
 func (p *program) doctorCommand() *cobra.Command {
@@ -52,23 +52,52 @@ func (p *program) doctorCommand() *cobra.Command {
 			return err
 		}
 		defer s.close()
-		d := &doctor{site: s, trips: countTrips(s.client)} // of every node that is found from here on
-		s.learn(ctx)
-		nodes, _ := s.primaries(ctx) // what keeps them from being listed is among the findings
-		findings, unavailable := s.findings(ctx)
-		for _, n := range nodes {
-			d.examine(ctx, n, findings)
+		d := &doctor{site: s, lines: []examination{}, trips: countTrips(s.client)} // of every node that is found from here on
+		err = d.examineAll(ctx, p)
+		if p.json {
+			p.print(d.lines[:d.shown], nil)
 		}
-		d.elsewhere(nodes, findings)
-		d.compareClocks(ctx)
-		p.print(d.lines, func() { p.printExaminations(d.lines) })
-		if ill := d.ill(); unavailable != nil {
-			return s.unavailable(ctx, "examine anything", "", errNoNode)
-		} else if ill > 0 {
-			return &fault{found, counted(ill, "line is not ok", "lines are not ok"), ""}
-		}
-		return nil
+		return err
 	})
+}
+
+// examineAll examines node by node, and shows what it has found of each before it goes on.
+func (d *doctor) examineAll(ctx context.Context, p *program) error {
+	show := func() error {
+		if err := ended(ctx); err != nil {
+			return err // which the last lines are of
+		}
+		if !p.json {
+			p.printExaminations(d.lines[d.shown:])
+		}
+		d.shown = len(d.lines)
+		return nil
+	}
+	var nodes []node
+	if err := d.learn(ctx); err == nil {
+		nodes, _ = d.primaries(ctx)
+	} // what keeps them from being listed is among the findings
+	findings, unavailable := d.findings(ctx)
+	for _, n := range nodes {
+		d.examine(ctx, n, findings)
+		if err := show(); err != nil {
+			return err
+		}
+	}
+	d.elsewhere(nodes, findings)
+	if len(nodes) > 0 {
+		d.compareClocks(ctx)
+	}
+	if err := show(); err != nil {
+		return err
+	}
+	switch ill := d.ill(); {
+	case unavailable != nil:
+		return d.unavailable(ctx, "examine anything", "", errNoNode)
+	case ill > 0:
+		return &fault{found, counted(ill, "line is not ok", "lines are not ok"), ""}
+	}
+	return nil
 }
 
 func (d *doctor) ill() (n int) {
@@ -89,8 +118,8 @@ const rounds = 20
 func (d *doctor) examine(ctx context.Context, n node, findings []*lock.SettingError) {
 	clock, err := d.read(ctx, n)
 	if err != nil {
-		d.note(examination{Node: n.addr, What: "answers", Found: d.said(ctx, err),
-			Cure: "see that it is up and reached from here; until another takes over for it, its keys get 503"})
+		d.note(examination{Node: n.addr, What: "answers", Found: d.reason(err),
+			Cure: d.cure(err) + "; until it answers, or another takes over for it, its keys get 503"})
 		return
 	}
 	d.note(clock.times.line(n.addr, "answers", 0))
@@ -120,13 +149,13 @@ func (d *doctor) requests(ctx context.Context, n node) {
 	}()
 	first, err := d.send(ctx, scope, keys, false)
 	if err != nil {
-		d.note(examination{Node: n.addr, What: "first request", Found: d.said(ctx, err), Cure: "requests like this get 503: see the lines below"})
+		d.note(examination{Node: n.addr, What: "first request", Found: d.reason(err), Cure: "requests like this get 503: see the lines below"})
 		return
 	}
 	d.note(first.line(n.addr, "first request", 2))
 	again, err := d.send(ctx, scope, keys, true)
 	if err != nil {
-		d.note(examination{Node: n.addr, What: "replay", Found: d.said(ctx, err), Cure: "retries like this get an error: see the lines below"})
+		d.note(examination{Node: n.addr, What: "replay", Found: d.reason(err), Cure: "retries like this get an error: see the lines below"})
 		return
 	}
 	d.note(again.line(n.addr, "replay", 1))
@@ -199,17 +228,6 @@ func (d *doctor) elsewhere(nodes []node, findings []*lock.SettingError) {
 			d.note(sick(f.Where, "settings", f))
 		}
 	}
-}
-
-// said is what an error says to somebody who waits.
-func (d *doctor) said(ctx context.Context, err error) string {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause.Error()
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("no answer within %v", d.cfg.Lock.Timeout)
-	}
-	return err.Error()
 }
 
 func (p *program) printExaminations(lines []examination) {

@@ -57,7 +57,7 @@ var styles = map[replay.KeyState]screen.Style{
 }
 
 // describe writes what stands under a key.
-func (p *program) describe(e replay.Entry, node string) {
+func describe(to *screen.Screen, e replay.Entry, node string) {
 	t := &screen.Table{}
 	line := func(name, format string, args ...any) {
 		t.Add(screen.Cell{Text: name, Style: screen.Faint}, screen.Text(fmt.Sprintf(format, args...)))
@@ -98,7 +98,7 @@ func (p *program) describe(e replay.Entry, node string) {
 		line("mark", "%s", e.Mark())
 		line("fit", "%s", orNone(strings.Join(e.Fit(), ", ")))
 	}
-	p.out.Print(t)
+	to.Print(t)
 }
 
 func orNone(s string) string {
@@ -131,7 +131,7 @@ func sizeOf(e replay.Entry) string {
 func (p *program) look(ctx context.Context, s *site, by *selector) (replay.Entry, string, error) {
 	digest := by.digest
 	if digest == "" {
-		scope, key, err := by.read(p.Stdin)
+		scope, key, err := by.read(ctx, p.Stdin)
 		if err != nil {
 			return replay.Entry{}, "", err
 		}

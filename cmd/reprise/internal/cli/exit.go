@@ -30,12 +30,12 @@ var statuses = []struct {
 	meaning string
 }{
 	{done, "done, or nothing was found amiss"},
-	{failed, "Redis can't be asked, or only in part, or something else failed; what was found until then has been printed"},
+	{failed, "Redis can't be asked, or only in part (what was seen has been printed), or something else failed, as to write the output or the audit line"},
 	{misused, "the command line, or a variable, isn't accepted"},
 	{free, "nothing stands under the key"},
 	{changed, "nothing was done: something else stands under the key than what was shown, or the question was not answered with yes"},
 	{found, "check, doctor, conformance or env found something that isn't as it has to be"},
-	{interrupted, "stopped by a signal"},
+	{interrupted, "stopped by a signal; watch and board are meant to be, and exit with 0"},
 }
 
 // A fault is an error that says what to exit with, and what helps.
@@ -61,6 +61,19 @@ func counted(n int, one, more string) error { return errors.New(count(n, one, mo
 
 // errTimeout is why a command is ended that takes too long.
 var errTimeout = errors.New("it took longer than --timeout")
+
+// ended is the fault of a command that was ended before it had done its work; nil if it was not. What
+// comes of the end is no finding.
+func ended(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	switch {
+	case cause == nil:
+		return nil
+	case errors.Is(cause, context.Canceled):
+		return &fault{interrupted, errors.New("stopped by a signal"), ""}
+	}
+	return &fault{failed, cause, ""}
+}
 
 // statusOf is what to exit with after err.
 func statusOf(err error) status {

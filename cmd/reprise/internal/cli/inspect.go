@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -46,7 +47,7 @@ func (p *program) inspectCommand() *cobra.Command {
 			shown.Value = readable(value)
 		}
 		p.print(shown, func() {
-			p.describe(e, node)
+			describe(p.out, e, node)
 			if value != nil {
 				p.printValue(value)
 			}
@@ -80,19 +81,24 @@ func (p *program) reveal(ctx context.Context, s *site, e replay.Entry) (any, err
 		return nil, &fault{failed, errors.New("the record is sealed, and there are no keys here to open it"),
 			"set " + p.prefix + "CACHE_SEAL_KEYS as the servers have it"}
 	case errors.Is(err, replay.ErrUnreadable):
-		reason := "its value is none of an answer's"
+		reason := "it is out of bounds"
 		if corrupt, ok := errors.AsType[*cache.CorruptError](err); ok {
 			reason = corrupt.Reason
 		}
-		return nil, &fault{failed, errors.New("the record can't be read: " + reason),
-			"it is damaged, or sealed with another key than those of " + p.prefix + "CACHE_SEAL_KEYS, or longer than CACHE_MAX_DECODED"}
-	case errors.Is(err, replay.ErrChanged), errors.Is(err, replay.ErrUnfit), errors.Is(err, replay.ErrReplayUnavailable):
-		return nil, &fault{changed, err, ""}
+		return nil, &fault{failed, errors.New("the record can't be read: " + reason), "it is damaged, or sealed with another key than those of " +
+			p.prefix + "CACHE_SEAL_KEYS, or longer than CACHE_MAX_DECODED, or of a type that only the program can read which stored it"}
+	case errors.Is(err, replay.ErrUnfit):
+		return nil, unfit("reveal", e)
+	case errors.Is(err, replay.ErrReplayUnavailable):
+		return nil, &fault{changed, errors.New("can't reveal it: it is a tombstone, and its answer was not kept"), ""}
+	case errors.Is(err, replay.ErrChanged):
+		return nil, &fault{changed, errors.New("changed meanwhile"), "look again"}
 	}
 	return nil, s.unavailable(ctx, "fetch the record", e.Key, err)
 }
 
-// readable makes JSON of a value: bytes that are text become text, and others base64.
+// readable makes JSON of a value: bytes that are text become text, and others base64; numbers that JSON
+// has not, as NaN, become text.
 func readable(value any) any {
 	switch v := value.(type) {
 	case []byte:
@@ -100,6 +106,12 @@ func readable(value any) any {
 			return string(v)
 		}
 		return map[string]string{"base64": base64.StdEncoding.EncodeToString(v)}
+	case float32:
+		return readable(float64(v))
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Sprint(v)
+		}
 	case map[string]any:
 		m := make(map[string]any, len(v))
 		for name, part := range v {

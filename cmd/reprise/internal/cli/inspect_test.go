@@ -76,6 +76,35 @@ func TestInspect(t *testing.T) {
 	w.wants(1, "could not inspect the key at "+w.dead(), "inspect", "--digest", done)
 }
 
+// What keeps Redis from being asked is said without the names of what is within, and with what helps.
+func TestReasonAndCure(t *testing.T) {
+	for says, want := range map[string]string{
+		"WRONGPASS invalid username-password pair or user is disabled.":                                  "the user or password of REDIS_URL is refused, or missing: fix it",
+		"NOAUTH Authentication required.":                                                                "the user or password of REDIS_URL is refused, or missing: fix it",
+		"NOPERM this user has no permissions to run the 'scan' command":                                  "allow it: docs/redis.md has an operator's user",
+		"ERR The user executing the script can't run this command or subcommand script: 4e7a, on @x:12.": "allow it: docs/redis.md has an operator's user",
+	} {
+		w := newWorld(t)
+		w.says = says
+		for command, line := range map[string]string{"EVALSHA": "inspect --key k", "SCAN": "ls", "TIME": "doctor"} {
+			w.refuse = command
+			got := w.run("", strings.Fields(line)...)
+			text := strings.Join(strings.Fields(got.stdout+got.stderr), " ")
+			if got.status == 0 || !strings.Contains(text, says) || !strings.Contains(text, want) ||
+				strings.Contains(text, "replay:") || strings.Contains(text, "lock:") || strings.Contains(text, "up and") {
+				t.Errorf("%s: got %+v", line, got)
+			}
+		}
+	}
+}
+
+// What can't be revealed is said in the operator's words.
+func TestRevealUnfit(t *testing.T) {
+	w := newWorld(t)
+	w.wants(4, "can't reveal it: it is claimed", "inspect", "--reveal", "--digest", w.claimed(w.engine(), "slow"))
+	w.wants(1, "of a type that only the program can read which stored it", "inspect", "--reveal", "--digest", w.done(w.engine(), "odd", map[int]string{1: "a"}))
+}
+
 // hostile is text by which somebody would drive a terminal, or pretend to be another line.
 const hostile = "\x1b]0;owned\a\u009b2J\u202e\r\nstate  free\x7f<script>"
 

@@ -14,17 +14,19 @@ func (p *program) print(result any, human func()) {
 		human()
 		return
 	}
-	e := json.NewEncoder(safe{p.out})
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	_ = e.Encode(result)
+	p.encode(result, "  ")
 }
 
 // line writes one of many results as a line of JSON.
 func (p *program) line(result any) {
+	p.encode(result, "")
+}
+
+func (p *program) encode(result any, indent string) {
 	e := json.NewEncoder(safe{p.out})
 	e.SetEscapeHTML(false)
-	_ = e.Encode(result)
+	e.SetIndent("", indent)
+	p.out.Fail(e.Encode(result))
 }
 
 // escaped escapes in JSON what encoding/json leaves as it is, and a terminal may obey: DEL, the control

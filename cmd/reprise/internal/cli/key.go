@@ -23,11 +23,11 @@ func (k *pair) flags(c *cobra.Command) {
 
 // read returns both, from wherever they are. A key that begins with @, or is -, has to come by a file or
 // by standard input.
-func (k *pair) read(stdin io.Reader) (scope, key string, err error) {
-	if key, err = argument("--key", k.key, stdin); err != nil {
+func (k *pair) read(ctx context.Context, stdin io.Reader) (scope, key string, err error) {
+	if key, err = argument(ctx, "--key", k.key, stdin); err != nil {
 		return "", "", err
 	}
-	if scope, err = argument("--scope", k.scope, strings.NewReader("")); err != nil {
+	if scope, err = argument(ctx, "--scope", k.scope, stdin); err != nil {
 		return "", "", err
 	}
 	if key == "" {
@@ -40,28 +40,43 @@ func (k *pair) read(stdin io.Reader) (scope, key string, err error) {
 const longestArgument = 64 << 10
 
 // argument returns what an argument stands for. The new line at its end belongs to the file.
-func argument(name, value string, stdin io.Reader) (string, error) {
+func argument(ctx context.Context, name, value string, stdin io.Reader) (string, error) {
 	path, isFile := strings.CutPrefix(value, "@")
-	if !isFile && (value != "-" || name == "--scope") {
+	if !isFile && (value != "-" || name != "--key") {
 		return value, nil
 	}
-	from := stdin
-	if isFile {
-		file, err := os.Open(path)
-		if err != nil {
-			return "", misuse("%s: %w", name, err)
-		}
-		defer file.Close()
-		from = file
+	type read struct {
+		text []byte
+		err  error
 	}
-	text, err := io.ReadAll(io.LimitReader(from, longestArgument+1))
+	done := make(chan read, 1)
+	go func() { // a pipe may let it wait for ever, to be opened or read, while the program ends
+		from := stdin
+		if isFile {
+			file, err := os.Open(path)
+			if err != nil {
+				done <- read{nil, err}
+				return
+			}
+			defer file.Close()
+			from = file
+		}
+		text, err := io.ReadAll(io.LimitReader(from, longestArgument+1))
+		done <- read{text, err}
+	}()
+	var got read
+	select {
+	case got = <-done:
+	case <-ctx.Done():
+		return "", ended(ctx)
+	}
 	switch {
-	case err != nil:
-		return "", misuse("%s: %w", name, err)
-	case len(text) > longestArgument:
+	case got.err != nil:
+		return "", misuse("%s: %w", name, got.err)
+	case len(got.text) > longestArgument:
 		return "", misuse("%s: got more than %d bytes", name, longestArgument)
 	}
-	return strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), nil
+	return strings.TrimSuffix(strings.TrimSuffix(string(got.text), "\n"), "\r"), nil
 }
 
 // A place is where a key stands in Redis.
@@ -93,7 +108,7 @@ func (p *program) keyCommand() *cobra.Command {
 			return err
 		}
 		defer s.close()
-		scope, key, err := pair.read(p.Stdin)
+		scope, key, err := pair.read(ctx, p.Stdin)
 		if err != nil {
 			return err
 		}

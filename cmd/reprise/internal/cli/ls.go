@@ -152,11 +152,11 @@ func (p *program) printList(list *oldest) {
 		for _, l := range all {
 			p.line(l)
 		}
-		return
+	} else {
+		p.printRows(p.out, all)
 	}
-	p.printRows(p.out, all)
 	if len(all) < list.added {
-		p.err.Printf("the oldest %s of %s: --limit 0 shows all\n", screen.Thousands(int64(len(all))), screen.Thousands(int64(list.added)))
+		p.notice(fmt.Sprintf("the oldest %s of %s: --limit 0 shows all", screen.Thousands(int64(len(all))), screen.Thousands(int64(list.added))))
 	}
 }
 

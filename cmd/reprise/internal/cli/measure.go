@@ -134,7 +134,7 @@ func (d *doctor) compareClocks(ctx context.Context) {
 		mu.Lock()
 		defer mu.Unlock()
 		if err != nil {
-			read.addr = c.Options().Addr + ": " + d.said(ctx, err)
+			read.addr = c.Options().Addr + ": " + d.reason(err)
 		}
 		all = append(all, read)
 		return nil
@@ -154,6 +154,9 @@ func (d *doctor) compareClocks(ctx context.Context) {
 			last = c
 		}
 		read++
+	}
+	if read < 2 {
+		return // there is nothing to compare
 	}
 	limit := d.cfg.Lock.TTL / 100
 	apart, give := last.ahead-first.ahead, last.give+first.give

@@ -39,8 +39,8 @@ func (p *program) root() *cobra.Command {
 	flags.DurationVar(&p.timeout, "timeout", 0, "end the command after this time (10s for most commands)")
 	flags.StringVar(&p.prefix, "env-prefix", "REPRISE_", "`prefix` of the variables")
 
-	root.SetOut(p.Stdout)
-	root.SetErr(p.Stderr)
+	root.SetOut(p.out)
+	root.SetErr(p.err)
 	root.SetIn(p.Stdin)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &fault{misused, err, fmt.Sprintf("%s --help shows what it takes", cmd.CommandPath())}

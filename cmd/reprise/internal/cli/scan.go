@@ -17,6 +17,7 @@ import (
 type sweep struct {
 	replay.Scan
 	failures []string // nodes, and why
+	cure     string   // of the last of them
 	totals   lock.Progress
 }
 
@@ -53,7 +54,7 @@ func (w *sweep) scan(ctx context.Context, s *site, take func(replay.Entry)) erro
 	}
 	for e, err := range s.engine.Scan(ctx, scan) {
 		if node, ok := errors.AsType[*lock.NodeError](err); ok {
-			w.failures = append(w.failures, node.Addr+": "+s.reason(node.Err))
+			w.failures, w.cure = append(w.failures, node.Addr+": "+s.reason(node.Err)), s.cure(node.Err)
 			continue
 		}
 		if err != nil {
@@ -62,18 +63,6 @@ func (w *sweep) scan(ctx context.Context, s *site, take func(replay.Entry)) erro
 		take(e)
 	}
 	return nil
-}
-
-// reason is why a node could not be asked, without what wraps that.
-func (s *site) reason(err error) string {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("no answer within %v", s.cfg.Lock.Timeout)
-	}
-	text := err.Error()
-	if i := strings.LastIndex(text, "unavailable: "); i >= 0 {
-		text = text[i+len("unavailable: "):]
-	}
-	return text
 }
 
 // end is the error of a command whose scan has ended: part of the keys may not have been seen.
@@ -89,8 +78,7 @@ func (w *sweep) end(ctx context.Context, s *site, err error) error {
 		f.err = fmt.Errorf("in part: %w", f.err)
 		return f
 	case len(w.failures) > 0:
-		return &fault{failed, errors.New("in part: keys are missing above, of " + strings.Join(w.failures, "; ")),
-			"see that it is up and can be reached from here; reprise doctor tries each node"}
+		return &fault{failed, errors.New("in part: keys are missing above, of " + strings.Join(w.failures, "; ")), w.cure}
 	}
 	return nil
 }

@@ -66,6 +66,9 @@ func TestList(t *testing.T) {
 	if got := w.wants(0, "the oldest 2 of 9: --limit 0 shows all", "ls", "--limit", "2").stdout; strings.Count(got, "\n") != 3 {
 		t.Errorf("got %s", got)
 	}
+	if got := w.run("", "ls", "--limit", "2", "--json"); got.stderr != `{"notice":"the oldest 2 of 9: --limit 0 shows all"}`+"\n" {
+		t.Errorf("got %+v", got)
+	}
 	w.wants(2, "want claimed, abandoned, done, foreign", "ls", "--state", "free")
 	w.wants(2, "--rate: got -2", "ls", "--rate", "-2")
 	w.dead()

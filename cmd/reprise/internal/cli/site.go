@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/reprise-go/reprise/internal/nodename"
+	"github.com/reprise-go/reprise/internal/redisurl"
 	"github.com/reprise-go/reprise/lock"
 	"github.com/reprise-go/reprise/replay"
 )
@@ -55,15 +56,17 @@ func (p *program) open() (*site, error) {
 func (p *program) connect(ctx context.Context) (*site, error) {
 	s, err := p.open()
 	if err == nil {
-		s.learn(ctx)
+		_ = s.learn(ctx)
 	}
 	return s, err
 }
 
-func (s *site) learn(ctx context.Context) {
-	if s.cluster != nil {
-		_, _ = s.cluster.MasterForKey(ctx, "any")
+func (s *site) learn(ctx context.Context) error {
+	if s.cluster == nil {
+		return nil
 	}
+	_, err := s.cluster.MasterForKey(ctx, "any")
+	return err
 }
 
 func (s *site) close() { _ = s.client.Close() }
@@ -128,18 +131,41 @@ func (s *site) single() node {
 // unavailable is the fault of a Redis that could not be asked about a Redis key, or about anything if
 // that is empty.
 func (s *site) unavailable(ctx context.Context, what, key string, err error) error {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, context.Canceled) {
-		return &fault{interrupted, errors.New("stopped by a signal"), ""}
+	reason, cure := s.reason(err), s.cure(err)
+	if stopped := ended(ctx); statusOf(stopped) == interrupted {
+		return stopped
+	} else if stopped != nil {
+		reason = stopped.Error()
 	}
-	if cause != nil {
-		err = cause
+	return &fault{failed, fmt.Errorf("could not %s at %s: %s", what, s.where(key), reason), cure}
+}
+
+// reason is why Redis could not be asked, without what wraps that.
+func (s *site) reason(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Sprintf("no answer within %v", s.cfg.Lock.Timeout)
 	}
-	cure := "see that it is up and can be reached from here; reprise doctor tries each node"
-	if errors.Is(err, errNoNode) {
-		cure = "see that it is up, and that REDIS_URL leads to it from here"
+	text := err.Error()
+	if i := strings.LastIndex(text, "unavailable: "); i >= 0 {
+		text = text[i+len("unavailable: "):]
 	}
-	return &fault{failed, fmt.Errorf("could not %s at %s: %w", what, s.where(key), err), cure}
+	return text
+}
+
+// cure is what helps where Redis could not be asked.
+func (s *site) cure(err error) string {
+	if text := err.Error(); strings.Contains(text, "NOPERM") || strings.Contains(text, "The user executing the script can't run this command") {
+		return "allow it: docs/redis.md has an operator's user"
+	}
+	return redisurl.Cure(err, s.tls())
+}
+
+func (s *site) tls() bool {
+	if s.cluster != nil {
+		return s.cluster.Options().TLSConfig != nil
+	}
+	c, ok := s.client.(*redis.Client)
+	return ok && c.Options().TLSConfig != nil
 }
 
 // where is the node that serves a key, if the topology is known, or else all that were given.

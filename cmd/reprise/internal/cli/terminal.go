@@ -12,11 +12,23 @@ import (
 	"golang.org/x/term"
 )
 
-// confirm asks somebody who sits there, and returns nil for a yes.
-func (p *program) confirm(ctx context.Context, question string) error {
+// keyboard is where somebody can answer who sees standard error; nil if nobody is there.
+func (p *program) keyboard() *os.File {
 	in, isFile := p.Stdin.(*os.File)
 	if !isFile || !term.IsTerminal(int(in.Fd())) || !p.err.IsTerminal() {
+		return nil
+	}
+	return in
+}
+
+// confirm asks somebody who sits there, and returns nil for a yes that was typed after the question.
+func (p *program) confirm(ctx context.Context, question string) error {
+	in := p.keyboard()
+	if in == nil {
 		return &fault{misused, errors.New("there is no terminal to ask on"), "--yes does it without a question"}
+	}
+	if err := dropTyped(in); err != nil {
+		return &fault{failed, fmt.Errorf("the terminal can't be asked on: %w", err), "--yes does it without a question"}
 	}
 	_, _ = fmt.Fprint(p.err, question)
 	answers := make(chan string, 1)

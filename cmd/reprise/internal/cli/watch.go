@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,6 +24,7 @@ type watcher struct {
 	known    map[string]listed // in flight, by Redis key
 	trouble  error             // of the last round
 	told     error             // the last trouble that a line told of
+	whole    bool              // a round has seen all
 	took     time.Duration     // the last round
 }
 
@@ -67,8 +69,9 @@ func (w *watcher) run(ctx context.Context) error {
 		start := time.Now()
 		w.trouble = w.round(ctx)
 		w.took = time.Since(start)
-		if ctx.Err() != nil || isUnread(w.Stdout) {
-			return nil // which is how it is meant to end
+		w.whole = w.whole || w.trouble == nil
+		if ctx.Err() != nil || isUnread(w.Stdout) || w.out.Err() != nil {
+			return w.verdict(ctx)
 		}
 		w.draw()
 		timer := time.NewTimer(w.interval)
@@ -76,9 +79,21 @@ func (w *watcher) run(ctx context.Context) error {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil
+			return w.verdict(ctx)
 		}
 	}
+}
+
+// verdict is nil for a watch that has ended as it is meant to, and the trouble of one that has never seen
+// all by the end of --timeout.
+func (w *watcher) verdict(ctx context.Context) error {
+	if w.whole || !errors.Is(context.Cause(ctx), errTimeout) {
+		return nil
+	}
+	if w.told != nil && w.told.Error() == w.trouble.Error() {
+		return &fault{failed, errSaid, ""}
+	}
+	return w.trouble
 }
 
 // round finds out what is in flight.

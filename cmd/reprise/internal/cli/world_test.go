@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,7 @@ type world struct {
 	redis   *miniredis.Miniredis
 	environ []string
 	refuse  string                          // a command that Redis refuses
+	says    string                          // what Redis says to it; empty: a refusal
 	before  func(cmd string, args []string) // is called before Redis does a command
 }
 
@@ -36,7 +38,7 @@ func newWorld(t *testing.T) *world {
 		}
 		switch {
 		case strings.EqualFold(cmd, w.refuse):
-			p.WriteError("NOPERM this user has no permissions to run the '" + strings.ToLower(cmd) + "' command")
+			p.WriteError(cmp.Or(w.says, "NOPERM this user has no permissions to run the '"+strings.ToLower(cmd)+"' command"))
 		case cmd == "INFO":
 			p.WriteBulk("redis_version:7.0.15\r\nredis_mode:standalone\r\nrole:master\r\nmaxmemory_policy:noeviction\r\n")
 		default:
@@ -132,8 +134,14 @@ func (w *world) dead() string {
 // run runs a command line, with what is typed.
 func (w *world) run(typed string, args ...string) result {
 	w.Helper()
+	return w.runUntil(context.Background(), typed, args...)
+}
+
+// runUntil is run until the end of ctx.
+func (w *world) runUntil(ctx context.Context, typed string, args ...string) result {
+	w.Helper()
 	var stdout, stderr strings.Builder
-	status := cli.Run(context.Background(), cli.Process{
+	status := cli.Run(ctx, cli.Process{
 		Args: args, Environ: w.environ, Stdin: strings.NewReader(typed), Stdout: &stdout, Stderr: &stderr})
 	return result{status, stdout.String(), stderr.String()}
 }

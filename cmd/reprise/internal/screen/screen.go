@@ -19,6 +19,7 @@ type Screen struct {
 	file     *os.File // nil if it is none
 	terminal bool
 	color    bool
+	err      error
 }
 
 // New makes a Screen over w. It is a terminal if w is a file that is one, and has colours if it is a
@@ -70,7 +71,21 @@ func (s *Screen) Paint(style Style, text string) string {
 
 // Write writes text as it is: what others can have had a hand in goes through Paint, Plain or a Table
 // first.
-func (s *Screen) Write(text []byte) (int, error) { return s.w.Write(text) }
+func (s *Screen) Write(text []byte) (int, error) {
+	n, err := s.w.Write(text)
+	s.Fail(err)
+	return n, err
+}
+
+// Fail notes that something could not be written. The first error is kept.
+func (s *Screen) Fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+// Err is the first error of what could not be written.
+func (s *Screen) Err() error { return s.err }
 
 // Printf writes text, with its arguments made safe.
 func (s *Screen) Printf(format string, args ...any) {
@@ -84,11 +99,11 @@ func (s *Screen) Printf(format string, args ...any) {
 			args[i] = Plain(arg.String())
 		}
 	}
-	_, _ = fmt.Fprintf(s.w, format, args...)
+	_, _ = fmt.Fprintf(s, format, args...)
 }
 
 // Println writes a line in a style.
-func (s *Screen) Println(style Style, text string) { _, _ = fmt.Fprintln(s.w, s.Paint(style, text)) }
+func (s *Screen) Println(style Style, text string) { _, _ = fmt.Fprintln(s, s.Paint(style, text)) }
 
 // Paragraph writes text in lines no wider than the screen, the first after lead, the others below it.
 func (s *Screen) Paragraph(lead, text string) {
@@ -98,6 +113,6 @@ func (s *Screen) Paragraph(lead, text string) {
 		if i > 0 {
 			lead = strings.Repeat(" ", indent)
 		}
-		_, _ = fmt.Fprintln(s.w, strings.TrimRight(Plain(lead)+line, " "))
+		_, _ = fmt.Fprintln(s, strings.TrimRight(Plain(lead)+line, " "))
 	}
 }

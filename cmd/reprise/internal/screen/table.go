@@ -77,7 +77,7 @@ func (s *Screen) printRow(row []Cell, widths []int) {
 		}
 		b.WriteString(s.Paint(last.Style, line))
 		text := strings.TrimRight(b.String(), " ")
-		_, _ = fmt.Fprintln(s.w, text)
+		_, _ = fmt.Fprintln(s, text)
 		b.Reset()
 	}
 }

@@ -82,8 +82,8 @@ func (t *Table) Check(ctx context.Context, engine *replay.Engine) error {
 	var retention error
 	theirs := engine.Config()
 	if least := theirs.Retention + theirs.Lock.MaxHold; t.cfg.Retention < least {
-		retention = &ConfigError{Name: "Retention", Value: t.cfg.Retention.String(),
-			Want: "at least " + least.String() + ", the engine's Retention and Lock.MaxHold"}
+		retention = fmt.Errorf("effect: %w", &ConfigError{Name: "Retention", Value: t.cfg.Retention.String(),
+			Want: "at least " + least.String() + ", the engine's Retention and Lock.MaxHold"})
 	}
 	return errors.Join(tables, retention)
 }

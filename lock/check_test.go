@@ -2,6 +2,7 @@ package lock
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"log/slog"
@@ -19,6 +20,18 @@ func settings(findings []*SettingError) (names []string) {
 		names = append(names, f.Setting)
 	}
 	return names
+}
+
+// Where replicas that don't confirm have taken all the time, that is what is amiss, and the end of the time
+// is no finding of its own.
+func TestTimeoutIsNoFaultOfRedis(t *testing.T) {
+	p := &probe{}
+	p.report("replicas", "a", "0", "1", "more")
+	p.reportTimeout("a", "a replay", context.DeadlineExceeded)
+	p.reportTimeout("b", "a replay", context.DeadlineExceeded)
+	if got := settings(p.findings.close()); !slices.Equal(got, []string{"replicas", "Timeout"}) {
+		t.Errorf("got %q", got)
+	}
 }
 
 func TestNodeFindings(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/reprise-go/reprise/internal/nodename"
+	"github.com/reprise-go/reprise/internal/redisurl"
 )
 
 // A probe finds out by asking and by trying what can be known of a server, all its nodes at once.
@@ -57,7 +58,8 @@ func (p *probe) tryNodes(ctx context.Context) {
 	}
 	p.noteReply(err)
 	const slots = "cluster|slots"
-	name, cure := forbiddenCommand(err, slots), "its settings could not be checked; see that it is up"
+	name, cure := forbiddenCommand(err, slots), "its settings could not be checked; "+
+		redisurl.Cure(err, p.server.cluster.Options().TLSConfig != nil)
 	switch {
 	case name != slots:
 		p.reportNoConnection(name, "cluster", err)
@@ -100,7 +102,7 @@ func (p *probe) tryNode(ctx context.Context, c redis.UniversalClient, where stri
 	case isForbidden(err):
 		p.report("INFO", where, err.Error(), "an answer", "its settings could not be checked; "+allowCommand("info"))
 	default:
-		p.report("INFO", where, err.Error(), "an answer", "its settings could not be checked; see that it is up, and who may connect")
+		p.report("INFO", where, err.Error(), "an answer", "its settings could not be checked; "+redisurl.Cure(err, usesTLS(c)))
 		return
 	}
 	if !fit {
@@ -131,6 +133,11 @@ func (p *probe) tryNode(ctx context.Context, c redis.UniversalClient, where stri
 		}
 	}
 	p.tryScripts(ctx, c, where, key, tried != someRefused, channels)
+}
+
+func usesTLS(c redis.UniversalClient) bool {
+	node, one := c.(*redis.Client)
+	return one && node.Options().TLSConfig != nil
 }
 
 // keyAt finds a name that the node serves, beginning at a number, and returns the number after it.

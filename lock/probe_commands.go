@@ -99,7 +99,7 @@ func (p *probe) tryCommands(
 		case isForbidden(err):
 			p.report(upper, where, err.Error(), "it allowed", cmd.breaks+"; "+allowCommand(cmd.name))
 		default:
-			p.report(upper, where, err.Error(), "an answer", cmd.breaks+"; see to what it says")
+			p.report(upper, where, err.Error(), "an answer", cmd.breaks+"; the error says why")
 		}
 		if !cmd.optional {
 			result = someRefused

@@ -50,7 +50,11 @@ func (p *probe) tryScripts(
 		r, err := p.send(ctx, step.send, step.loads)
 		switch {
 		case err != nil:
-			p.reportFailed(where, step.what, err, able, step.loads)
+			if ctx.Err() != nil {
+				p.reportTimeout(where, step.what, err)
+			} else {
+				p.reportFailed(where, step.what, err, able, step.loads)
+			}
 			return
 		case r.status != step.want:
 			p.report("EVAL", where,
@@ -94,7 +98,15 @@ func (p *probe) reportFailed(where, what string, err error, able, loads bool) {
 		p.report(strings.ToUpper(name), where, err.Error(), "it allowed", breaks+"; "+allowCommand(name))
 	case able:
 		p.report(strings.ToUpper(name), where, err.Error(), "an answer to "+what,
-			"requests like that are refused; see to what it says")
+			"requests like that are refused; the error says why")
+	}
+}
+
+// reportTimeout reports that time has run out, unless replicas that don't confirm have taken it.
+func (p *probe) reportTimeout(where, what string, err error) {
+	if !p.findings.has("replicas", where) {
+		p.report("Timeout", where, err.Error(), "an answer to "+what,
+			"not all of it could be checked in time; see that it is up, or raise Timeout")
 	}
 }
 
@@ -106,7 +118,7 @@ func (p *probe) awaitSubscription(ctx context.Context, sub *redis.PubSub, where,
 			return true
 		}
 		if err != nil {
-			cure := "see to what it says"
+			cure := "the error says why"
 			switch {
 			case isOutsideOf(err, "channel"):
 				cure = "allow its channels (ACL SETUSER <user> &" + p.prefix + "*)"

@@ -18,7 +18,7 @@ func TestNewRefusesClientsThatCannotKeepThePromise(t *testing.T) {
 		client redis.UniversalClient
 		says   string
 	}{
-		{"nil", nil, "got nil"},
+		{"nil", nil, "(is REDIS_URL set?)"},
 		{"typed nil", (*redis.Client)(nil), "got nil"},
 		{"typed nil of a cluster", (*redis.ClusterClient)(nil), "got nil"},
 		{"typed nil of a ring", (*redis.Ring)(nil), "got nil"},

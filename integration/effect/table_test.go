@@ -80,7 +80,7 @@ func TestCheck(t *testing.T) {
 		w.must(w.table.Check(w.bounded(), w.machine().Engine))
 		var fault *effect.ConfigError
 		long := w.machine(func(c *replay.Config) { c.Retention = 48 * time.Hour })
-		if err := w.table.Check(w.bounded(), long.Engine); !errors.As(err, &fault) || fault.Name != "Retention" {
+		if err := w.table.Check(w.bounded(), long.Engine); !errors.As(err, &fault) || fault.Name != "Retention" || !strings.HasPrefix(err.Error(), "effect: Retention: got ") {
 			w.Errorf("a record that outlives the row: %v", err)
 		}
 		other := w.tableOn(w.db.DB, func(c *effect.Config) { c.Name = "others" })

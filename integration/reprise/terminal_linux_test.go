@@ -232,6 +232,12 @@ func TestTerminal(t *testing.T) {
 			t.Errorf("%q: a pipe gets colours: %v", args, got)
 		}
 	}
+	if err := w.client.Set(t.Context(), "reprise:"+strings.Repeat("漢", 40), "x", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if text := w.open(t, []string{"NO_COLOR=1"}, "ls").ends(0); !strings.Contains(text, digest+" abandoned") || !strings.Contains(text, "漢…  foreign") {
+		t.Errorf("a long key leaves no room:\n%s", text)
+	}
 	x := w.open(t, []string{"TERM=xterm"}, "watch", "--interval", "100ms")
 	x.waitFor("0 in flight")
 	slow := w.claimed("slow")

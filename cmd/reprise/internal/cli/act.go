@@ -51,9 +51,10 @@ var verbs = []*verb{
 		name:  "forget",
 		short: "Free the key of a record: the next request runs again",
 		long: "For an answer that must not be given any more, or a foreign value that makes requests fail. Whoever " +
-			"retries runs again, whatever was done before.",
+			"retries runs again, whatever was done before; effects of package effect are not done again.",
 		will: map[replay.KeyState]string{
-			replay.KeyDone:    "delete the stored answer. The next retry of that request runs again, whatever the first one did.",
+			replay.KeyDone: "delete the stored answer. The next retry of that request runs again, whatever the first one did. " +
+				"Effects of package effect are not done again.",
 			replay.KeyForeign: "delete a value that reprise did not write, or can't read. The next request runs.",
 		},
 		done: "forgotten",
@@ -69,7 +70,7 @@ func (p *program) actCommand(v *verb) *cobra.Command {
 		Short:   v.short,
 		GroupID: fleet,
 		Example: "  reprise " + v.name + " --scope acme --key order-1\n" +
-			"  reprise " + v.name + " --digest 9fc5e6a0… --mark 51ab… --yes --audit acts.log",
+			"  reprise " + v.name + " --digest \"$digest\" --mark \"$mark\" --yes --audit acts.log",
 		Long: v.long + " It shows what stands there, asks, and then acts on nothing but what it has shown: if that has " +
 			"changed meanwhile, it says what is there now, and exits with 4.",
 	}, func(ctx context.Context, _ []string) error {

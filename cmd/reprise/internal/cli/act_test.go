@@ -47,7 +47,7 @@ func TestActs(t *testing.T) {
 		{"release", w.claimed(e, "slower"), "claimed", "free", "released"},
 	} {
 		refused := w.wants(2, "--yes does it without a question", tt.verb, "--digest", tt.digest)
-		if !strings.Contains(refused.stderr, " will ") || !strings.Contains(refused.stderr, "state  "+tt.before) || refused.stdout != "" {
+		if !strings.Contains(refused.stderr, " will ") || !strings.Contains(refused.stderr, "state        "+tt.before) || refused.stdout != "" {
 			t.Errorf("it doesn't show what it would do:\n%s", refused.stderr)
 		}
 		if now := w.inspect(0, "--digest", tt.digest); now.State != tt.before {

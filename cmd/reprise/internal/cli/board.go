@@ -21,9 +21,6 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// leastToken is how long a token has to be, in bytes.
-const leastToken = 16
-
 // A lectern is a board that is served.
 type lectern struct {
 	*program
@@ -73,8 +70,8 @@ func (l *lectern) check() error {
 		l.token = config.Variable(l.prefix, env.BoardToken, l.Environ)
 	}
 	switch {
-	case l.token != "" && len(l.token) < leastToken:
-		return misuse("--token: got %d bytes, want at least %d", len(l.token), leastToken)
+	case l.token != "" && len(l.token) < env.LeastToken:
+		return misuse("--token: got %d bytes, want at least %d", len(l.token), env.LeastToken)
 	case l.interval < 100*time.Millisecond:
 		return misuse("--interval: got %v, want at least 100ms", l.interval)
 	case l.rate < lock.Unbounded || l.rate == 0:

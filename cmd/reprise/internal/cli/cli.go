@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"syscall"
 	"time"
 
@@ -74,7 +75,9 @@ func (p *program) tell(err error) {
 		}{f.Error(), f.cure, f.status})
 		return
 	}
-	p.err.Paragraph("reprise: ", f.Error())
+	for _, text := range each(f.err) {
+		p.err.Paragraph("reprise: ", text)
+	}
 	if f.cure != "" {
 		p.err.Paragraph("         ", f.cure)
 	}
@@ -91,6 +94,22 @@ func (p *program) notice(text string) {
 	}{text})
 }
 
+// each is the text of each error that errors.Join has joined.
+func each(err error) []string {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []string{err.Error()}
+	}
+	var all []string
+	for _, e := range joined.Unwrap() {
+		all = append(all, each(e)...)
+	}
+	if text := err.Error(); text != strings.Join(all, "\n") {
+		return []string{text} // fmt.Errorf has wrapped several, too
+	}
+	return all
+}
+
 // errSaid is in an error whose text stands on the screen already.
 var errSaid = errors.New("said above")
 
@@ -102,6 +121,9 @@ func (p *program) command(timeout time.Duration, c *cobra.Command, run func(ctx 
 	}
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
+		if p.timeout < 0 {
+			return misuse("--timeout: got %v, want a time", p.timeout)
+		}
 		if p.timeout != 0 {
 			timeout = p.timeout
 		}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,32 +20,35 @@ type row struct {
 	Diffs   []string `json:"differences,omitempty"`
 }
 
-// headers are the values of --header.
-type headers struct{ http.Header }
-
-func (h headers) String() string { return "" }
-func (h headers) Type() string   { return "'Name: value'" }
-
-// Set adds a header.
-func (h headers) Set(text string) error {
-	name, value, ok := strings.Cut(text, ":")
-	if !ok {
-		return fmt.Errorf("got %q, want 'Name: value'", text)
+// setHeaders sets what --header says, which may be secret: no error repeats it.
+func (p *program) setHeaders(ctx context.Context, to http.Header, all []string) error {
+	for _, text := range all {
+		text, err := argument(ctx, "--header", text, p.Stdin)
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(text) {
+			name, value, ok := strings.Cut(strings.TrimSpace(line), ":")
+			if !ok {
+				return misuse("--header: got no colon, want 'Name: value'")
+			}
+			to.Set(name, strings.TrimSpace(value))
+		}
 	}
-	h.Header.Set(name, strings.TrimSpace(value))
 	return nil
 }
 
 func (p *program) conformanceCommand() *cobra.Command {
 	at := conformance.Payments()
 	dialect := ""
+	var headers []string
 	c := p.command(10*time.Minute, &cobra.Command{
 		Use:     "conformance URL[,URL]",
 		Short:   "Ask a running API for all that its dialect owes its clients",
 		GroupID: settings,
 		Example: "  reprise conformance http://127.0.0.1:8080 --dialect stripe\n" +
 			"  reprise conformance https://api.example.com --path /orders \\\n" +
-			"      --body '{\"item\":7}' --header 'Authorization: Bearer …' --tenant ''",
+			"      --body '{\"item\":7}' --header @authorization --tenant ''",
 		Long: "It sends requests from outside and compares each answer to the byte with what the contract says. It " +
 			"creates resources: point it at no production. Several URLs are one fleet, and are asked in turn. " +
 			"Some rows need a server that is slow or dies on demand, and are not asked of one that isn't " +
@@ -58,6 +60,9 @@ func (p *program) conformanceCommand() *cobra.Command {
 		}
 		if at.Servers, err = conformance.Servers(args[0]); err != nil {
 			return misuse("conformance: %w", err)
+		}
+		if err := p.setHeaders(ctx, at.Header, headers); err != nil {
+			return err
 		}
 		contracts := conformance.Contracts(dialect)
 		switch {
@@ -74,7 +79,7 @@ func (p *program) conformanceCommand() *cobra.Command {
 	flags.StringVar(&at.Body, "body", at.Body, "what is posted there")
 	flags.StringVar(&at.Tenant, "tenant", at.Tenant, "the `header` that says whose key it is; empty if none does")
 	flags.StringVar(&at.Page, "page", "", "the documentation `URL` that errors link to, in problem and ietf")
-	flags.Var(headers{at.Header}, "header", "for every request, such as its authorization; may be repeated")
+	flags.StringArrayVar(&headers, "header", nil, "`'Name: value'` for every request, such as its authorization; may be repeated; @file reads lines of a file, so that no list of processes shows them")
 	return c
 }
 

@@ -56,8 +56,10 @@ var styles = map[replay.KeyState]screen.Style{
 	replay.KeyClaimed: screen.Good, replay.KeyAbandoned: screen.Notice, replay.KeyForeign: screen.Bad,
 }
 
-// describe writes what stands under a key.
+// describe writes what stands under a key: first the Redis key, which has a line of its own to fit into
+// 80 columns.
 func describe(to *screen.Screen, e replay.Entry, node string) {
+	to.Println(screen.Strong, e.Key)
 	t := &screen.Table{}
 	line := func(name, format string, args ...any) {
 		t.Add(screen.Cell{Text: name, Style: screen.Faint}, screen.Text(fmt.Sprintf(format, args...)))
@@ -67,7 +69,6 @@ func describe(to *screen.Screen, e replay.Entry, node string) {
 		state += fmt.Sprintf(", attempt %d", e.Attempt)
 	}
 	t.Add(screen.Cell{Text: "state", Style: screen.Faint}, screen.Cell{Text: state, Style: styles[e.State]})
-	line("redis", "%s", e.Key)
 	if node != "" {
 		line("node", "%s", node)
 	}
@@ -92,11 +93,11 @@ func describe(to *screen.Screen, e replay.Entry, node string) {
 	if e.Fence > 0 {
 		line("fence", "%d", e.Fence)
 		line("owner", "%s", e.Owner)
-		line("print", "%s", orNone(e.Fingerprint)) // of the request
+		line("fingerprint", "%s", orNone(e.Fingerprint))
 	}
 	if e.State != replay.KeyFree {
 		line("mark", "%s", e.Mark())
-		line("fit", "%s", orNone(strings.Join(e.Fit(), ", ")))
+		line("can", "%s", orNone(strings.Join(e.Fit(), ", ")))
 	}
 	to.Print(t)
 }

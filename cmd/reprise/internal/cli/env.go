@@ -18,7 +18,7 @@ func (p *program) envCommand() *cobra.Command {
 		Short:   "Every variable: its value, default and meaning, and what is wrong",
 		GroupID: settings,
 		Example: "  reprise env --set\n" +
-			"  env - $(cat production.env) reprise env",
+			"  ( set -a; . ./production.env; reprise env )",
 		Long: "Faults are marked, also variables that begin with the prefix and that nothing reads. Passwords and " +
 			"keys are hidden.",
 	}, func(context.Context, []string) error {

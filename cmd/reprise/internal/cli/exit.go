@@ -30,10 +30,10 @@ var statuses = []struct {
 	meaning string
 }{
 	{done, "done, or nothing was found amiss"},
-	{failed, "Redis can't be asked, or only in part (what was seen has been printed), or something else failed, as to write the output or the audit line"},
+	{failed, "Redis can't be asked, or only in part (what was seen has been printed), or something else failed, such as writing the output"},
 	{misused, "the command line, or a variable, isn't accepted"},
 	{free, "nothing stands under the key"},
-	{changed, "nothing was done: something else stands under the key than what was shown, or the question was not answered with yes"},
+	{changed, "nothing was done: it doesn't fit what stands there, that has changed, or the answer was not yes"},
 	{found, "check, doctor, conformance or env found something that isn't as it has to be"},
 	{interrupted, "stopped by a signal; watch and board are meant to be, and exit with 0"},
 }

@@ -26,7 +26,7 @@ func (p *program) inspectCommand() *cobra.Command {
 		Short:   "What stands under a key: state, attempt, age, lease, size",
 		GroupID: fleet,
 		Example: "  reprise inspect --scope acme --key order-1\n" +
-			"  reprise inspect --digest 9fc5e6a0… --json | jq -r .state",
+			"  reprise inspect --digest \"$digest\" --json | jq -r .state",
 		Long: "It changes nothing. The answer that a record holds is shown with --reveal alone, decoded, and " +
 			"needs REPRISE_CACHE_SEAL_KEYS if the record is sealed.",
 	}, func(ctx context.Context, _ []string) error {

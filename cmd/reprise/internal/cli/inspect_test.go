@@ -65,7 +65,7 @@ func TestInspect(t *testing.T) {
 				t.Errorf("%s: by digest it is %+v", key, again)
 			}
 		}
-		w.wants(0, "state  "+want.State, "inspect", "--scope", "acme", "--key", key)
+		w.wants(0, "state "+want.State, "inspect", "--scope", "acme", "--key", key)
 	}
 	if got := w.inspect(3, "--scope", "acme", "--key", "none"); got.State != "free" {
 		t.Errorf("got %+v", got)

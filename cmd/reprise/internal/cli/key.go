@@ -17,7 +17,7 @@ type pair struct{ scope, key string }
 
 // flags adds --scope and --key.
 func (k *pair) flags(c *cobra.Command) {
-	c.Flags().StringVar(&k.scope, "scope", "", "whose key it is: what the adapter's Scope returns (none for GlobalScope)")
+	c.Flags().StringVar(&k.scope, "scope", "", "whose key it is: what the adapter's Scope returns (none for GlobalScope); @file reads it from a file")
 	c.Flags().StringVar(&k.key, "key", "", "the idempotency key, as the client sent it; - reads it from standard input, @file from a file, so that no list of processes shows it")
 }
 
@@ -95,7 +95,7 @@ func (p *program) keyCommand() *cobra.Command {
 		Short:   "Where a scope and a key stand in Redis: digest, slot, node",
 		GroupID: fleet,
 		Example: "  reprise key --scope acme --key order-1\n" +
-			"  pbpaste | reprise key --scope acme --key - --json",
+			"  reprise key --scope acme --key - --json <key.txt",
 		Long: "Redis holds a digest of scope and key, and never the key itself: this is how one gets from what a " +
 			"customer says to what logs, traces and redis-cli show.",
 	}, func(ctx context.Context, _ []string) error {

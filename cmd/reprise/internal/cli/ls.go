@@ -92,12 +92,18 @@ func (p *program) lsCommand() *cobra.Command {
 		Example: "  reprise ls --state abandoned --older-than 10m\n" +
 			"  reprise ls --state claimed --attempt 2 --json | jq -r .digest",
 		Long: "It walks the keys of every primary, at a bounded rate, and shows a bar meanwhile on a terminal. Columns " +
-			"that a terminal is too narrow for are left out. With --json each entry is a line.",
+			"that a terminal is too narrow for are left out, and names of more than 64 columns cut. With --json " +
+			"each entry is a line.",
 	}, func(ctx context.Context, _ []string) (err error) {
 		if w.States, err = states(words); err != nil {
 			return err
 		}
-		if list.limit < 0 {
+		switch {
+		case w.LeastAge < 0:
+			return misuse("--older-than: got %v, want a time", w.LeastAge)
+		case w.LeastAttempt < 0:
+			return misuse("--attempt: got %d, want a number", w.LeastAttempt)
+		case list.limit < 0:
 			return misuse("--limit: got %d, want a number of entries, or 0 for all", list.limit)
 		}
 		s, err := p.connect(ctx)
@@ -166,7 +172,7 @@ func (p *program) printRows(to *screen.Screen, all []listed) {
 	if !to.IsTerminal() {
 		width = 1 << 20
 	}
-	for _, row := range fitting(all, width) {
+	for _, row := range fitting(all, width, to.IsTerminal()) {
 		line := ""
 		for i, cell := range row {
 			if i > 0 {
@@ -178,22 +184,29 @@ func (p *program) printRows(to *screen.Screen, all []listed) {
 	}
 }
 
-// fitting are the rows, the head first, in columns that fit.
-func fitting(all []listed, width int) [][]screen.Cell {
+// longestName is how wide a name may make its column. It is the length of a digest.
+const longestName = 64
+
+// fitting are the rows, the head first, in columns that fit. Longer names than most are cut on request,
+// or else push what comes after them to the right.
+func fitting(all []listed, width int, cut bool) [][]screen.Cell {
 	rows := make([][]screen.Cell, len(all)+1)
 	used := -1
 	for _, c := range columns {
 		texts, wide := []string{c.name}, len(c.name)
 		for _, l := range all {
 			text := screen.Plain(c.text(l))
-			texts, wide = append(texts, text), max(wide, len([]rune(text)))
+			if cut {
+				text = screen.Cut(text, longestName)
+			}
+			texts, wide = append(texts, text), max(wide, min(longestName, screen.Width(text)))
 		}
 		if used+1+wide > width && used > 0 {
 			break
 		}
 		used += 1 + wide
 		for i, text := range texts {
-			cell := screen.Cell{Text: text + strings.Repeat(" ", wide-len([]rune(text)))}
+			cell := screen.Cell{Text: text + strings.Repeat(" ", max(0, wide-screen.Width(text)))}
 			if i == 0 {
 				cell.Style = screen.Strong
 			} else if c.name == "state" {

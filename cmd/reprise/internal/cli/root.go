@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,9 +44,24 @@ func (p *program) root() *cobra.Command {
 	root.SetErr(p.err)
 	root.SetIn(p.Stdin)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		p.json = p.json || slices.Contains(p.Args, "--json") // which may stand behind the flag at fault
 		return &fault{misused, err, fmt.Sprintf("%s --help shows what it takes", cmd.CommandPath())}
 	})
 	root.SetHelpTemplate(helpTemplate)
+	root.SetHelpCommand(&cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about any command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			about, rest, err := root.Find(args)
+			switch {
+			case err != nil:
+				return err
+			case len(rest) > 0:
+				return p.unknown(about, rest[0])
+			}
+			return about.Help()
+		},
+	})
 	root.SetUsageTemplate(usageTemplate)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	cobra.AddTemplateFunc("paragraph", func(text string) string {
@@ -92,10 +108,10 @@ func (p *program) unknown(cmd *cobra.Command, name string) error {
 	return &fault{misused, err, cure}
 }
 
-// none accepts no arguments.
+// none accepts no arguments, and doesn't repeat them: one may be a key.
 func none(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return &fault{misused, fmt.Errorf("%s: got %q, want flags only", cmd.CommandPath(), args[0]), cmd.CommandPath() + " --help shows what it takes"}
+		return &fault{misused, fmt.Errorf("%s: got %s, want flags only", cmd.CommandPath(), count(len(args), "argument", "arguments")), cmd.CommandPath() + " --help shows what it takes"}
 	}
 	return nil
 }

@@ -69,6 +69,13 @@ func TestList(t *testing.T) {
 	if got := w.run("", "ls", "--limit", "2", "--json"); got.stderr != `{"notice":"the oldest 2 of 9: --limit 0 shows all"}`+"\n" {
 		t.Errorf("got %+v", got)
 	}
+	long := "reprise:" + strings.Repeat("x", 100)
+	if err := w.redis.Set(long, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.wants(0, long+" foreign", "ls").stdout; !strings.Contains(got, "\n"+dead+" abandoned ") {
+		t.Errorf("a long name isn't whole, or moves the others:\n%s", got)
+	}
 	w.wants(2, "want claimed, abandoned, done, foreign", "ls", "--state", "free")
 	w.wants(2, "--rate: got -2", "ls", "--rate", "-2")
 	w.dead()

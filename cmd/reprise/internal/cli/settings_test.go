@@ -1,10 +1,12 @@
 package cli_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -18,15 +20,22 @@ func TestMisuse(t *testing.T) {
 		"key --kye x":          "unknown flag: --kye",
 		"key":                  "--key: want an idempotency key, - or @file",
 		"key --key @/nowhere":  "no such file",
-		"check now":            `got "now", want flags only`,
+		"check now":            "got 1 argument, want flags only",
 		"check --timeout soon": "invalid argument",
+		"check --timeout -1s":  "--timeout: got -1s",
+		"ls --older-than -5m":  "--older-than: got -5m",
+		"ls --attempt -3":      "--attempt: got -3",
+		"help chekc":           "did you mean check?",
 	} {
 		w.wants(2, words, strings.Fields(line)...)
 	}
 	w.environ = nil
 	w.wants(2, "REPRISE_REDIS_URL: it isn't set", "check")
-	w.environ = []string{"REPRISE_REDIS_URL=redis://127.0.0.1:1", "REPRISE_LOCK_TTL=soon"}
-	w.wants(2, "REPRISE_LOCK_TTL: got \"soon\", want a duration", "check")
+	w.environ = []string{"REPRISE_REDIS_URL=redis://127.0.0.1:1", "REPRISE_LOCK_TTL=soon", "REPRISE_REPLAY_TTL=x"}
+	got := w.wants(2, "REPRISE_LOCK_TTL: got \"soon\", want a duration", "check")
+	if strings.Count(got.stderr, "reprise: REPRISE_") != 2 || strings.Contains(got.stderr, `\n`) {
+		t.Errorf("two faults are no two paragraphs:\n%s", got.stderr)
+	}
 }
 
 func TestFaultAsJSON(t *testing.T) {
@@ -38,6 +47,99 @@ func TestFaultAsJSON(t *testing.T) {
 	got := w.run("", "chekc", "--json")
 	if f := decode[fault](t, got.stderr); f.Exit != 2 || f.Error != "there is no command chekc" || f.Cure != "did you mean check?" || got.stdout != "" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// Who asks for JSON gets it, also where the command line can't be read to its end.
+func TestMisuseAsJSON(t *testing.T) {
+	w := newWorld(t)
+	for _, line := range []string{"ls --bogus --json", "ls --timeout soon --json", "ls --json --timeout soon", "help chekc --json"} {
+		got := w.run("", strings.Fields(line)...)
+		var fault struct{ Exit int }
+		if err := json.Unmarshal([]byte(got.stderr), &fault); err != nil || fault.Exit != 2 || got.stdout != "" {
+			t.Errorf("%s: %v: got %+v", line, err, got)
+		}
+	}
+}
+
+// What may be a key or a secret isn't repeated, wherever it was put by mistake.
+func TestMisuseRepeatsNoSecret(t *testing.T) {
+	w := newWorld(t)
+	file := filepath.Join(t.TempDir(), "header")
+	if err := os.WriteFile(file, []byte("Authorization Bearer s3cret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"conformance", "http://localhost", "--header", "Authorization Bearer s3cret"},
+		{"conformance", "http://localhost", "--header", "@" + file},
+		{"inspect", "s3cret"},
+		{"inspect", "--digest", "s3cret"},
+		{"inspect", "--digest", "acme:s3cret"},
+	} {
+		if got := w.wants(2, "want", args...); strings.Contains(got.stdout+got.stderr, "s3cret") {
+			t.Errorf("%q: got %+v", args, got)
+		}
+	}
+}
+
+// Every example can be run as it stands: its flags are known, and its values are taken.
+func TestExamples(t *testing.T) {
+	w := newWorld(t)
+	t.Chdir(t.TempDir())
+	digest := w.abandoned(w.engine(), "order-1")
+	if err := os.WriteFile("authorization", []byte("Authorization: Bearer x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for line := range strings.Lines(w.wants(0, "", "help").stdout) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || !strings.HasPrefix(line, "  ") || strings.HasPrefix(fields[0], "-") {
+			continue
+		}
+		help := w.run("", fields[0], "--help")
+		if help.status != 0 {
+			continue // a line of something else
+		}
+		example, _, _ := strings.Cut(help.stdout, "\n\n")
+		for command := range strings.Lines(strings.ReplaceAll(example, "\\\n", "")) {
+			_, command, isOurs := strings.Cut(command, "reprise ")
+			if !isOurs {
+				continue
+			}
+			for _, end := range []string{" |", " <", " )", "\n"} {
+				command, _, _ = strings.Cut(command, end)
+			}
+			var args []string
+			for arg := range strings.FieldsSeq(strings.NewReplacer(`"$digest"`, digest, `"$mark"`, "0123456789abcdef0123456789abcdef").Replace(command)) {
+				args = append(args, strings.Trim(arg, "'"))
+			}
+			if slices.Contains([]string{"watch", "board", "conformance"}, args[0]) {
+				args = append(args, "--help") // which is looked at after all else
+			}
+			if got := w.run("order-1", args...); got.status == 2 && !strings.Contains(got.stderr, "there is no terminal to ask on") {
+				t.Errorf("reprise %s: got %+v", command, got)
+			}
+			ran++
+		}
+	}
+	if ran < 20 {
+		t.Errorf("%d examples ran", ran)
+	}
+}
+
+// The page and the help tell of the same exits, in the same words.
+func TestExitCodes(t *testing.T) {
+	page, err := os.ReadFile("../../../../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(s string) string {
+		return strings.Join(strings.Fields(strings.NewReplacer("`", "", "|", "").Replace(s)), " ")
+	}
+	_, table, _ := strings.Cut(string(page), "\n|---|---|\n|")
+	_, help, _ := strings.Cut(newWorld(t).wants(0, "", "help", "exit-codes").stdout, ":\n\n")
+	if text(table) == "" || text(table) != text(help) {
+		t.Errorf("the page has\n%s\nand the help\n%s", text(table), text(help))
 	}
 }
 

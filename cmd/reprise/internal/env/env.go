@@ -5,6 +5,7 @@ package env
 import (
 	_ "embed"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -66,7 +67,22 @@ func Read(prefix string, environ []string, reveal bool) []Variable {
 		}
 		all = append(all, v)
 	}
+	all = append(all, boardToken(prefix, environ, reveal))
 	return append(all, strangers(prefix, environ, all)...)
+}
+
+// boardToken is what stands on docs/board.md.
+func boardToken(prefix string, environ []string, reveal bool) Variable {
+	v := Variable{Name: prefix + BoardToken, Value: config.Variable(prefix, BoardToken, environ), Secret: true,
+		Meaning: "what a browser has to show once to see reprise board"}
+	v.Set = v.Value != ""
+	if v.Set && len(v.Value) < LeastToken {
+		v.Fault = fmt.Sprintf("want at least %d bytes", LeastToken)
+	}
+	if !reveal {
+		v.Value = ""
+	}
+	return v
 }
 
 const redisURL = "REDIS_URL"
@@ -74,6 +90,9 @@ const redisURL = "REDIS_URL"
 // BoardToken is the variable, without its prefix, that reprise board alone reads. It is on a page of
 // its own, docs/board.md.
 const BoardToken = "BOARD_TOKEN"
+
+// LeastToken is how long that has to be, in bytes.
+const LeastToken = 16
 
 // settings are those of all packages.
 func settings() config.Settings {
@@ -133,7 +152,7 @@ func strangers(prefix string, environ []string, known []Variable) (all []Variabl
 	}
 	for _, text := range environ {
 		name, _, _ := strings.Cut(text, "=")
-		if !strings.HasPrefix(name, prefix) || name == prefix+BoardToken || slices.ContainsFunc(known, func(v Variable) bool { return v.Name == name }) {
+		if !strings.HasPrefix(name, prefix) || slices.ContainsFunc(known, func(v Variable) bool { return v.Name == name }) {
 			continue
 		}
 		fault := "nothing reads it"

@@ -62,6 +62,7 @@ func TestFaults(t *testing.T) {
 		"X_GRPC_STORES=some":             "want one of final, success, all",
 		"X_EFFECT_DIALECT=oracle":        "want one of postgres, mysql, sqlite",
 		"X_REDIS_URL=localhost":          "got a URL without a scheme, want redis://[user:password@]host:port[/db], rediss:// for TLS, unix:///path/to/socket, nodes of a cluster as redis://host:port,redis://host:port, or redis+sentinel://host:port,host:port/name",
+		"X_BOARD_TOKEN=short":            "want at least 16 bytes",
 		"X_REPLAY_TTTL=1h":               "nothing reads it: did you mean X_REPLAY_TTL?",
 		"X_SOMETHING_ELSE=1":             "nothing reads it",
 		"X_CACHE_SEAL_KEYS=bm90IGEga2V5": "want",

@@ -42,7 +42,7 @@ func Plain(text string) string {
 // which are those of writing from right to left.
 func isUnsafe(r rune) bool { return !unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r) }
 
-// Wrap breaks text into lines of at most width runes, at spaces. A word that is longer has a line of its
+// Wrap breaks text into lines of at most width columns, at spaces. A word that is longer has a line of its
 // own, and stays whole: it may be there to be copied.
 func Wrap(text string, width int) (lines []string) {
 	line := ""
@@ -50,7 +50,7 @@ func Wrap(text string, width int) (lines []string) {
 		switch {
 		case line == "":
 			line = word
-		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= width:
+		case Width(line)+1+Width(word) <= width:
 			line += " " + word
 		default:
 			lines, line = append(lines, line), word

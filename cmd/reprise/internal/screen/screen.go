@@ -108,7 +108,7 @@ func (s *Screen) Println(style Style, text string) { _, _ = fmt.Fprintln(s, s.Pa
 // Paragraph writes text in lines no wider than the screen, the first after lead, the others below it.
 func (s *Screen) Paragraph(lead, text string) {
 	width, _ := s.Size()
-	indent := len([]rune(lead))
+	indent := Width(lead)
 	for i, line := range Wrap(Plain(text), max(20, width-indent)) {
 		if i > 0 {
 			lead = strings.Repeat(" ", indent)

@@ -75,6 +75,19 @@ func TestTable(t *testing.T) {
 	}
 }
 
+func TestWidth(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "order-1": 7, "漢字": 4, "é": 1, "e\u0301": 1, "ｗ": 2, "🙂": 2} {
+		if got := screen.Width(text); got != want {
+			t.Errorf("%q: got %d, want %d", text, got, want)
+		}
+	}
+	for text, want := range map[string]string{"abcd": "abcd", "abcde": "abc…", "漢字": "漢字", "漢字漢": "漢…", "": ""} {
+		if got := screen.Cut(text, 4); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestAmounts(t *testing.T) {
 	for got, want := range map[string]string{
 		screen.Thousands(999):                      "999",

@@ -3,7 +3,6 @@ package screen
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 )
 
 // A Cell is one of a table's.
@@ -48,7 +47,7 @@ func (t *Table) widths() (widths []int) {
 		for len(widths) <= i {
 			widths = append(widths, 0)
 		}
-		widths[i] = max(widths[i], utf8.RuneCountInString(Plain(text)))
+		widths[i] = max(widths[i], Width(Plain(text)))
 	}
 	for i, name := range t.Head {
 		measure(i, name)
@@ -66,7 +65,7 @@ func (s *Screen) printRow(row []Cell, widths []int) {
 	indent := 0
 	for i, cell := range row[:len(row)-1] {
 		b.WriteString(s.Paint(cell.Style, cell.Text))
-		b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(Plain(cell.Text))+gap))
+		b.WriteString(strings.Repeat(" ", widths[i]-Width(Plain(cell.Text))+gap))
 		indent += widths[i] + gap
 	}
 	width, _ := s.Size()

@@ -170,7 +170,7 @@ func (p *program) act(ctx context.Context, s *site, a *audit, e replay.Entry, no
 	})
 	switch {
 	case unwritten != nil:
-		return &fault{failed, fmt.Errorf("%s, but the audit line could not be written: %w", result.Result, unwritten), "it stands above on standard error"}
+		return &fault{failed, fmt.Errorf("%s, but the audit line could not be written: %w", result.Result, unwritten), ""}
 	case err == nil:
 		return nil
 	case isOther:

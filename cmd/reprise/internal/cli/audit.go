@@ -1,14 +1,11 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"os/user"
-	"syscall"
 	"time"
 )
 
@@ -36,7 +33,7 @@ func (a *audit) close() {
 }
 
 // write writes the line: first to the file, because standard error may be a pipe that has closed, at
-// which the program ends. The error is of the file.
+// which the program ends. The error is that of either, if it could not be written.
 func (a *audit) write(p *program, done act, err error) error {
 	attrs := []slog.Attr{
 		slog.String("operator", operator()),
@@ -61,16 +58,12 @@ func (a *audit) write(p *program, done act, err error) error {
 	}
 	line := slog.NewRecord(time.Now(), slog.LevelInfo, "reprise: operator", 0)
 	line.AddAttrs(attrs...)
-	write := func(to io.Writer) error { return slog.NewJSONHandler(safe{to}, nil).Handle(context.Background(), line) }
-	var unwritten error
+	var lost error
 	if a.file != nil {
-		unwritten = write(a.file)
-		if unsynced := a.file.Sync(); !errors.Is(unsynced, syscall.EINVAL) { // which a pipe answers
-			unwritten = cmp.Or(unwritten, unsynced)
-		}
+		lost = slog.NewJSONHandler(safe{a.file}, nil).Handle(context.Background(), line)
+		_ = a.file.Sync()
 	}
-	_ = write(p.err) // which keeps its error
-	return unwritten
+	return errors.Join(lost, slog.NewJSONHandler(safe{p.err}, nil).Handle(context.Background(), line))
 }
 
 // operator is who runs the program, and where.

@@ -21,8 +21,8 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// A lectern is a board that is served.
-type lectern struct {
+// A boardServer serves a board.
+type boardServer struct {
 	*program
 	site          *site
 	listen, token string
@@ -33,7 +33,7 @@ type lectern struct {
 }
 
 func (p *program) boardCommand() *cobra.Command {
-	l := &lectern{program: p}
+	l := &boardServer{program: p}
 	c := p.command(0, &cobra.Command{
 		Use:     "board",
 		Short:   "The same as a page, to look at in a browser",
@@ -65,7 +65,7 @@ func (p *program) boardCommand() *cobra.Command {
 	return c
 }
 
-func (l *lectern) check() error {
+func (l *boardServer) check() error {
 	if l.token == "" {
 		l.token = config.Variable(l.prefix, env.BoardToken, l.Environ)
 	}
@@ -83,7 +83,7 @@ func (l *lectern) check() error {
 	return nil
 }
 
-func (l *lectern) serve(ctx context.Context) error {
+func (l *boardServer) serve(ctx context.Context) error {
 	a := &audit{path: l.audit}
 	if err := a.open(); err != nil {
 		return misuse("--audit: %w", err)
@@ -105,7 +105,7 @@ func (l *lectern) serve(ctx context.Context) error {
 	server.RegisterOnShutdown(b.Close) // which ends the streams
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
-	l.tellAddress(listener.Addr().(*net.TCPAddr))
+	l.printAddress(listener.Addr().(*net.TCPAddr))
 	select {
 	case err := <-ended:
 		b.Close()
@@ -122,8 +122,8 @@ func (l *lectern) serve(ctx context.Context) error {
 	return nil
 }
 
-// tellAddress prints where to look, with the token if nobody knows it yet.
-func (l *lectern) tellAddress(addr *net.TCPAddr) {
+// printAddress prints where to look, with the token if nobody knows it yet.
+func (l *boardServer) printAddress(addr *net.TCPAddr) {
 	host := addr.IP.String()
 	if addr.IP.IsUnspecified() {
 		host, _ = os.Hostname()
@@ -143,7 +143,7 @@ func (l *lectern) tellAddress(addr *net.TCPAddr) {
 	}
 }
 
-func (l *lectern) config(a *audit) board.Config {
+func (l *boardServer) config(a *audit) board.Config {
 	cfg := board.Config{
 		Where: l.site.where(""), Prefix: l.site.cfg.Prefix, Token: l.token, Interval: l.interval, Rate: l.rate,
 		Reason: l.site.reason,

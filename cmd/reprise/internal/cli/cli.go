@@ -43,12 +43,12 @@ func Run(ctx context.Context, process Process) int {
 	root.SetArgs(process.Args)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
-		p.tell(err)
+		p.report(err)
 	}
 	// What a reader has left is nobody's loss.
 	if lost := cmp.Or(p.out.Err(), p.err.Err()); lost != nil && !errors.Is(lost, syscall.EPIPE) {
 		err = &fault{failed, fmt.Errorf("not all has been written: %w", lost), ""}
-		p.tell(err)
+		p.report(err)
 	}
 	return int(statusOf(err))
 }
@@ -58,8 +58,8 @@ type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}
 
-// tell says what went wrong.
-func (p *program) tell(err error) {
+// report says what went wrong.
+func (p *program) report(err error) {
 	f := &fault{status: statusOf(err), err: err}
 	if known, ok := errors.AsType[*fault](err); ok {
 		f = known

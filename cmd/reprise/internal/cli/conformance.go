@@ -90,10 +90,10 @@ func (p *program) conform(ctx context.Context, contracts []*conformance.Contract
 	} else if err != nil {
 		return &fault{failed, err, "see that it runs there, and can be reached from here"}
 	}
-	var told conformance.Report
+	var report conformance.Report
 	differ := 0
 	for _, c := range contracts {
-		w := told.Walk(c)
+		w := report.Walk(c)
 		for _, r := range w.Rows() {
 			got := w.Ask(ctx, r, at)
 			if ctx.Err() != nil {
@@ -110,7 +110,7 @@ func (p *program) conform(ctx context.Context, contracts []*conformance.Contract
 		}
 	}
 	if !p.json {
-		p.out.Printf("%s\n", told.Closing())
+		p.out.Printf("%s\n", report.Closing())
 	}
 	if differ > 0 {
 		return &fault{found, counted(differ, "row differs", "rows differ"), ""}

@@ -4,8 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf16"
+
+	"github.com/reprise-go/reprise/cmd/reprise/internal/screen"
 )
 
 // print writes a result: as JSON, or as human does it.
@@ -32,7 +33,7 @@ func (p *program) encode(result any, indent string) {
 // escaped escapes in JSON what encoding/json leaves as it is, and a terminal may obey: DEL, the control
 // characters of ISO 8859-1, and what turns the direction of writing.
 func escaped(text string) string {
-	unsafe := func(r rune) bool { return r != '\n' && (!unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r)) }
+	unsafe := func(r rune) bool { return r != '\n' && screen.IsUnsafe(r) }
 	if strings.IndexFunc(text, unsafe) < 0 {
 		return text
 	}

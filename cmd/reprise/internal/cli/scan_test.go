@@ -95,15 +95,15 @@ func TestStats(t *testing.T) {
 		Sample int
 		Keys   int64
 		States []struct {
-			State    string
-			Keys     int64
-			Estimate int64 `json:"estimated_keys"`
-			Bytes    int64
-			Oldest   int64 `json:"oldest_ms"`
-			Retried  int64 `json:"attempts_above_1"`
-			Sealed   int64
-			Squeezed int64 `json:"compressed"`
-			Tombs    int64 `json:"tombstones"`
+			State      string
+			Keys       int64
+			Estimate   int64 `json:"estimated_keys"`
+			Bytes      int64
+			Oldest     int64 `json:"oldest_ms"`
+			Retried    int64 `json:"attempts_above_1"`
+			Sealed     int64
+			Compressed int64
+			Tombs      int64 `json:"tombstones"`
 		}
 		Nodes []struct {
 			Node, Fault                            string

@@ -14,27 +14,27 @@ import (
 
 // A tally is what is counted of one state.
 type tally struct {
-	State    replay.KeyState `json:"state"`
-	Keys     int64           `json:"keys"`
-	Estimate int64           `json:"estimated_keys,omitempty"` // of a sample: of the whole
-	Bytes    int64           `json:"bytes"`                    // of values
-	Oldest   int64           `json:"oldest_ms"`
-	Retried  int64           `json:"attempts_above_1,omitempty"` // of claims
-	Sealed   int64           `json:"sealed,omitempty"`           // of records, as the next two
-	Squeezed int64           `json:"compressed,omitempty"`
-	Tombs    int64           `json:"tombstones,omitempty"`
+	State      replay.KeyState `json:"state"`
+	Keys       int64           `json:"keys"`
+	Estimate   int64           `json:"estimated_keys,omitempty"` // of a sample: of the whole
+	Bytes      int64           `json:"bytes"`                    // of values
+	Oldest     int64           `json:"oldest_ms"`
+	Retried    int64           `json:"attempts_above_1,omitempty"` // of claims
+	Sealed     int64           `json:"sealed,omitempty"`           // of records, as the next two
+	Compressed int64           `json:"compressed,omitempty"`
+	Tombs      int64           `json:"tombstones,omitempty"`
 }
 
 // A census is what stats tells.
 type census struct {
-	Sample int      `json:"sample,omitempty"` // keys at each primary; 0: all were counted
-	Keys   int64    `json:"keys"`             // counted
-	States []*tally `json:"states"`
-	Nodes  []*shard `json:"nodes"`
+	Sample int        `json:"sample,omitempty"` // keys at each primary; 0: all were counted
+	Keys   int64      `json:"keys"`             // counted
+	States []*tally   `json:"states"`
+	Nodes  []*primary `json:"nodes"`
 }
 
-// A shard is one primary.
-type shard struct {
+// A primary is one, and what is counted of it.
+type primary struct {
 	Node     string `json:"node"`
 	Keys     int64  `json:"keys"`     // in its database, of whatever program
 	Counted  int64  `json:"counted"`  // of ours
@@ -86,22 +86,22 @@ func newCensus(s *site, sample int, nodes []lock.Node) *census {
 		c.States = append(c.States, &tally{State: state})
 	}
 	for _, n := range nodes {
-		shard := &shard{Node: n.Addr, Keys: n.Keys, Memory: n.UsedMemory, Limit: n.MaxMemory, Replicas: n.Replicas}
+		at := &primary{Node: n.Addr, Keys: n.Keys, Memory: n.UsedMemory, Limit: n.MaxMemory, Replicas: n.Replicas}
 		if n.Err != nil {
-			shard.Fault = s.reason(n.Err)
+			at.Fault = s.reason(n.Err)
 		}
-		c.Nodes = append(c.Nodes, shard)
+		c.Nodes = append(c.Nodes, at)
 	}
 	return c
 }
 
-func (c *census) shard(addr string) *shard {
+func (c *census) primary(addr string) *primary {
 	for _, s := range c.Nodes {
 		if s.Node == addr {
 			return s
 		}
 	}
-	s := &shard{Node: addr} // it has come meanwhile
+	s := &primary{Node: addr} // it has come meanwhile
 	c.Nodes = append(c.Nodes, s)
 	return s
 }
@@ -117,7 +117,7 @@ func (c *census) tally(state replay.KeyState) *tally {
 
 func (c *census) count(e replay.Entry) {
 	c.Keys++
-	at := c.shard(e.Node)
+	at := c.primary(e.Node)
 	at.Counted++
 	if at.states == nil {
 		at.states = map[replay.KeyState]int64{}
@@ -127,7 +127,7 @@ func (c *census) count(e replay.Entry) {
 	t.Keys++
 	t.Bytes += e.Size
 	t.Oldest = max(t.Oldest, e.Age.Milliseconds())
-	for n, is := range map[*int64]bool{&t.Retried: e.Attempt > 1, &t.Sealed: e.Sealed, &t.Squeezed: e.Compressed, &t.Tombs: e.Tombstone} {
+	for n, is := range map[*int64]bool{&t.Retried: e.Attempt > 1, &t.Sealed: e.Sealed, &t.Compressed: e.Compressed, &t.Tombs: e.Tombstone} {
 		if is {
 			*n++
 		}
@@ -183,7 +183,7 @@ func (t *tally) more() (text string) {
 	for _, part := range []struct {
 		n    int64
 		name string
-	}{{t.Retried, "of a second attempt or later"}, {t.Sealed, "sealed"}, {t.Squeezed, "compressed"}, {t.Tombs, "tombstones"}} {
+	}{{t.Retried, "of a second attempt or later"}, {t.Sealed, "sealed"}, {t.Compressed, "compressed"}, {t.Tombs, "tombstones"}} {
 		if part.n > 0 {
 			if text != "" {
 				text += ", "

@@ -22,8 +22,8 @@ type build struct {
 	Modules  map[string]string `json:"modules"` // those that decide how Redis is talked to
 }
 
-// told are the modules of a build that somebody may want to know.
-var told = []string{"github.com/reprise-go/reprise", "github.com/redis/go-redis/v9", "github.com/go-redsync/redsync/v4"}
+// shown are the modules of a build that somebody may want to know.
+var shown = []string{"github.com/reprise-go/reprise", "github.com/redis/go-redis/v9", "github.com/go-redsync/redsync/v4"}
 
 func (p *program) versionCommand() *cobra.Command {
 	return p.command(ask, &cobra.Command{
@@ -44,7 +44,7 @@ func (p *program) versionCommand() *cobra.Command {
 			t := &screen.Table{}
 			t.Add(screen.Text("reprise"), screen.Text(version))
 			t.Add(screen.Text("go"), screen.Text(b.Go+" "+b.Platform))
-			for _, path := range told {
+			for _, path := range shown {
 				t.Add(screen.Text(path), screen.Text(b.Modules[path]))
 			}
 			p.out.Print(t)
@@ -68,7 +68,7 @@ func ofBuild() build {
 			b.Modified = s.Value == "true"
 		}
 	}
-	for _, path := range told {
+	for _, path := range shown {
 		b.Modules[path] = "(devel)"
 		for _, m := range info.Deps {
 			if m.Path == path && !strings.HasPrefix(m.Version, "(") {

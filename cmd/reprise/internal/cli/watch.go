@@ -22,8 +22,8 @@ type watcher struct {
 	site     *site
 	interval time.Duration
 	known    map[string]listed // in flight, by Redis key
-	trouble  error             // of the last round
-	told     error             // the last trouble that a line told of
+	failure  error             // of the last round
+	reported error             // the last failure that a line was written of
 	whole    bool              // a round has seen all
 	took     time.Duration     // the last round
 }
@@ -67,9 +67,9 @@ func (w *watcher) run(ctx context.Context) error {
 	w.States = []replay.KeyState{replay.KeyClaimed}
 	for {
 		start := time.Now()
-		w.trouble = w.round(ctx)
+		w.failure = w.round(ctx)
 		w.took = time.Since(start)
-		w.whole = w.whole || w.trouble == nil
+		w.whole = w.whole || w.failure == nil
 		if ctx.Err() != nil || isUnread(w.Stdout) || w.out.Err() != nil {
 			return w.verdict(ctx)
 		}
@@ -84,16 +84,16 @@ func (w *watcher) run(ctx context.Context) error {
 	}
 }
 
-// verdict is nil for a watch that has ended as it is meant to, and the trouble of one that has never seen
+// verdict is nil for a watch that has ended as it is meant to, and the failure of one that has never seen
 // all by the end of --timeout.
 func (w *watcher) verdict(ctx context.Context) error {
 	if w.whole || !errors.Is(context.Cause(ctx), errTimeout) {
 		return nil
 	}
-	if w.told != nil && w.told.Error() == w.trouble.Error() {
+	if w.reported != nil && w.reported.Error() == w.failure.Error() {
 		return &fault{failed, errSaid, ""}
 	}
-	return w.trouble
+	return w.failure
 }
 
 // round finds out what is in flight.
@@ -108,9 +108,9 @@ func (w *watcher) round(ctx context.Context) error {
 		before, known := w.known[key]
 		switch {
 		case !known:
-			w.tell("claimed", seen[key])
+			w.report("claimed", seen[key])
 		case before.Mark != seen[key].Mark:
-			w.tell("claimed by another", seen[key])
+			w.report("claimed by another", seen[key])
 		}
 		w.known[key] = seen[key]
 	}
@@ -145,11 +145,11 @@ func (w *watcher) missing(ctx context.Context, l listed, whole bool) {
 	}
 	delete(w.known, l.Redis)
 	l.Left = 0
-	w.tell(what, l)
+	w.report(what, l)
 }
 
-// tell writes a line where there is no list.
-func (w *watcher) tell(what string, l listed) {
+// report writes a line where there is no list.
+func (w *watcher) report(what string, l listed) {
 	if !w.json && w.out.IsTerminal() {
 		return
 	}
@@ -164,10 +164,10 @@ func (w *watcher) tell(what string, l listed) {
 // draw draws the list anew.
 func (w *watcher) draw() {
 	if w.json || !w.out.IsTerminal() {
-		if w.trouble != nil && (w.told == nil || w.told.Error() != w.trouble.Error()) {
-			w.program.tell(w.trouble)
+		if w.failure != nil && (w.reported == nil || w.reported.Error() != w.failure.Error()) {
+			w.program.report(w.failure)
 		}
-		w.told = w.trouble
+		w.reported = w.failure
 		return
 	}
 	list := &oldest{}
@@ -180,8 +180,8 @@ func (w *watcher) draw() {
 	_, _ = fmt.Fprint(w.out, "\x1b[H\x1b[J")
 	w.out.Println(screen.Strong, fmt.Sprintf("%s in flight  %s  (%s keys walked in %s; Ctrl-C ends)", screen.Thousands(int64(len(all))),
 		time.Now().UTC().Format("15:04:05"), screen.Thousands(w.totals.Total), screen.Age(w.took)))
-	if w.trouble != nil {
-		w.out.Println(screen.Bad, w.trouble.Error())
+	if w.failure != nil {
+		w.out.Println(screen.Bad, w.failure.Error())
 	}
 	w.printRows(w.out, all[:len(all)-max(0, rest)])
 	if rest > 0 {

@@ -11,7 +11,7 @@ import (
 // characters, those that turn the direction of writing, and bytes that are no UTF-8. A new line and a
 // tab are escaped too, so that no value can pretend to be another line of ours.
 func Plain(text string) string {
-	if strings.IndexFunc(text, isUnsafe) < 0 && utf8.ValidString(text) {
+	if strings.IndexFunc(text, IsUnsafe) < 0 && utf8.ValidString(text) {
 		return text
 	}
 	var b strings.Builder
@@ -27,9 +27,9 @@ func Plain(text string) string {
 			b.WriteString(`\t`)
 		case r == '\r':
 			b.WriteString(`\r`)
-		case isUnsafe(r) && r < 0x100:
+		case IsUnsafe(r) && r < 0x100:
 			fmt.Fprintf(&b, `\x%02x`, r)
-		case isUnsafe(r):
+		case IsUnsafe(r):
 			fmt.Fprintf(&b, `\u%04x`, r)
 		default:
 			b.WriteRune(r)
@@ -38,9 +38,9 @@ func Plain(text string) string {
 	return b.String()
 }
 
-// isUnsafe: whatever Unicode calls no graphic character, which leaves spaces, and the formats among
-// which are those of writing from right to left.
-func isUnsafe(r rune) bool { return !unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r) }
+// IsUnsafe tells whether a rune could do anything but stand there: whatever Unicode calls no graphic
+// character, which leaves spaces, and the formats, among which are those of writing from right to left.
+func IsUnsafe(r rune) bool { return !unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r) }
 
 // Wrap breaks text into lines of at most width columns, at spaces. A word that is longer has a line of its
 // own, and stays whole: it may be there to be copied.

@@ -62,6 +62,9 @@ func TestAllAway(t *testing.T) {
 		}
 	}
 	w.wants(1, `"exit":1`, "ls", "--json")
+	if got := w.wants(1, "no node answers", "doctor", "--json"); strings.Contains(got.stdout, "clocks") || strings.Contains(got.stdout, `"ok": true`) {
+		t.Errorf("it finds nobody well: %v", got)
+	}
 }
 
 // A key whose slot is on its way is seen, and acted on.

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -110,13 +111,25 @@ func dir(t testing.TB) string {
 	return work
 }
 
+// The ports that free tries in turn, from one that differs from process to process. The system takes
+// those of outgoing connections from above them: one of these could come between free and the server.
+const firstPort, ports = 12_000, 20_000
+
+var lastPort atomic.Int64
+
+func init() { lastPort.Store(int64(os.Getpid()) * 97) }
+
 // free is an address of loopback that nobody listens on.
 func free(t testing.TB) (addr, port string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range ports {
+		port = strconv.FormatInt(firstPort+lastPort.Add(1)%ports, 10)
+		addr = net.JoinHostPort("127.0.0.1", port)
+		if l, err := net.Listen("tcp", addr); err == nil {
+			_ = l.Close()
+			return addr, port
+		}
 	}
-	defer l.Close()
-	return l.Addr().String(), strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	t.Fatalf("no port of %d to %d is free", firstPort, firstPort+ports)
+	return "", ""
 }

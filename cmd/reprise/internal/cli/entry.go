@@ -142,7 +142,7 @@ func (p *program) look(ctx context.Context, s *site, by *selector) (replay.Entry
 	}
 	digest = strings.TrimPrefix(digest, s.cfg.Prefix+":")
 	if strings.Contains(digest, ":") {
-		return replay.Entry{}, "", &fault{misused, fmt.Errorf("--digest: got a Redis key of another prefix, want one of %s:", s.cfg.Prefix),
+		return replay.Entry{}, "", &fault{misused, fmt.Errorf("--digest: got a Redis key of another prefix, want one of %q", s.cfg.Prefix+":"),
 			"set " + p.prefix + "REPLAY_PREFIX to what stands before the last colon"}
 	}
 	e, err := s.engine.InspectDigest(ctx, digest)

@@ -148,7 +148,7 @@ func TestKeysOfAnotherPrefix(t *testing.T) {
 		}
 		w.wants(0, theirs, append([]string{"ls"}, args...)...)
 	}
-	w.wants(2, "want one of reprise:", "forget", "--digest", theirs, "--yes")
+	w.wants(2, `want one of "reprise:"`, "forget", "--digest", theirs, "--yes")
 	if got := w.inspect(0, "--digest", digest); got.State != "done" {
 		t.Errorf("our own is %+v", got)
 	}

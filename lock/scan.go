@@ -54,8 +54,8 @@ const (
 	maxReported = 4 << 20
 	// maxScanRounds bounds how often a scan goes back for slots that have moved.
 	maxScanRounds = 16
-	// maxStepTries is how often a step is tried that fails, a second apart, and maxNodeTries how often a
-	// node is walked of which one has failed so often, or which has restarted.
+	// maxStepTries is how often a step is tried that has no reply, a second apart, and maxNodeTries how
+	// often a node is walked of which one has failed, or which has restarted.
 	maxStepTries = 3
 	maxNodeTries = 2
 )

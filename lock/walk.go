@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/reprise-go/reprise/internal/fault"
 	"github.com/reprise-go/reprise/internal/nodename"
 )
 
@@ -252,12 +253,12 @@ func (w *walk) node(ctx context.Context, addr string, node *redis.Client) error 
 	return err
 }
 
-// again does a step of a walk, and tries it again if it fails. A broken connection or a node that stalls
-// for a moment costs no more than that step: a cursor stays good as long as its process lives.
+// again does a step of a walk, and tries it again if it has no reply. A broken connection or a node that
+// stalls for a moment costs no more than that step: a cursor stays good as long as its process lives.
 func again(ctx context.Context, step func() error) error {
 	for try := 1; ; try++ {
 		err := step()
-		if err == nil || err == errBroken || try == maxStepTries || !pause(ctx, reloadEvery) {
+		if err == nil || err == errBroken || fault.Refused(err) || try == maxStepTries || !pause(ctx, reloadEvery) {
 			return err
 		}
 	}

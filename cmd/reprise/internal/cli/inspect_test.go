@@ -84,17 +84,20 @@ func TestReasonAndCure(t *testing.T) {
 		"NOPERM this user has no permissions to run the 'scan' command":                                  "allow it: docs/redis.md has an operator's user",
 		"ERR The user executing the script can't run this command or subcommand script: 4e7a, on @x:12.": "allow it: docs/redis.md has an operator's user",
 	} {
-		w := newWorld(t)
-		w.says = says
-		for command, line := range map[string]string{"EVALSHA": "inspect --key k", "SCAN": "ls", "TIME": "doctor"} {
-			w.refuse = command
-			got := w.run("", strings.Fields(line)...)
-			text := strings.Join(strings.Fields(got.stdout+got.stderr), " ")
-			if got.status == 0 || !strings.Contains(text, says) || !strings.Contains(text, want) ||
-				strings.Contains(text, "replay:") || strings.Contains(text, "lock:") || strings.Contains(text, "up and") {
-				t.Errorf("%s: got %+v", line, got)
+		t.Run(strings.Fields(says)[0], func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.says = says
+			for command, line := range map[string]string{"EVALSHA": "inspect --key k", "SCAN": "ls", "TIME": "doctor"} {
+				w.refuse = command
+				got := w.run("", strings.Fields(line)...)
+				text := strings.Join(strings.Fields(got.stdout+got.stderr), " ")
+				if got.status == 0 || !strings.Contains(text, says) || !strings.Contains(text, want) ||
+					strings.Contains(text, "replay:") || strings.Contains(text, "lock:") || strings.Contains(text, "up and") {
+					t.Errorf("%s: got %+v", line, got)
+				}
 			}
-		}
+		})
 	}
 }
 

@@ -85,7 +85,6 @@ func TestReasonAndCure(t *testing.T) {
 		"ERR The user executing the script can't run this command or subcommand script: 4e7a, on @x:12.": "allow it: docs/redis.md has an operator's user",
 	} {
 		t.Run(strings.Fields(says)[0], func(t *testing.T) {
-			t.Parallel()
 			w := newWorld(t)
 			w.says = says
 			for command, line := range map[string]string{"EVALSHA": "inspect --key k", "SCAN": "ls", "TIME": "doctor"} {

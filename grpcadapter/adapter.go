@@ -16,8 +16,8 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// traced is what replay.Trace has as the dialect of calls.
-const traced = "grpc"
+// traceDialect is the dialect of calls, as replay.Trace is told it.
+const traceDialect = "grpc"
 
 // An Adapter makes unary methods safe to retry. It is safe for concurrent use; one serves any
 // number of services and servers that share its configuration.
@@ -141,7 +141,7 @@ func (a *Adapter) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo
 		OnStoreDown: a.cfg.OnStoreDown,
 		Bounds:      a.cfg.bounds(),
 		Route:       info.FullMethod,
-		Dialect:     traced,
+		Dialect:     traceDialect,
 	}
 	if a.cfg.Authorize != nil {
 		request.Authorize = x.authorize

@@ -76,7 +76,7 @@ func (x *exchange) retryAfter(err error) time.Duration {
 
 // turnAway refuses a call that the engine is not asked about, or in shadow lets it pass.
 func (x *exchange) turnAway(o dialect.Outcome, want string) (any, error) {
-	x.adapter.engine.Refused(x.ctx, replay.Request{Scope: x.scope, Route: x.info.FullMethod, Dialect: traced}, replay.Outcome(o.String()))
+	x.adapter.engine.Refused(x.ctx, replay.Request{Scope: x.scope, Route: x.info.FullMethod, Dialect: traceDialect}, replay.Outcome(o.String()))
 	if x.adapter.shadow {
 		x.send(shadowMark(o.String()), nil)
 		return x.next(x.ctx, x.req)

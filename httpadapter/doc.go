@@ -47,9 +47,9 @@
 //
 // With replay.Config.Shadow every request runs as if there were no adapter. What would have been
 // answered in its place is told to the engine's Trace and in the header Idempotency-Shadow, in the
-// words of replay.Outcome: replayed, reused, in-progress and so on. What the adapter refuses before
-// it asks the engine (missing, invalid, unscoped, body-incomplete, body-too-large) they are told,
-// too; replay.ShadowFrom has it not.
+// words of replay.Outcome: replayed, reused, in-progress and so on. Both are also told what the adapter
+// refuses before it asks the engine (missing, invalid, unscoped, body-incomplete, body-too-large), but
+// replay.ShadowFrom is not.
 //
 // # Where it belongs
 //

@@ -32,9 +32,7 @@ func New(client redis.UniversalClient, cfg Config) (*Locker, error) {
 	}
 	cfg = cfg.WithDefaults()
 	srv, err := newServer(client, cfg)
-	if client == nil {
-		return nil, fmt.Errorf("%w (is REDIS_URL set?)", err) // of which ClientFromEnv makes none
-	} else if err != nil {
+	if err != nil {
 		return nil, err
 	}
 	s := &single{server: srv, mutexes: newMutexMaker(cfg, 1)}

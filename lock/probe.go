@@ -59,7 +59,7 @@ func (p *probe) tryNodes(ctx context.Context) {
 	p.noteReply(err)
 	const slots = "cluster|slots"
 	name, cure := forbiddenCommand(err, slots), "its settings could not be checked; "+
-		redisurl.Cure(err, p.server.cluster.Options().TLSConfig != nil)
+		redisurl.Cure(p.server.cluster, err)
 	switch {
 	case name != slots:
 		p.reportNoConnection(name, "cluster", err)
@@ -102,7 +102,7 @@ func (p *probe) tryNode(ctx context.Context, c redis.UniversalClient, where stri
 	case isForbidden(err):
 		p.report("INFO", where, err.Error(), "an answer", "its settings could not be checked; "+allowCommand("info"))
 	default:
-		p.report("INFO", where, err.Error(), "an answer", "its settings could not be checked; "+redisurl.Cure(err, usesTLS(c)))
+		p.report("INFO", where, err.Error(), "an answer", "its settings could not be checked; "+redisurl.Cure(c, err))
 		return
 	}
 	if !fit {
@@ -133,11 +133,6 @@ func (p *probe) tryNode(ctx context.Context, c redis.UniversalClient, where stri
 		}
 	}
 	p.tryScripts(ctx, c, where, key, tried != someRefused, channels)
-}
-
-func usesTLS(c redis.UniversalClient) bool {
-	node, one := c.(*redis.Client)
-	return one && node.Options().TLSConfig != nil
 }
 
 // keyAt finds a name that the node serves, beginning at a number, and returns the number after it.

@@ -39,7 +39,7 @@ const inlineLimit = 32 << 10
 
 func newServer(client redis.UniversalClient, cfg Config) (*server, error) {
 	if v := reflect.ValueOf(client); client == nil || v.Kind() == reflect.Pointer && v.IsNil() {
-		return nil, errors.New("lock: client: got nil, want a *redis.Client or *redis.ClusterClient")
+		return nil, errors.New("lock: client: got nil, want a *redis.Client or *redis.ClusterClient (is REDIS_URL set?)")
 	}
 	s := &server{cfg: cfg, client: client}
 	s.semaphores = newSemaphores(s)

@@ -40,7 +40,7 @@ type Trace struct {
 
 // An Event is one request, as far as it has come: all of it for Finished.
 type Event struct {
-	Key     string // the Redis key: Config.Prefix, a colon, and a digest of scope and key; empty of Engine.Refused
+	Key     string // the Redis key: Config.Prefix, a colon, a digest of scope and key; empty for Engine.Refused
 	Scope   string // as Request.Scope
 	Route   string // as Request.Route
 	Dialect string // as Request.Dialect

@@ -157,15 +157,7 @@ func (s *site) cure(err error) string {
 	if text := err.Error(); strings.Contains(text, "NOPERM") || strings.Contains(text, "The user executing the script can't run this command") {
 		return "allow it: docs/redis.md has an operator's user"
 	}
-	return redisurl.Cure(err, s.tls())
-}
-
-func (s *site) tls() bool {
-	if s.cluster != nil {
-		return s.cluster.Options().TLSConfig != nil
-	}
-	c, ok := s.client.(*redis.Client)
-	return ok && c.Options().TLSConfig != nil
+	return redisurl.Cure(s.client, err)
 }
 
 // where is the node that serves a key, if the topology is known, or else all that were given.

@@ -4,15 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"hash/maphash"
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/reprise-go/reprise/internal/fault"
 	"github.com/reprise-go/reprise/internal/nodename"
 )
 
@@ -207,100 +204,6 @@ func (w *walk) try(ctx context.Context, addr string) error {
 		w.givenUp[addr] = err
 	}
 	return nil
-}
-
-// errRestarted: a cursor means nothing to another process, whose hash table has another order.
-var errRestarted = errors.New("it has restarted, or another has taken over")
-
-// node walks one node from the first key to the last.
-func (w *walk) node(ctx context.Context, addr string, node *redis.Client) error {
-	before, err := w.server.process(ctx, node)
-	if err != nil {
-		return err
-	}
-	left, most := cmp.Or(w.scan.Sample, math.MaxInt), w.progress.Walked+w.sizes[addr]
-	for cursor := uint64(0); ; {
-		if !w.pace.wait(ctx, stepKeys) {
-			return context.Cause(ctx)
-		}
-		var keys []string
-		var next uint64
-		err := again(ctx, func() (err error) {
-			if keys, next, err = w.server.keysOf(ctx, node, cursor, w.match); err != nil {
-				return err
-			}
-			keys = keys[:min(len(keys), left)]
-			return w.report(ctx, addr, keys)
-		})
-		if err != nil {
-			return err
-		}
-		left -= len(keys)
-		w.progress.Walked = min(w.progress.Walked+stepKeys, most)
-		w.tellProgress(addr)
-		if cursor = next; cursor == 0 || left == 0 {
-			break
-		}
-	}
-	var after string
-	err = again(ctx, func() (err error) {
-		after, err = w.server.process(ctx, node)
-		return err
-	})
-	if err == nil && after != before {
-		err = fmt.Errorf("%w: %w", ErrUnavailable, errRestarted)
-	}
-	return err
-}
-
-// again does a step of a walk, and tries it again if it has no reply. A broken connection or a node that
-// stalls for a moment costs no more than that step: a cursor stays good as long as its process lives.
-func again(ctx context.Context, step func() error) error {
-	for try := 1; ; try++ {
-		err := step()
-		if err == nil || err == errBroken || fault.Refused(err) || try == maxStepTries || !pause(ctx, reloadEvery) {
-			return err
-		}
-	}
-}
-
-// process tells one process of Redis from another at the same address.
-func (s *server) process(ctx context.Context, node *redis.Client) (string, error) {
-	return askNode(ctx, s, node, func(ctx context.Context) (string, error) {
-		text, err := node.Info(ctx).Result()
-		return parseInfo(text)["run_id"], err
-	})
-}
-
-// report looks at keys, and reports those that are wanted and have not been reported.
-func (w *walk) report(ctx context.Context, addr string, keys []string) error {
-	keys = slices.DeleteFunc(keys, func(key string) bool {
-		_, known := w.reported[w.digest(key)]
-		return known
-	})
-	sights, err := w.server.look(ctx, keys, w.head)
-	if err != nil {
-		return err
-	}
-	w.progress.Seen += int64(len(keys))
-	for _, s := range sights {
-		d := w.digest(s.Key)
-		_, known := w.reported[d] // SCAN may give a key twice in one step
-		if s.Node = addr; known || s.Standing == Free || w.scan.Want != nil && !w.scan.Want(s) {
-			continue
-		}
-		if len(w.reported) < maxReported {
-			w.reported[d] = struct{}{}
-		}
-		if !w.yield(s, nil) {
-			return errBroken
-		}
-	}
-	return nil
-}
-
-func (w *walk) digest(key string) digest {
-	return digest{maphash.String(w.seeds[0], key), maphash.String(w.seeds[1], key)}
 }
 
 // measure finds out how many keys there are. A node that doesn't say counts for none.

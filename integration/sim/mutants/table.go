@@ -144,7 +144,7 @@ var mutants = []mutant{
 // hidden mutants break rules of how long somebody waits and of what is kept meanwhile. No history shows
 // that, so each has a test that must fail.
 var hidden = []trial{
-	{mutant{"a grant that comes too late from a pipeline isn't handed back", "lock/pipeliner.go",
+	{mutant{"a grant that comes too late from a pipeline isn't handed back", "lock/flush.go",
 		"go p.server.handBack(context.Background(), w.req.lease)", ""},
 		"integration/lock", "TestGrantOfAPipelineThatComesTooLateIsHandedBack"},
 	{mutant{"a script whose time is over holds its caller while its pipeline is on its way", "lock/pipeliner.go",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -106,6 +107,20 @@ func (w *watch) slotsOf(t *testing.T, n *cluster.Node) (slots []int) {
 	}
 	slices.Sort(slots)
 	return slices.Compact(slots)
+}
+
+func (f *fleet) allSlotsOf(t *testing.T, n *cluster.Node) (slots []int) {
+	t.Helper()
+	ranges, err := f.observer.ClusterSlots(t.Context()).Result()
+	must(t, err)
+	for _, r := range ranges {
+		if r.Nodes[0].Addr == n.Announced() {
+			for slot := r.Start; slot <= r.End; slot++ {
+				slots = append(slots, slot)
+			}
+		}
+	}
+	return slots
 }
 
 // move moves slots at once.
@@ -226,6 +241,27 @@ func TestScanWhileANewNodeGetsItsFirstSlot(t *testing.T) {
 	must(t, f.cluster.Settle(ctx))
 }
 
+// A node gives away its last slot, to one that has been walked, and is no longer listed when its turn comes.
+func TestScanWhileANodeGivesItsSlotsAway(t *testing.T) {
+	f := newFleet(t, plan{})
+	ctx := bounded(t)
+	w := f.watch(t)
+	w.plant(t, 1000)
+	home := f.inOrder(t)[2]
+	joined, err := f.cluster.AddNode(ctx)
+	must(t, err)
+	lent := w.slotsOf(t, home)
+	f.move(t, lent, home, joined)
+	nodes := f.inOrder(t)
+	leaves := nodes[3] // joined, unless its address comes before another's
+	slots := f.allSlotsOf(t, leaves)
+	w.wantAll(t, inStages(stage{nodes[1], func() { f.move(t, slots, leaves, nodes[0]) }}))
+	f.move(t, slots, nodes[0], leaves)
+	f.move(t, lent, joined, home)
+	must(t, f.cluster.RemoveNode(ctx, joined))
+	must(t, f.cluster.Settle(ctx))
+}
+
 // A node that can't be reached is named; the others are scanned all the same, and it hangs nobody.
 func TestScanWithANodeOutOfReach(t *testing.T) {
 	f := newFleet(t, plan{})
@@ -271,12 +307,23 @@ func TestScanWithANodeOutOfReach(t *testing.T) {
 	}
 }
 
-// A primary dies while it is walked. Its replica takes over, and a scan that has others to walk finds it.
+// A primary dies while it is walked. Its replica takes over, and a scan that has others to walk finds it,
+// also if the node that is asked for the list hears of that later than others.
 func TestScanWhileAPrimaryDies(t *testing.T) {
 	f := newFleet(t, plan{})
-	w := f.watch(t)
-	w.plant(t, 1500)
 	ctx := bounded(t)
+	old, err := f.observer.ClusterSlots(ctx).Result()
+	must(t, err)
+	var late atomic.Bool
+	w := f.watch(t, func(o *redis.ClusterOptions) {
+		o.ClusterSlots = func(ctx context.Context) ([]redis.ClusterSlot, error) {
+			if late.Load() {
+				return old, nil
+			}
+			return f.observer.ClusterSlots(ctx).Result()
+		}
+	})
+	w.plant(t, 1500)
 	must(t, f.observer.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
 		return c.Wait(ctx, 1, 10*time.Second).Err()
 	}))
@@ -291,6 +338,8 @@ func TestScanWhileAPrimaryDies(t *testing.T) {
 				}
 				return nil
 			}))
+			late.Store(true)
+			time.AfterFunc(500*time.Millisecond, func() { late.Store(false) }) // half of what a scan waits
 		}},
 	))
 	must(t, dies.Restart(ctx))

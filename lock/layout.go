@@ -23,8 +23,8 @@ type layout struct {
 	new    map[string]string // address by address of a node that knows it: without slots, and getting some
 }
 
-// layout asks all nodes at once.
-func (s *server) layout(ctx context.Context, nodes map[string]*redis.Client) *layout {
+// layout asks all nodes at once, and again those that don't answer, unless they were silent before.
+func (s *server) layout(ctx context.Context, nodes map[string]*redis.Client, silent map[string]error) *layout {
 	var (
 		wg    sync.WaitGroup
 		mu    sync.Mutex
@@ -33,9 +33,19 @@ func (s *server) layout(ctx context.Context, nodes map[string]*redis.Client) *la
 	)
 	for addr, node := range nodes {
 		wg.Go(func() {
-			text, err := askNode(ctx, s, node, func(ctx context.Context) (string, error) {
-				return node.ClusterNodes(ctx).Result()
-			})
+			var text string
+			ask := func() (err error) {
+				text, err = askNode(ctx, s, node, func(ctx context.Context) (string, error) {
+					return node.ClusterNodes(ctx).Result()
+				})
+				return err
+			}
+			var err error
+			if silent[addr] == nil {
+				err = again(ctx, ask)
+			} else {
+				err = ask()
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			if texts[addr] = text; err != nil && !isNoCluster(err) {

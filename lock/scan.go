@@ -60,7 +60,8 @@ const (
 	maxNodeTries = 2
 )
 
-// ErrMoving: slots have moved for as long as the scan went on, and some keys may not have been seen.
+// ErrMoving: slots have moved, or one was nobody's, for as long as the scan went on, and some keys may not
+// have been seen.
 var ErrMoving = errors.New("slots keep moving between nodes")
 
 // Scan walks the keys of all primaries, node after node, and looks at each key of the prefix as

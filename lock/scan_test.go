@@ -39,24 +39,33 @@ func TestPathsOfSlots(t *testing.T) {
 func TestNextToWalk(t *testing.T) {
 	for name, tc := range map[string]struct {
 		path  string
-		walks string // in turn
+		walks string // in turn; - is when the node that has gone went
 		want  string // the node to walk next
 	}{
-		"nothing walked":       {"a", "", "a"},
-		"walked":               {"a", "a", ""},
-		"in order":             {"a b", "a b", ""},
-		"against it":           {"a b", "b a", "b"},
-		"against it, again":    {"a b", "b a b", ""},
-		"two steps":            {"a b c", "c b a", "b"},
-		"two steps, one left":  {"a b c", "c b a b", "c"},
-		"there and back":       {"a b a", "a b", "a"},
-		"a node that has gone": {"gone a", "a", ""},
-		"one given up":         {"a lost b", "a b", ""},
+		"nothing walked":        {"a", "", "a"},
+		"walked":                {"a", "a", ""},
+		"in order":              {"a b", "a b", ""},
+		"against it":            {"a b", "b a", "b"},
+		"against it, again":     {"a b", "b a b", ""},
+		"two steps":             {"a b c", "c b a", "b"},
+		"two steps, one left":   {"a b c", "c b a b", "c"},
+		"there and back":        {"a b a", "a b", "a"},
+		"a node that has gone":  {"gone a", "- a", ""},
+		"to one walked before":  {"gone a", "a -", "a"},
+		"and again":             {"gone a", "a - a", ""},
+		"walked before it went": {"gone a", "gone a -", ""},
+		"gone and back":         {"a gone a", "a - a", ""},
+		"to the next one":       {"gone b a", "a - b", "a"},
+		"one given up":          {"a lost b", "a b", ""},
 	} {
 		w := newWalk(&server{}, Scan{}, minHead, nil)
 		w.nodes = map[string]*redis.Client{"a": {}, "b": {}, "c": {}, "lost": {}}
 		w.givenUp["lost"] = errOddReply
 		for _, addr := range strings.Fields(tc.walks) {
+			if addr == "-" {
+				w.gone["gone"] = w.clock
+				continue
+			}
 			w.walks[addr] = append(w.walks[addr], span{w.clock + 1, w.clock + 2})
 			w.clock += 2
 		}

@@ -33,8 +33,10 @@ type walk struct {
 	walks   map[string][]span        // by address, those that came to their end
 	paths   [slotCount][]string      // of each slot's keys
 	nodes   map[string]*redis.Client // by address, as last listed
-	joining map[string]*redis.Client // those of them without slots, whose clients are ours
+	gone    map[string]int           // when the others were first not listed any more
+	joining map[string]*redis.Client // those of nodes without slots, whose clients are ours
 	silent  map[string]error         // those that did not say what slots they have
+	orphans bool                     // a slot that had an owner is nobody's
 	fails   map[string]int
 	givenUp map[string]error
 
@@ -56,7 +58,7 @@ func newWalk(s *server, scan Scan, head int64, yield func(Sight, error) bool) *w
 	}
 	return &walk{
 		server: s, scan: scan, head: head, match: pattern(scan.Prefix), yield: yield, pace: pace{rate: scan.Rate},
-		walks: map[string][]span{}, joining: map[string]*redis.Client{},
+		walks: map[string][]span{}, gone: map[string]int{}, joining: map[string]*redis.Client{},
 		fails: map[string]int{}, givenUp: map[string]error{}, sizes: map[string]int64{},
 		reported: map[digest]struct{}{}, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 	}
@@ -77,13 +79,14 @@ func (w *walk) run(ctx context.Context) error {
 	w.measure(ctx)
 	for range maxScanRounds {
 		next := w.toWalk()
-		switch {
-		case len(next) > 0:
-		case unlisted == nil:
+		if len(next) == 0 && unlisted == nil && !w.orphans {
 			return w.tellFailures()
-		case !pause(ctx, reloadEvery):
-			return context.Cause(ctx)
-		default: // slots may have moved since the last list
+		}
+		// A list may lag behind a failover or a move, and a node that has failed may be no primary any more.
+		if len(next) == 0 || slices.ContainsFunc(next, func(addr string) bool { return w.fails[addr] > 0 }) {
+			if !pause(ctx, reloadEvery) {
+				return context.Cause(ctx)
+			}
 			unlisted = w.list(ctx)
 		}
 		for _, addr := range next {
@@ -118,15 +121,15 @@ func (w *walk) list(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	before := w.nodes
 	w.nodes = map[string]*redis.Client{}
 	for _, c := range clients {
 		w.nodes[nodename.Of(c)] = c
 	}
-	if w.server.cluster == nil || w.scan.Sample > 0 {
-		return nil
+	l := &layout{}
+	if w.server.cluster != nil && w.scan.Sample == 0 {
+		l = w.server.layout(ctx, w.nodes, w.silent)
 	}
-	l := w.server.layout(ctx, w.nodes)
-	w.silent = l.silent
 	for addr, by := range l.new {
 		if w.joining[addr] == nil {
 			options := *w.nodes[by].Options()
@@ -135,10 +138,36 @@ func (w *walk) list(ctx context.Context) error {
 		}
 		w.nodes[addr] = w.joining[addr]
 	}
+	w.forget(before)
+	w.silent, w.orphans = l.silent, false
 	for slot, h := range l.slots {
 		w.paths[slot] = follow(w.paths[slot], h)
+		w.orphans = w.orphans || h == holders{} && w.isOrphan(w.paths[slot])
 	}
 	return nil
+}
+
+// forget notes which nodes are no primaries any more: others have what could not be seen of them.
+func (w *walk) forget(before map[string]*redis.Client) {
+	for addr := range before {
+		if w.nodes[addr] == nil {
+			w.gone[addr] = w.clock
+			delete(w.fails, addr)
+			delete(w.givenUp, addr)
+		}
+	}
+	for addr := range w.nodes {
+		delete(w.gone, addr)
+	}
+}
+
+// isOrphan reports whether a slot without an owner had one, which is not merely silent.
+func (w *walk) isOrphan(path []string) bool {
+	if len(path) == 0 {
+		return false
+	}
+	last := path[len(path)-1]
+	return w.silent[last] == nil && w.givenUp[last] == nil
 }
 
 // toWalk are the nodes that have to be walked, or walked again.
@@ -157,31 +186,29 @@ func (w *walk) toWalk() []string {
 	return slices.Sorted(maps.Keys(addrs))
 }
 
-// nextToWalk is the first node of a path that was not walked after the one before it. What is no
-// primary any more has no keys to be seen, and what was given up is reported.
+// nextToWalk is the first node of a path that was not walked after the one before it. One that has gone
+// without that had no keys left then, and what was given up is reported.
 func (w *walk) nextToWalk(path []string) string {
 	at := 0
 	for _, addr := range path {
-		if w.nodes[addr] == nil || w.givenUp[addr] != nil {
-			continue
-		}
 		i := slices.IndexFunc(w.walks[addr], func(s span) bool { return s.begin >= at })
-		if i < 0 {
+		switch {
+		case i >= 0:
+			at = w.walks[addr][i].end
+		case w.nodes[addr] == nil:
+			at = max(at, w.gone[addr])
+		case w.givenUp[addr] == nil:
 			return addr
 		}
-		at = w.walks[addr][i].end
 	}
 	return ""
 }
 
-// try walks a node. If that fails, it is walked anew after all others, and then given up.
+// try walks a node. If that fails, it is walked anew in the next round, and then given up.
 func (w *walk) try(ctx context.Context, addr string) error {
 	node := w.nodes[addr]
 	if node == nil {
 		return nil // no primary any more
-	}
-	if w.fails[addr] > 0 && !pause(ctx, reloadEvery) {
-		return context.Cause(ctx)
 	}
 	w.clock++
 	begin, walked := w.clock, w.progress.Walked
@@ -189,6 +216,7 @@ func (w *walk) try(ctx context.Context, addr string) error {
 	switch {
 	case err == nil:
 		w.clock++
+		delete(w.fails, addr)
 		w.walks[addr] = append(w.walks[addr], span{begin, w.clock})
 		w.progress.Walked = min(walked+w.sizes[addr], w.progress.Total)
 		w.sizes[addr] = 0 // once

@@ -155,6 +155,43 @@ func TestScanGoesOnWhereItBroke(t *testing.T) {
 	}
 }
 
+// What a node says of its slots once it has been walked, when it is slow to say it, or its list is late.
+func TestScanAsksForTheSlotsAgain(t *testing.T) {
+	mine := "0123456789012345678901234567890123456789 redis:6379@16379 myself,master - 0 0 1 connected"
+	breaks := func(p *server.Peer) { p.Close() }
+	hasNone := func(p *server.Peer) { p.WriteBulk(mine + "\n") }
+	hasAll := func(p *server.Peer) { p.WriteBulk(mine + " 0-16383\n") }
+	for name, tc := range map[string]struct {
+		says []func(*server.Peer) // in turn, and the last one from then on
+		want error
+	}{
+		"no answer, twice":      {[]func(*server.Peer){hasAll, breaks, breaks, hasAll}, nil},
+		"no answer any more":    {[]func(*server.Peer){hasAll, breaks}, lock.ErrUnavailable},
+		"slots nobody has":      {[]func(*server.Peer){hasAll, hasNone, hasNone, hasAll}, nil},
+		"slots nobody gets":     {[]func(*server.Peer){hasAll, hasNone}, lock.ErrMoving},
+		"slots nobody ever had": {[]func(*server.Peer){hasNone}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+				f.Paged()
+				f.Redis.Set("a:1", "R value")
+				f.Before(func(p *server.Peer, cmd string, args ...string) bool {
+					if strings.ToUpper(cmd) != "CLUSTER" || len(args) == 0 || strings.ToUpper(args[0]) != "NODES" {
+						return false
+					}
+					tc.says[0](p)
+					tc.says = tc.says[min(1, len(tc.says)-1):]
+					return true
+				})
+				all, err := scanned(t.Context(), t, f.ClusterMachine().Locker(lock.Config{}), lock.Scan{})
+				if len(all) != 1 || !errors.Is(err, tc.want) {
+					t.Errorf("%d keys, %v; want 1, %v", len(all), err, tc.want)
+				}
+			})
+		})
+	}
+}
+
 // A node that refuses is asked once in each of its walks, and one that doesn't answer a few times. It is
 // named.
 func TestScanGivesANodeUp(t *testing.T) {

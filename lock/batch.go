@@ -194,10 +194,7 @@ func (b *batch) send(ctx context.Context, to destination, keys []int) ([]answer,
 		}
 		return answers, nil
 	}
-	if b.server.honorsContext {
-		return exchange()
-	}
-	return withDeadline(ctx, exchange, func([]answer) {})
+	return withDeadline(ctx, b.server, exchange, nil)
 }
 
 // pipeline is one pipeline there and back. The first script of it makes the node know the source,

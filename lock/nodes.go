@@ -119,13 +119,7 @@ func (s *server) primaries(ctx context.Context) ([]*redis.Client, error) {
 		})
 		return all, err
 	}
-	var all []*redis.Client
-	var err error
-	if s.honorsContext {
-		all, err = list()
-	} else {
-		all, err = withDeadline(bounded, list, func([]*redis.Client) {})
-	}
+	all, err := withDeadline(bounded, s, list, nil)
 	if err != nil {
 		return nil, cmp.Or(context.Cause(ctx), s.fault(err))
 	}
@@ -147,16 +141,10 @@ func askNode[T any](
 	if err != nil {
 		return none, cmp.Or(context.Cause(ctx), err)
 	}
-	exchange := func() (T, error) {
+	v, err := withDeadline(bounded, s, func() (T, error) {
 		defer s.semaphores.release(slot)
 		return commands(bounded)
-	}
-	var v T
-	if s.honorsContext {
-		v, err = exchange()
-	} else {
-		v, err = withDeadline(bounded, exchange, func(T) {})
-	}
+	}, nil)
 	switch {
 	case err == nil:
 		return v, nil

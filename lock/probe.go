@@ -26,11 +26,7 @@ type probe struct {
 // run returns when all is known, or at the end of ctx.
 func (p *probe) run(ctx context.Context) {
 	all := func() (struct{}, error) { p.tryNodes(ctx); return struct{}{}, nil }
-	if p.server.honorsContext {
-		_, _ = all()
-		return
-	}
-	if _, err := withDeadline(ctx, all, func(struct{}) {}); err != nil {
+	if _, err := withDeadline(ctx, p.server, all, nil); err != nil {
 		p.report("Timeout", "server", err.Error(), "an answer",
 			"not all of it could be checked in time; see that it is up, or raise Timeout")
 	}

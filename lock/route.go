@@ -23,15 +23,9 @@ func (s *server) primary(ctx context.Context, key string) (redis.UniversalClient
 	if s.cluster == nil {
 		return s.client, nil
 	}
-	var node *redis.Client
-	var err error
-	if s.honorsContext {
-		node, err = s.cluster.MasterForKey(ctx, key)
-	} else { // it may ask for the topology
-		node, err = withDeadline(ctx, func() (*redis.Client, error) {
-			return s.cluster.MasterForKey(ctx, key)
-		}, func(*redis.Client) {})
-	}
+	node, err := withDeadline(ctx, s, func() (*redis.Client, error) {
+		return s.cluster.MasterForKey(ctx, key) // which may ask for the topology
+	}, nil)
 	if err != nil {
 		return nil, err // not a nil *redis.Client, which is another nil
 	}

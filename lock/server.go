@@ -119,8 +119,8 @@ func (s *server) runUntraced(ctx context.Context, req request) (reply, error) {
 	return r, err
 }
 
-// runAlone is run on a connection of its own, and on the caller's goroutine if the client ends a
-// command with its context. It leaves the pipeliner, if there is one, when the connection is free.
+// runAlone is run on a connection of its own. It leaves the pipeliner, if there is one, when the
+// connection is free.
 func (s *server) runAlone(
 	ctx context.Context, node redis.UniversalClient, p *pipeliner, req request,
 ) (reply, error) {
@@ -131,11 +131,11 @@ func (s *server) runAlone(
 		p.leave(err)
 		return reply{}, err
 	}
-	if s.honorsContext {
+	if s.honorsContext { // withDeadline would do the same, for four allocations more a lease
 		return s.sendWithin(ctx, slot, p, req)
 	}
 	owned := req.owned() // what is given up goes on by itself
-	return withDeadline(ctx, func() (reply, error) {
+	return withDeadline(ctx, s, func() (reply, error) {
 		return s.sendWithin(ctx, slot, p, owned)
 	}, func(late reply) {
 		if req.script == beginScript && late.status == statusOK {
@@ -227,15 +227,10 @@ func (s *server) get(ctx context.Context, key string) (value string, found bool,
 	if err != nil {
 		return "", false, err
 	}
-	fetch := func() (string, error) {
+	value, err = withDeadline(ctx, s, func() (string, error) {
 		defer s.semaphores.release(slot)
 		return s.client.Get(ctx, key).Result()
-	}
-	if s.honorsContext {
-		value, err = fetch()
-	} else {
-		value, err = withDeadline(ctx, fetch, func(string) {})
-	}
+	}, nil)
 	if err == redis.Nil {
 		return "", false, nil
 	}
@@ -256,10 +251,16 @@ func (s *server) result(cmd *redis.Cmd, err error) (reply, error) {
 	return r, nil
 }
 
-// withDeadline runs f, but not past the end of ctx: go-redis without ContextTimeoutEnabled waits
-// for a hung server until its own ReadTimeout, retry after retry. A result that comes later goes to
-// late: the channel has no buffer, so each result is handed to exactly one of the two.
-func withDeadline[T any](ctx context.Context, f func() (T, error), late func(T)) (T, error) {
+// withDeadline runs f, but not past the end of ctx. It does so on the caller's goroutine if the client
+// ends a command with its context: without ContextTimeoutEnabled go-redis waits for a hung server until
+// its own ReadTimeout, retry after retry. A result that comes later goes to late, unless that is nil: the
+// channel has no buffer, so each result is handed to exactly one of the two.
+func withDeadline[T any](
+	ctx context.Context, s *server, f func() (T, error), late func(T),
+) (T, error) {
+	if s.honorsContext {
+		return f()
+	}
 	type result struct {
 		value T
 		err   error
@@ -270,7 +271,7 @@ func withDeadline[T any](ctx context.Context, f func() (T, error), late func(T))
 		select {
 		case c <- result{value, err}:
 		case <-ctx.Done():
-			if err == nil {
+			if err == nil && late != nil {
 				late(value)
 			}
 		}

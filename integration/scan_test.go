@@ -109,9 +109,15 @@ func (w *watch) slotsOf(t *testing.T, n *cluster.Node) (slots []int) {
 	return slices.Compact(slots)
 }
 
+func (f *fleet) slots(ctx context.Context) ([]redis.ClusterSlot, error) {
+	cmd := redis.NewClusterSlotsCmd(ctx, "cluster", "slots")
+	_ = f.observer.Process(ctx, cmd)
+	return cmd.Result()
+}
+
 func (f *fleet) allSlotsOf(t *testing.T, n *cluster.Node) (slots []int) {
 	t.Helper()
-	ranges, err := f.observer.ClusterSlots(t.Context()).Result()
+	ranges, err := f.slots(t.Context())
 	must(t, err)
 	for _, r := range ranges {
 		if r.Nodes[0].Addr == n.Announced() {
@@ -312,7 +318,7 @@ func TestScanWithANodeOutOfReach(t *testing.T) {
 func TestScanWhileAPrimaryDies(t *testing.T) {
 	f := newFleet(t, plan{})
 	ctx := bounded(t)
-	old, err := f.observer.ClusterSlots(ctx).Result()
+	old, err := f.slots(ctx)
 	must(t, err)
 	var late atomic.Bool
 	w := f.watch(t, func(o *redis.ClusterOptions) {
@@ -320,7 +326,7 @@ func TestScanWhileAPrimaryDies(t *testing.T) {
 			if late.Load() {
 				return old, nil
 			}
-			return f.observer.ClusterSlots(ctx).Result()
+			return f.slots(ctx)
 		}
 	})
 	w.plant(t, 1500)

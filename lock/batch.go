@@ -56,7 +56,7 @@ func (b *batch) run(ctx context.Context) {
 	for i := range b.size {
 		node, err := b.server.primary(ctx, b.key(i))
 		if err != nil {
-			b.tell([]int{i}, []answer{{err: b.server.fault(err)}})
+			b.tell(ctx, []int{i}, []answer{{err: b.server.fault(err)}})
 			continue
 		}
 		byNode[destination{node: node}] = append(byNode[destination{node: node}], i)
@@ -80,33 +80,35 @@ func (b *batch) runNode(ctx context.Context, to destination, keys []int, round i
 	var silent error // the node has left a pipeline unanswered
 	for keys := range slices.Chunk(keys, maxPipeline) {
 		if silent != nil {
-			b.tell(keys, slices.Repeat([]answer{{err: silent}}, len(keys)))
+			b.tell(ctx, keys, slices.Repeat([]answer{{err: silent}}, len(keys)))
 			continue
 		}
-		ctx, cancel := context.WithTimeout(ctx, b.patience())
-		answers, err := b.send(ctx, to, keys)
+		bounded, cancel := context.WithTimeout(ctx, b.patience())
+		answers, err := b.send(bounded, to, keys)
 		if err != nil {
 			answers = slices.Repeat([]answer{{err: err}}, len(keys))
 		}
-		if ctx.Err() != nil {
-			silent = fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+		if bounded.Err() != nil {
+			silent = fmt.Errorf("%w: %w", ErrUnavailable, bounded.Err())
 		} else if round < maxRounds && b.server.cluster != nil {
 			// The client of a single server has tried again itself.
-			keys, answers = b.reroute(ctx, keys, answers, again)
+			keys, answers = b.reroute(bounded, keys, answers, again)
 		}
 		cancel()
 		for i := range answers {
 			answers[i].err = b.translate(answers[i])
 		}
-		b.tell(keys, answers)
+		b.tell(ctx, keys, answers)
 	}
 	b.runNodes(ctx, again, round+1)
 }
 
-// tell gives answers to done, and Trace those that are faults.
-func (b *batch) tell(keys []int, answers []answer) {
-	for _, a := range answers {
-		b.server.cfg.Trace.failed(context.Background(), b.script.name, a.err)
+// tell gives answers to done, and Trace those that are faults, and not of a caller who has gone.
+func (b *batch) tell(ctx context.Context, keys []int, answers []answer) {
+	if ctx.Err() == nil {
+		for _, a := range answers {
+			b.server.cfg.Trace.failed(ctx, b.script.name, a.err)
+		}
 	}
 	b.done(keys, answers)
 }

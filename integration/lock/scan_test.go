@@ -192,6 +192,30 @@ func TestScanAsksForTheSlotsAgain(t *testing.T) {
 	}
 }
 
+// Who leaves a scan in the middle of a step is told so, and Trace of no fault.
+func TestScanIsLeft(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		f.Paged()
+		f.Redis.Set("a:1", "R value")
+		left := errors.New("left")
+		ctx, leave := context.WithCancelCause(t.Context())
+		f.Before(func(p *server.Peer, cmd string, args ...string) bool {
+			if strings.ToUpper(cmd) != "EVALSHA" {
+				return false
+			}
+			leave(left)
+			p.Close()
+			return true
+		})
+		l := f.ClusterMachine().Locker(lock.Config{Trace: &lock.Trace{
+			Failed: func(_ context.Context, script string, err error) { t.Errorf("%s failed: %v", script, err) },
+		}})
+		if _, err := scanned(ctx, t, l, lock.Scan{}); !errors.Is(err, left) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 // A node that refuses is asked once in each of its walks, and one that doesn't answer a few times. It is
 // named.
 func TestScanGivesANodeUp(t *testing.T) {

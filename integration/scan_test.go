@@ -350,4 +350,11 @@ func TestScanWhileAPrimaryDies(t *testing.T) {
 	))
 	must(t, dies.Restart(ctx))
 	must(t, f.cluster.Settle(ctx))
+
+	// One whose keys have been seen is not missed.
+	nodes = f.inOrder(t)
+	late.Store(false)
+	w.wantAll(t, inStages(stage{nodes[1], func() { must(t, nodes[0].Kill(ctx)) }}))
+	must(t, nodes[0].Restart(ctx))
+	must(t, f.cluster.Settle(ctx))
 }

@@ -1,7 +1,11 @@
 package lock
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,16 +15,31 @@ import (
 
 const slotCount = 1 << 14
 
-// holders are the nodes that can have keys of a slot, by address: its owner, and where its keys are on
-// their way to, if they are.
-type holders struct{ owner, target string }
-
 // A layout is which nodes can have which keys, as each primary says of itself: no other node knows
 // what is on its way.
 type layout struct {
-	slots  [slotCount]holders
+	slots  [slotCount]claims
 	silent map[string]error  // the nodes that did not say
 	new    map[string]string // address by address of a node that knows it: without slots, and getting some
+}
+
+// claims are what nodes say of a slot.
+type claims struct {
+	owner  string // of the highest epoch, as for Redis: one that was away may not know of its heir yet
+	epoch  uint64
+	going  string // where its keys are on their way to, as the owner says
+	coming string // who says that they come to it
+}
+
+func (c claims) holders() holders {
+	h := holders{c.owner, cmp.Or(c.going, c.coming)}
+	if h.owner == "" {
+		return holders{}
+	}
+	if h.target == h.owner {
+		h.target = ""
+	}
+	return h
 }
 
 // layout asks all nodes at once, and again those that don't answer, unless they were silent before.
@@ -40,12 +59,7 @@ func (s *server) layout(ctx context.Context, nodes map[string]*redis.Client, sil
 				})
 				return err
 			}
-			var err error
-			if silent[addr] == nil {
-				err = again(ctx, ask)
-			} else {
-				err = ask()
-			}
+			err := again(ctx, triesOf(silent[addr]), ask)
 			mu.Lock()
 			defer mu.Unlock()
 			if texts[addr] = text; err != nil && !isNoCluster(err) {
@@ -54,23 +68,7 @@ func (s *server) layout(ctx context.Context, nodes map[string]*redis.Client, sil
 		})
 	}
 	wg.Wait()
-	addrs := map[string]string{} // by node id
-	for addr, text := range texts {
-		for line := range strings.Lines(text) {
-			if f := strings.Fields(line); len(f) >= 8 && isMyself(f) {
-				addrs[f[0]] = addr
-			}
-		}
-	}
-	for addr, text := range texts {
-		for line := range strings.Lines(text) {
-			if f := strings.Fields(line); len(f) >= 8 && isMyself(f) {
-				for _, slots := range f[8:] {
-					l.add(addr, slots, func(id string) string { return l.addrOf(id, addrs, addr, text) })
-				}
-			}
-		}
-	}
+	l.read(texts)
 	return l
 }
 
@@ -78,22 +76,54 @@ func (s *server) layout(ctx context.Context, nodes map[string]*redis.Client, sil
 // such, and then none move.
 func isNoCluster(err error) bool { return strings.Contains(err.Error(), "cluster support disabled") }
 
-func isMyself(fields []string) bool { return strings.Contains(fields[2], "myself") }
+// read takes in what nodes say, by address: CLUSTER NODES of
+// https://redis.io/docs/latest/commands/cluster-nodes/.
+func (l *layout) read(texts map[string]string) {
+	listed := map[string]string{} // addresses by node id
+	for addr, text := range texts {
+		if own := ownLine(text); own != nil {
+			listed[own[0]] = addr
+		}
+	}
+	for _, addr := range slices.Sorted(maps.Keys(texts)) {
+		own := ownLine(texts[addr])
+		if own == nil {
+			continue
+		}
+		resolve := func(id string) string {
+			if to := listed[id]; to != "" {
+				return to
+			}
+			to := unlisted(id, texts[addr], hostname(own) != "" && hostname(own) == hostOf(addr))
+			if to == "" {
+				return id // no node that could be walked, so that the slot stays unseen
+			}
+			l.new[to] = addr
+			return to
+		}
+		epoch, _ := strconv.ParseUint(own[6], 10, 64)
+		for _, slots := range own[8:] {
+			l.add(addr, epoch, slots, resolve)
+		}
+	}
+}
 
 // add reads what a node says of slots: 7, 0-5460, [93->-id] for keys on their way to another node, or
 // [77-<-id] for keys that come from one.
-func (l *layout) add(addr, slots string, resolve func(id string) string) {
+func (l *layout) add(addr string, epoch uint64, slots string, resolve func(id string) string) {
 	if open, isOpen := strings.CutPrefix(slots, "["); isOpen {
 		open = strings.TrimSuffix(open, "]")
-		target := addr
-		number, _, coming := strings.Cut(open, "-<-")
-		if !coming {
-			var id string
-			number, id, _ = strings.Cut(open, "->-")
-			target = resolve(id)
+		number, id, going := strings.Cut(open, "->-")
+		if !going {
+			number, _, _ = strings.Cut(open, "-<-")
 		}
-		if n, err := strconv.Atoi(number); err == nil && n >= 0 && n < slotCount {
-			l.slots[n].target = target
+		n, err := strconv.Atoi(number)
+		switch {
+		case err != nil || n < 0 || n >= slotCount:
+		case !going:
+			l.slots[n].coming = cmp.Or(l.slots[n].coming, addr)
+		case l.slots[n].owner == addr:
+			l.slots[n].going = resolve(id)
 		}
 		return
 	}
@@ -107,36 +137,51 @@ func (l *layout) add(addr, slots string, resolve func(id string) string) {
 		return
 	}
 	for n := max(0, from); n <= min(to, slotCount-1); n++ {
-		l.slots[n].owner = addr
+		if c := &l.slots[n]; c.owner == "" || epoch > c.epoch {
+			c.owner, c.epoch, c.going = addr, epoch, ""
+		}
 	}
 }
 
-// addrOf is the address of a node by its id. One that has no slots yet is known from the list of the
-// node that sends it keys.
-func (l *layout) addrOf(id string, known map[string]string, by, text string) string {
-	if addr := known[id]; addr != "" {
-		return addr
-	}
+// lineOf returns the fields of the first line that is wanted, or nil.
+func lineOf(text string, wanted func(fields []string) bool) []string {
 	for line := range strings.Lines(text) {
-		if f := strings.Fields(line); len(f) >= 8 && f[0] == id {
-			addr, _, _ := strings.Cut(f[1], "@")
-			l.new[addr] = by
-			return addr
+		if f := strings.Fields(line); len(f) >= 8 && wanted(f) {
+			return f
 		}
 	}
-	return ""
+	return nil
 }
 
-// follow adds to the path of a slot what was seen of it.
-func follow(path []string, h holders) []string {
-	last := len(path) - 1
-	if h.target != "" && last > 0 && path[last] == h.target && path[last-1] == h.owner {
-		return path // it is still on its way
+// ownLine is what a node says of itself.
+func ownLine(text string) []string {
+	return lineOf(text, func(f []string) bool { return strings.Contains(f[2], "myself") })
+}
+
+// unlisted is the address of a node that has no slots yet, from the list of one that sends it keys, or
+// "" if it isn't there. It goes by its hostname if that one does.
+func unlisted(id, text string, byHostname bool) string {
+	f := lineOf(text, func(f []string) bool { return f[0] == id })
+	if f == nil {
+		return ""
 	}
-	for _, addr := range []string{h.owner, h.target} {
-		if addr != "" && (len(path) == 0 || path[len(path)-1] != addr) {
-			path = append(path, addr)
-		}
+	addr, _, _ := strings.Cut(f[1], "@")
+	colon := strings.LastIndexByte(addr, ':') // the only one, unless the host is of IPv6
+	host, port := addr[:max(colon, 0)], addr[colon+1:]
+	if name := hostname(f); byHostname && name != "" {
+		host = name
 	}
-	return path
+	return net.JoinHostPort(host, port)
+}
+
+// hostname is that of a node's line, which has ip:port@cport,hostname,and=more in its second field.
+func hostname(fields []string) string {
+	_, after, _ := strings.Cut(fields[1], ",")
+	name, _, _ := strings.Cut(after, ",")
+	return name
+}
+
+func hostOf(addr string) string {
+	host, _, _ := net.SplitHostPort(addr)
+	return host
 }

@@ -99,6 +99,8 @@ func (s *server) describe(ctx context.Context, c *redis.Client) (Node, error) {
 	})
 }
 
+var errNoPrimaries = errors.New("the node that was asked lists no primary: it may be in no cluster")
+
 // primaries are the clients of all nodes that have keys, in the order of their addresses.
 func (s *server) primaries(ctx context.Context) ([]*redis.Client, error) {
 	if c, isOne := s.client.(*redis.Client); isOne {
@@ -120,6 +122,9 @@ func (s *server) primaries(ctx context.Context) ([]*redis.Client, error) {
 		return all, err
 	}
 	all, err := withDeadline(bounded, s, list, nil)
+	if err == nil && len(all) == 0 {
+		err = errNoPrimaries
+	}
 	if err != nil {
 		return nil, cmp.Or(context.Cause(ctx), s.fault(err))
 	}

@@ -40,7 +40,7 @@ const Unbounded = -1
 // Progress says how far a scan is.
 type Progress struct {
 	Node   string // the primary that is being walked
-	Seen   int64  // keys of the prefix so far
+	Seen   int64  // keys of the prefix so far; some again if their node was walked again
 	Walked int64  // keys of the database so far: about so many, and Total in the end
 	Total  int64  // keys of all primaries, when the scan began
 }
@@ -70,7 +70,8 @@ var ErrMoving = errors.New("slots keep moving between nodes")
 // meanwhile. What comes, goes or changes during the scan may be reported or not.
 //
 // A key is reported once, for the first 4,194,304 that are; for them the scan keeps 35 to 56 bytes each.
-// (One slot that goes away and comes back while a single node is walked is not noticed.)
+// (A slot that goes away and comes back between two lists of the nodes, which are read before and after
+// each node's walk, is not noticed.)
 //
 // An error beside a zero Sight is a *NodeError for a node that could not be asked, in several tries, and
 // whose keys have not all been seen; the scan goes on with the others unless the loop ends. Others are the
@@ -125,15 +126,17 @@ func (p *pace) wait(ctx context.Context, keys int) bool {
 	return pause(ctx, early)
 }
 
-// keysOf is one step of SCAN.
-func (s *server) keysOf(
-	ctx context.Context, node *redis.Client, cursor uint64, match string,
-) (keys []string, next uint64, err error) {
-	keys, err = askNode(ctx, s, node, func(ctx context.Context) (keys []string, err error) {
-		keys, next, err = node.Scan(ctx, cursor, match, stepKeys).Result()
-		return keys, err
+// A page is what one step of SCAN gives.
+type page struct {
+	keys []string
+	next uint64 // the cursor
+}
+
+func (s *server) page(ctx context.Context, node *redis.Client, cursor uint64, match string) (page, error) {
+	return askNode(ctx, s, node, func(ctx context.Context) (page, error) {
+		keys, next, err := node.Scan(ctx, cursor, match, stepKeys).Result()
+		return page{keys, next}, err
 	})
-	return keys, next, err
 }
 
 // look inspects keys, in pipelines and wherever they have moved to.

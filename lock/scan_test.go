@@ -1,6 +1,8 @@
 package lock
 
 import (
+	"errors"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -11,92 +13,144 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-func TestPathsOfSlots(t *testing.T) {
+// Each line is what was seen of a slot: who had it, which nodes were walked, who had it then, and so on.
+func TestHowFarASlotIsSeen(t *testing.T) {
 	for name, tc := range map[string]struct {
-		seen []holders
-		want string
-	}{
-		"stays":               {[]holders{{"a", ""}, {"a", ""}}, "a"},
-		"moves":               {[]holders{{"a", ""}, {"b", ""}}, "a b"},
-		"on its way":          {[]holders{{"a", "b"}, {"a", "b"}, {"b", ""}, {"b", ""}}, "a b"},
-		"comes back":          {[]holders{{"a", "b"}, {"a", ""}, {"a", "b"}}, "a b a b"},
-		"goes on":             {[]holders{{"a", "b"}, {"b", "c"}, {"c", ""}}, "a b c"},
-		"another way":         {[]holders{{"a", "b"}, {"a", "c"}}, "a b a c"},
-		"nobody's for a time": {[]holders{{"a", ""}, {"", ""}, {"b", ""}}, "a b"},
-		"only coming":         {[]holders{{"", "b"}, {"b", ""}}, "b"},
-	} {
-		var path []string
-		for _, h := range tc.seen {
-			path = follow(path, h)
-		}
-		if got := strings.Join(path, " "); got != tc.want {
-			t.Errorf("%s: got %q, want %q", name, got, tc.want)
-		}
-	}
-}
-
-// Along a slot's way, each node has to be walked after the one before it.
-func TestNextToWalk(t *testing.T) {
-	for name, tc := range map[string]struct {
-		path  string
-		walks string // in turn; - is when the node that has gone went
+		story string // a is the owner, a>b an owner with its target, - is nobody, and +a is a walk
 		want  string // the node to walk next
 	}{
-		"nothing walked":        {"a", "", "a"},
-		"walked":                {"a", "a", ""},
-		"in order":              {"a b", "a b", ""},
-		"against it":            {"a b", "b a", "b"},
-		"against it, again":     {"a b", "b a b", ""},
-		"two steps":             {"a b c", "c b a", "b"},
-		"two steps, one left":   {"a b c", "c b a b", "c"},
-		"there and back":        {"a b a", "a b", "a"},
-		"a node that has gone":  {"gone a", "- a", ""},
-		"to one walked before":  {"gone a", "a -", "a"},
-		"and again":             {"gone a", "a - a", ""},
-		"walked before it went": {"gone a", "gone a -", ""},
-		"gone and back":         {"a gone a", "a - a", ""},
-		"to the next one":       {"gone b a", "a - b", "a"},
-		"one given up":          {"a lost b", "a b", ""},
+		"unknown":                   {"-", ""},
+		"not walked":                {"a", "a"},
+		"walked":                    {"a +a a", ""},
+		"another was walked":        {"a +b a", "a"},
+		"moved meanwhile":           {"a +a b", "b"},
+		"to one walked before":      {"a +b a +a b", "b"},
+		"and walked again":          {"a +b a +a b +b b", ""},
+		"moved while the heir was":  {"a +b b", "b"},
+		"on its way":                {"a>b +a a>b", "b"},
+		"on its way, both walked":   {"a>b +a a>b +b a>b", ""},
+		"the target first":          {"a>b +b a>b +a a>b", "b"},
+		"began meanwhile":           {"a +a a>b", "b"},
+		"began meanwhile, walked":   {"a +a a>b +b a>b", ""},
+		"arrived":                   {"a>b +a a>b b", "b"},
+		"arrived while walked":      {"a>b +a a>b +b b", ""},
+		"arrived, and not walked":   {"a>b +a b", "b"},
+		"goes on from there":        {"a>b +a b>c +b b>c +c b>c", ""},
+		"comes back":                {"a>b +a a>b a", "a"},
+		"another way":               {"a>b +a a>c +c a>c", "a"},
+		"nobody's for a time":       {"a +a - a", "a"},
+		"nobody's":                  {"a -", ""},
+		"its heir comes late":       {"a +a - b", "b"},
+		"two walks between lists":   {"a>b +a +b a>b", ""},
+		"three walks":               {"a>b +a +b +a a>b", ""},
+		"two walks the other way":   {"a>b +b +a a>b", "b"},
+		"seen, and moved after all": {"a +a a b", ""},
 	} {
-		w := newWalk(&server{}, Scan{}, minHead, nil)
-		w.nodes = map[string]*redis.Client{"a": {}, "b": {}, "c": {}, "lost": {}}
-		w.givenUp["lost"] = errOddReply
-		for _, addr := range strings.Fields(tc.walks) {
-			if addr == "-" {
-				w.gone["gone"] = w.clock
+		var s slotWalk
+		var walked []string
+		for step := range strings.FieldsSeq(tc.story) {
+			if addr, isWalk := strings.CutPrefix(step, "+"); isWalk {
+				walked = append(walked, addr)
 				continue
 			}
-			w.walks[addr] = append(w.walks[addr], span{w.clock + 1, w.clock + 2})
-			w.clock += 2
+			owner, target, _ := strings.Cut(strings.Trim(step, "-"), ">")
+			s.update(holders{owner, target}, walked)
+			walked = nil
 		}
-		if got := w.nextToWalk(strings.Fields(tc.path)); got != tc.want {
-			t.Errorf("%s: got %q, want %q", name, got, tc.want)
+		if got := s.next(); got != tc.want || s.known != strings.Contains(tc.story, "a") {
+			t.Errorf("%s: got %q, want %q (known: %v)", name, got, tc.want, s.known)
 		}
 	}
 }
 
-func TestLayoutOfANode(t *testing.T) {
-	const text = `id-b 10.0.0.2:6379@16379 master - 0 1 2 connected 5461-10922
-id-a 10.0.0.1:6379@16379 myself,master - 0 0 1 connected 0-5 7 [3->-id-b] [9000-<-id-b] [7->-id-new] [nonsense] x-y 20000 8-6
-id-new 10.0.0.9:6379@16379,host master - 0 1 0 connected
+func TestNodesToWalk(t *testing.T) {
+	w := newWalk(&server{}, Scan{}, minHead, nil)
+	w.nodes = map[string]*redis.Client{}
+	for _, addr := range []string{"owner", "seen", "target", "bare", "bare and walked", "mute", "mute and walked", "lost"} {
+		w.nodes[addr] = &redis.Client{}
+	}
+	copy(w.slots[:], []slotWalk{
+		{holders{"owner", ""}, true, unseen}, {holders{"seen", ""}, true, allSeen}, {holders{"seen", "target"}, true, ownerSeen},
+		{holders{"mute and walked", ""}, true, unseen}, {holders{"lost", ""}, true, unseen}, {holders{"unlisted", ""}, true, unseen},
+	})
+	w.walked = map[string]bool{"seen": false, "bare and walked": true, "mute and walked": true}
+	w.silent = map[string]error{"mute": errOddReply, "mute and walked": errOddReply}
+	w.givenUp["lost"] = errOddReply
+	if got, want := w.toWalk(), []string{"bare", "mute", "owner", "target"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+
+	// The next list is without some of them.
+	w.sizes, w.fails = map[string]int64{"lost": 7, "owner": 5}, map[string]int{"lost": 2, "owner": 1}
+	delete(w.nodes, "lost")
+	w.forget()
+	if w.givenUp["lost"] != nil || w.fails["lost"] != 0 || w.fails["owner"] != 1 || w.progress.Walked != 7 || w.sizes["owner"] != 5 {
+		t.Errorf("given up: %v, fails: %v, progress: %+v, sizes: %v", w.givenUp, w.fails, w.progress, w.sizes)
+	}
+}
+
+// A node that dies when its keys have been seen is nobody's concern.
+func TestFailuresOfAScan(t *testing.T) {
+	var told []string
+	w := newWalk(&server{}, Scan{}, minHead, func(_ Sight, err error) bool {
+		node, _ := errors.AsType[*NodeError](err)
+		told = append(told, node.Addr)
+		return true
+	})
+	for i := range w.slots {
+		w.slots[i] = slotWalk{holders{"dead", ""}, true, allSeen}
+	}
+	w.silent, w.givenUp["lost"] = map[string]error{"dead": errOddReply}, errOddReply
+	if err := w.tellFailures(); err != nil || told != nil || w.isOpen() {
+		t.Errorf("all has been seen: %v, told of %q", err, told)
+	}
+	w.slots[9].seen = ownerSeen
+	if err := w.tellFailures(); err != nil || !slices.Equal(told, []string{"dead", "lost"}) || w.isOpen() {
+		t.Errorf("of the dead one something has not: %v, told of %q", err, told)
+	}
+	w.slots[9].holders = holders{}
+	if !w.isOpen() {
+		t.Error("who has it isn't waited for")
+	}
+}
+
+// What nodes say of themselves: of two owners the one of the higher epoch has it, the owner knows best
+// where it goes, and who goes by a hostname is followed to one.
+func TestLayout(t *testing.T) {
+	read := func(texts map[string]string) *layout {
+		l := &layout{new: map[string]string{}}
+		l.read(texts)
+		return l
+	}
+	const ids = `id-b 10.0.0.2:6379@16379 master - 0 1 2 connected 5461-10922
+id-new 10.0.0.9:6379@16379,host,shard=1 master - 0 1 0 connected
+id-six 2001:db8::9:6380@16380 master - 0 1 0 connected
+too short
 `
-	l := &layout{new: map[string]string{}}
-	line := strings.Fields(strings.Split(text, "\n")[1])
-	if !isMyself(line) || isMyself(strings.Fields(strings.Split(text, "\n")[0])) {
-		t.Error("which line is the node's own?")
-	}
-	for _, slots := range line[8:] {
-		l.add("A", slots, func(id string) string { return l.addrOf(id, map[string]string{"id-b": "B"}, "A", text) })
-	}
+	l := read(map[string]string{
+		"A:1": "id-a 10.0.0.1:6379@16379 myself,master - 0 0 1 connected " +
+			"0-5 7 [3->-id-c] [4->-id-a] [9000-<-id-b] [7->-id-new] [5->-id-six] [0->-id-unknown] [nonsense] [x->-y] [16384->-id-b] x-y 20000 8-6\n" + ids,
+		"B:1":   "id-b 10.0.0.2:6379@16379 myself,master - 0 0 2 connected 4 100 [2-<-id-a] [3-<-id-a] [100-<-id-a]\n",
+		"C:1":   "id-c 10.0.0.3:6379@16379 myself,master - 0 0 1 connected 100 [2-<-id-a] [3-<-id-a] [100->-id-a]\n",
+		"D:1":   "",
+		"blind": "nonsense",
+	})
 	for slot, want := range map[int]holders{
-		0: {"A", ""}, 3: {"A", "B"}, 5: {"A", ""}, 6: {}, 7: {"A", "10.0.0.9:6379"}, 8: {}, 9000: {"", "A"},
+		0: {"A:1", "id-unknown"}, 1: {"A:1", ""}, 2: {"A:1", "B:1"}, 3: {"A:1", "C:1"}, 4: {"B:1", ""},
+		5: {"A:1", "[2001:db8::9]:6380"}, 6: {}, 7: {"A:1", "10.0.0.9:6379"}, 8: {}, 100: {"B:1", ""}, 9000: {},
 	} {
-		if l.slots[slot] != want {
-			t.Errorf("slot %d: got %+v, want %+v", slot, l.slots[slot], want)
+		if got := l.slots[slot].holders(); got != want {
+			t.Errorf("slot %d: got %+v, want %+v", slot, got, want)
 		}
 	}
-	if len(l.new) != 1 || l.new["10.0.0.9:6379"] != "A" {
-		t.Errorf("new: %v", l.new)
+	if got := slices.Sorted(maps.Keys(l.new)); !slices.Equal(got, []string{"10.0.0.9:6379", "[2001:db8::9]:6380"}) {
+		t.Errorf("new: %v", got)
+	}
+	l = read(map[string]string{
+		"host-a:6379": "id-a 10.0.0.1:6379@16379,host-a myself,master - 0 0 1 connected 7 [7->-id-new]\n" + ids,
+	})
+	if got := l.slots[7].holders().target; got != "host:6379" || l.new[got] != "host-a:6379" {
+		t.Errorf("by hostname: %q, new: %v", got, l.new)
 	}
 }
 

@@ -13,14 +13,8 @@ import (
 	"github.com/reprise-go/reprise/internal/nodename"
 )
 
-// A walk is one scan under way.
-//
-// SCAN gives every key that its node has from the beginning to the end of the walk there ("Scan
-// guarantees" of https://redis.io/docs/latest/commands/scan/). A key whose slot moves may be on no node
-// for that long. So the layout is read before and after the walk of each node. A slot's keys have gone
-// along the path of nodes that was seen so; and if, along that path, a walk of each node began after one
-// of the node before it had ended, then a key was either still there when the one was walked, or already
-// when the other was. Where that doesn't hold, the node is walked again.
+// A walk is one scan under way: node after node, until all slots have been seen or, where there are none,
+// all nodes. A slotWalk says when a slot has; it needs the layout before and after the walk of each node.
 type walk struct {
 	server *server
 	scan   Scan
@@ -29,14 +23,12 @@ type walk struct {
 	yield  func(Sight, error) bool
 	pace   pace
 
-	clock   int                      // counts beginnings and ends
-	walks   map[string][]span        // by address, those that came to their end
-	paths   [slotCount][]string      // of each slot's keys
+	slots   [slotCount]slotWalk
 	nodes   map[string]*redis.Client // by address, as last listed
-	gone    map[string]int           // when the others were first not listed any more
 	joining map[string]*redis.Client // those of nodes without slots, whose clients are ours
 	silent  map[string]error         // those that did not say what slots they have
-	orphans bool                     // a slot that had an owner is nobody's
+	walked  map[string]bool          // those that came to their end
+	latest  []string                 // those that did so since the last list, in turn
 	fails   map[string]int
 	givenUp map[string]error
 
@@ -47,8 +39,6 @@ type walk struct {
 	sizes    map[string]int64 // of the nodes, when the scan began
 }
 
-type span struct{ begin, end int }
-
 // A digest stands for a key. Two keys of 10⁹ have the same one with a probability of 10⁻²¹.
 type digest [2]uint64
 
@@ -58,7 +48,7 @@ func newWalk(s *server, scan Scan, head int64, yield func(Sight, error) bool) *w
 	}
 	return &walk{
 		server: s, scan: scan, head: head, match: pattern(scan.Prefix), yield: yield, pace: pace{rate: scan.Rate},
-		walks: map[string][]span{}, gone: map[string]int{}, joining: map[string]*redis.Client{},
+		joining: map[string]*redis.Client{}, walked: map[string]bool{},
 		fails: map[string]int{}, givenUp: map[string]error{}, sizes: map[string]int64{},
 		reported: map[digest]struct{}{}, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 	}
@@ -77,10 +67,13 @@ func (w *walk) run(ctx context.Context) error {
 		return unlisted
 	}
 	w.measure(ctx)
-	for range maxScanRounds {
+	for round := 0; ; round++ {
 		next := w.toWalk()
-		if len(next) == 0 && unlisted == nil && !w.orphans {
+		if len(next) == 0 && unlisted == nil && !w.isOpen() {
 			return w.tellFailures()
+		}
+		if round == maxScanRounds {
+			break
 		}
 		// A list may lag behind a failover or a move, and a node that has failed may be no primary any more.
 		if len(next) == 0 || slices.ContainsFunc(next, func(addr string) bool { return w.fails[addr] > 0 }) {
@@ -105,6 +98,9 @@ func (w *walk) run(ctx context.Context) error {
 
 // tellFailures reports the nodes whose keys have not all been seen, as far as is known.
 func (w *walk) tellFailures() error {
+	if w.hasSeenAll() {
+		return nil
+	}
 	failures := maps.Clone(w.givenUp)
 	maps.Copy(failures, w.silent)
 	for _, addr := range slices.Sorted(maps.Keys(failures)) {
@@ -115,13 +111,12 @@ func (w *walk) tellFailures() error {
 	return nil
 }
 
-// list finds out which nodes there are, and follows the slots.
+// list finds out which nodes there are, and who has the slots.
 func (w *walk) list(ctx context.Context) error {
 	clients, err := w.server.primaries(ctx)
 	if err != nil {
 		return err
 	}
-	before := w.nodes
 	w.nodes = map[string]*redis.Client{}
 	for _, c := range clients {
 		w.nodes[nodename.Of(c)] = c
@@ -134,74 +129,65 @@ func (w *walk) list(ctx context.Context) error {
 		if w.joining[addr] == nil {
 			options := *w.nodes[by].Options()
 			options.Addr = addr
+			options.PushNotificationProcessor = nil // it serves one client
 			w.joining[addr] = redis.NewClient(&options)
 		}
 		w.nodes[addr] = w.joining[addr]
 	}
-	w.forget(before)
-	w.silent, w.orphans = l.silent, false
-	for slot, h := range l.slots {
-		w.paths[slot] = follow(w.paths[slot], h)
-		w.orphans = w.orphans || h == holders{} && w.isOrphan(w.paths[slot])
+	w.silent = l.silent
+	w.forget()
+	for i := range w.slots {
+		s, now := &w.slots[i], l.slots[i].holders()
+		if now.owner == "" && w.silent[s.owner] != nil {
+			continue // it may have it still
+		}
+		s.update(now, w.latest)
 	}
+	w.latest = nil
 	return nil
 }
 
-// forget notes which nodes are no primaries any more: others have what could not be seen of them.
-func (w *walk) forget(before map[string]*redis.Client) {
-	for addr := range before {
+// forget leaves out what is no primary any more. Others have what could not be seen of it.
+func (w *walk) forget() {
+	for _, addr := range slices.Collect(maps.Keys(w.sizes)) {
 		if w.nodes[addr] == nil {
-			w.gone[addr] = w.clock
-			delete(w.fails, addr)
-			delete(w.givenUp, addr)
+			w.progress.Walked += w.sizes[addr]
+			delete(w.sizes, addr)
 		}
 	}
-	for addr := range w.nodes {
-		delete(w.gone, addr)
-	}
-}
-
-// isOrphan reports whether a slot without an owner had one, which is not merely silent.
-func (w *walk) isOrphan(path []string) bool {
-	if len(path) == 0 {
-		return false
-	}
-	last := path[len(path)-1]
-	return w.silent[last] == nil && w.givenUp[last] == nil
+	maps.DeleteFunc(w.fails, func(addr string, _ int) bool { return w.nodes[addr] == nil })
+	maps.DeleteFunc(w.givenUp, func(addr string, _ error) bool { return w.nodes[addr] == nil })
 }
 
 // toWalk are the nodes that have to be walked, or walked again.
 func (w *walk) toWalk() []string {
-	addrs := map[string]bool{}
-	for addr := range w.nodes {
-		if len(w.walks[addr]) == 0 && w.givenUp[addr] == nil {
+	addrs, owners := map[string]bool{}, map[string]bool{}
+	for i := range w.slots {
+		owners[w.slots[i].owner] = true
+		addrs[w.slots[i].next()] = true
+	}
+	for addr := range w.nodes { // those of which no slots are known
+		if !owners[addr] && !w.walked[addr] {
 			addrs[addr] = true
 		}
 	}
-	for _, path := range w.paths {
-		if addr := w.nextToWalk(path); addr != "" {
-			addrs[addr] = true
-		}
-	}
+	maps.DeleteFunc(addrs, func(addr string, _ bool) bool {
+		return w.nodes[addr] == nil || w.givenUp[addr] != nil || w.silent[addr] != nil && w.walked[addr]
+	})
 	return slices.Sorted(maps.Keys(addrs))
 }
 
-// nextToWalk is the first node of a path that was not walked after the one before it. One that has gone
-// without that had no keys left then, and what was given up is reported.
-func (w *walk) nextToWalk(path []string) string {
-	at := 0
-	for _, addr := range path {
-		i := slices.IndexFunc(w.walks[addr], func(s span) bool { return s.begin >= at })
-		switch {
-		case i >= 0:
-			at = w.walks[addr][i].end
-		case w.nodes[addr] == nil:
-			at = max(at, w.gone[addr])
-		case w.givenUp[addr] == nil:
-			return addr
-		}
-	}
-	return ""
+// isOpen reports whether there are slots that have not been seen for no fault of a node's: they may be
+// on their way, or at one that isn't listed yet.
+func (w *walk) isOpen() bool {
+	failed := func(addr string) bool { return w.silent[addr] != nil || w.givenUp[addr] != nil }
+	return slices.ContainsFunc(w.slots[:], func(s slotWalk) bool {
+		return s.known && s.seen != allSeen && !failed(s.owner) && !failed(s.target)
+	})
+}
+
+func (w *walk) hasSeenAll() bool {
+	return !slices.ContainsFunc(w.slots[:], func(s slotWalk) bool { return s.seen != allSeen })
 }
 
 // try walks a node. If that fails, it is walked anew in the next round, and then given up.
@@ -210,14 +196,13 @@ func (w *walk) try(ctx context.Context, addr string) error {
 	if node == nil {
 		return nil // no primary any more
 	}
-	w.clock++
-	begin, walked := w.clock, w.progress.Walked
+	walked := w.progress.Walked
 	err := w.node(ctx, addr, node)
 	switch {
 	case err == nil:
-		w.clock++
+		w.walked[addr] = true
+		w.latest = append(w.latest, addr)
 		delete(w.fails, addr)
-		w.walks[addr] = append(w.walks[addr], span{begin, w.clock})
 		w.progress.Walked = min(walked+w.sizes[addr], w.progress.Total)
 		w.sizes[addr] = 0 // once
 		w.tellProgress(addr)

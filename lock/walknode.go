@@ -19,7 +19,7 @@ var errRestarted = errors.New("it has restarted, or another has taken over")
 
 // node walks one node from the first key to the last.
 func (w *walk) node(ctx context.Context, addr string, node *redis.Client) error {
-	before, err := w.server.process(ctx, node)
+	before, err := w.server.process(ctx, node, triesOf(w.silent[addr]))
 	if err != nil {
 		return err
 	}
@@ -28,53 +28,62 @@ func (w *walk) node(ctx context.Context, addr string, node *redis.Client) error 
 		if !w.pace.wait(ctx, stepKeys) {
 			return context.Cause(ctx)
 		}
-		var keys []string
-		var next uint64
-		err := again(ctx, func() (err error) {
-			if keys, next, err = w.server.keysOf(ctx, node, cursor, w.match); err != nil {
+		var p page
+		err := again(ctx, maxStepTries, func() (err error) {
+			if p, err = w.server.page(ctx, node, cursor, w.match); err != nil {
 				return err
 			}
-			keys = keys[:min(len(keys), left)]
-			return w.report(ctx, addr, keys)
+			p.keys = p.keys[:min(len(p.keys), left)]
+			return w.report(ctx, addr, p.keys)
 		})
 		if err != nil {
 			return err
 		}
-		left -= len(keys)
+		left -= len(p.keys)
 		w.progress.Walked = min(w.progress.Walked+stepKeys, most)
 		w.tellProgress(addr)
-		if cursor = next; cursor == 0 || left == 0 {
+		if cursor = p.next; cursor == 0 || left == 0 {
 			break
 		}
 	}
-	var after string
-	err = again(ctx, func() (err error) {
-		after, err = w.server.process(ctx, node)
-		return err
-	})
+	after, err := w.server.process(ctx, node, maxStepTries)
 	if err == nil && after != before {
 		err = fmt.Errorf("%w: %w", ErrUnavailable, errRestarted)
 	}
 	return err
 }
 
-// again does a step of a walk, and tries it again if it has no reply. A broken connection or a node that
-// stalls for a moment costs no more than that step: a cursor stays good as long as its process lives.
-func again(ctx context.Context, step func() error) error {
+// again does a step of a walk, and tries it again if it has no reply, or one that is soon another. A broken
+// connection, a node that stalls for a moment, or the election of another primary costs no more than that
+// step: a cursor stays good as long as its process lives.
+func again(ctx context.Context, tries int, step func() error) error {
 	for try := 1; ; try++ {
 		err := step()
-		if err == nil || err == errBroken || fault.Refused(err) || try == maxStepTries || !pause(ctx, reloadEvery) {
+		isFinal := err == nil || err == errBroken || fault.Refused(err) && !isTransient(err)
+		if isFinal || try == tries || !pause(ctx, reloadEvery) {
 			return err
 		}
 	}
 }
 
+// triesOf is how often a node is asked that has not answered when it was last asked for the layout.
+func triesOf(silent error) int {
+	if silent != nil {
+		return 1
+	}
+	return maxStepTries
+}
+
 // process tells one process of Redis from another at the same address.
-func (s *server) process(ctx context.Context, node *redis.Client) (string, error) {
-	return askNode(ctx, s, node, func(ctx context.Context) (string, error) {
-		text, err := node.Info(ctx).Result()
-		return parseInfo(text)["run_id"], err
+func (s *server) process(ctx context.Context, node *redis.Client, tries int) (id string, err error) {
+	err = again(ctx, tries, func() (err error) {
+		id, err = askNode(ctx, s, node, func(ctx context.Context) (string, error) {
+			text, err := node.Info(ctx).Result()
+			return parseInfo(text)["run_id"], err
+		})
+		return err
 	})
+	return id, err
 }
 
 // report looks at keys, and reports those that are wanted and have not been reported.

@@ -155,6 +155,51 @@ func TestScanGoesOnWhereItBroke(t *testing.T) {
 	}
 }
 
+// While a cluster elects a primary, each of its nodes refuses what has to do with keys. That is no reason
+// to give up those that live.
+func TestScanDuringAnElection(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		f.Paged()
+		for i := range 3000 {
+			f.Redis.Set(fmt.Sprint("a:", i), "R value")
+		}
+		var elected time.Time
+		f.Before(func(p *server.Peer, cmd string, args ...string) bool {
+			if strings.ToUpper(cmd) != "EVALSHA" || time.Now().After(elected) {
+				return false
+			}
+			p.WriteError("CLUSTERDOWN The cluster is down")
+			return true
+		})
+		l := f.ClusterMachine().Locker(lock.Config{})
+		steps := 0
+		all, err := scanned(t.Context(), t, l, lock.Scan{Progress: func(lock.Progress) {
+			if steps++; steps == 5 {
+				elected = time.Now().Add(1500 * time.Millisecond)
+			}
+		}})
+		if err != nil || len(all) != 3000 || steps != 31 {
+			t.Errorf("%d keys in %d steps, %v", len(all), steps, err)
+		}
+	})
+}
+
+// A node that is in no cluster (any more) answers, and lists nobody. That is no database without keys.
+func TestScanOfAClusterThatIsNone(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+		l := f.ClusterMachine(func(o *redis.ClusterOptions) {
+			o.ClusterSlots = func(context.Context) ([]redis.ClusterSlot, error) { return nil, nil }
+		}).Locker(lock.Config{})
+		f.Redis.Set("a:1", "R value")
+		_, err := scanned(t.Context(), t, l, lock.Scan{})
+		if is(t, err, lock.ErrUnavailable); !strings.Contains(err.Error(), "lists no primary") {
+			t.Error(err)
+		}
+		_, err = l.Nodes(t.Context())
+		is(t, err, lock.ErrUnavailable)
+	})
+}
+
 // What a node says of its slots once it has been walked, when it is slow to say it, or its list is late.
 func TestScanAsksForTheSlotsAgain(t *testing.T) {
 	mine := "0123456789012345678901234567890123456789 redis:6379@16379 myself,master - 0 0 1 connected"
@@ -162,30 +207,35 @@ func TestScanAsksForTheSlotsAgain(t *testing.T) {
 	hasNone := func(p *server.Peer) { p.WriteBulk(mine + "\n") }
 	hasAll := func(p *server.Peer) { p.WriteBulk(mine + " 0-16383\n") }
 	for name, tc := range map[string]struct {
-		says []func(*server.Peer) // in turn, and the last one from then on
-		want error
+		says  []func(*server.Peer) // in turn, and the last one from then on
+		want  error
+		asked int
 	}{
-		"no answer, twice":      {[]func(*server.Peer){hasAll, breaks, breaks, hasAll}, nil},
-		"no answer any more":    {[]func(*server.Peer){hasAll, breaks}, lock.ErrUnavailable},
-		"slots nobody has":      {[]func(*server.Peer){hasAll, hasNone, hasNone, hasAll}, nil},
-		"slots nobody gets":     {[]func(*server.Peer){hasAll, hasNone}, lock.ErrMoving},
-		"slots nobody ever had": {[]func(*server.Peer){hasNone}, nil},
+		"at once":               {[]func(*server.Peer){hasAll}, nil, 2},
+		"no answer, twice":      {[]func(*server.Peer){hasAll, breaks, breaks, hasAll}, nil, 4},
+		"no answer any more":    {[]func(*server.Peer){hasAll, breaks}, lock.ErrUnavailable, 4},
+		"never an answer":       {[]func(*server.Peer){breaks}, lock.ErrUnavailable, 4},
+		"slots nobody has":      {[]func(*server.Peer){hasAll, hasNone, hasNone, hasAll}, nil, 5},
+		"slots nobody gets":     {[]func(*server.Peer){hasAll, hasNone}, lock.ErrMoving, 17},
+		"slots nobody ever had": {[]func(*server.Peer){hasNone}, nil, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
 				f.Paged()
 				f.Redis.Set("a:1", "R value")
+				asked := 0
 				f.Before(func(p *server.Peer, cmd string, args ...string) bool {
 					if strings.ToUpper(cmd) != "CLUSTER" || len(args) == 0 || strings.ToUpper(args[0]) != "NODES" {
 						return false
 					}
+					asked++
 					tc.says[0](p)
 					tc.says = tc.says[min(1, len(tc.says)-1):]
 					return true
 				})
 				all, err := scanned(t.Context(), t, f.ClusterMachine().Locker(lock.Config{}), lock.Scan{})
-				if len(all) != 1 || !errors.Is(err, tc.want) {
-					t.Errorf("%d keys, %v; want 1, %v", len(all), err, tc.want)
+				if len(all) != 1 || !errors.Is(err, tc.want) || asked != tc.asked {
+					t.Errorf("%d keys, %v, asked %d times; want 1, %v, %d", len(all), err, asked, tc.want, tc.asked)
 				}
 			})
 		})
@@ -257,7 +307,7 @@ func TestScanOfAServerThatRestarts(t *testing.T) {
 	}{
 		"restarted": {func(p *server.Peer, n int) { p.WriteBulk(fmt.Sprintf("run_id:%d\r\n", n)) }, "restarted"},
 		"loading": {func(p *server.Peer, n int) {
-			if n%2 == 1 { // before a walk, and not after it
+			if n == 1 { // before the walk, and never after it
 				p.WriteBulk("run_id:1\r\n")
 			} else {
 				p.WriteError("LOADING Redis is loading the dataset in memory")

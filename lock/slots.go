@@ -13,8 +13,7 @@ type holders struct{ owner, target string }
 // the target by then, and are seen by a walk there that begins after that.
 type slotWalk struct {
 	holders
-	known bool // it has or had an owner
-	seen  seen
+	seen seen
 }
 
 // seen is which of the holders have been walked since they have been that.
@@ -45,7 +44,7 @@ func (s *slotWalk) update(now holders, walked []string) {
 	stays := s.owner == now.owner && (s.target == "" || s.target == now.target)
 	arrives := s.target != "" && now == holders{owner: s.target}
 	if !stays && !arrives { // whatever was seen of it, the rest may be anywhere but there
-		*s = slotWalk{holders: now, known: s.known || now.owner != ""}
+		*s = slotWalk{holders: now}
 		return
 	}
 	target := s.target

@@ -23,14 +23,15 @@ type walk struct {
 	yield  func(Sight, error) bool
 	pace   pace
 
-	slots   [slotCount]slotWalk
-	nodes   map[string]*redis.Client // by address, as last listed
-	joining map[string]*redis.Client // those of nodes without slots, whose clients are ours
-	silent  map[string]error         // those that did not say what slots they have
-	walked  map[string]bool          // those that came to their end
-	latest  []string                 // those that did so since the last list, in turn
-	fails   map[string]int
-	givenUp map[string]error
+	slots    [slotCount]slotWalk
+	hasSlots bool                     // some node has said so of some slot
+	nodes    map[string]*redis.Client // by address, as last listed
+	joining  map[string]*redis.Client // those of nodes without slots, whose clients are ours
+	silent   map[string]error         // those that did not say what slots they have
+	walked   map[string]bool          // those that came to their end
+	latest   []string                 // those that did so since the last list, in turn
+	fails    map[string]int
+	givenUp  map[string]error
 
 	reported map[digest]struct{} // keys
 	seeds    [2]maphash.Seed
@@ -142,6 +143,7 @@ func (w *walk) list(ctx context.Context) error {
 			continue // it may have it still
 		}
 		s.update(now, w.latest)
+		w.hasSlots = w.hasSlots || now.owner != ""
 	}
 	w.latest = nil
 	return nil
@@ -180,9 +182,19 @@ func (w *walk) toWalk() []string {
 // isOpen reports whether there are slots that have not been seen for no fault of a node's: they may be
 // on their way, or at one that isn't listed yet.
 func (w *walk) isOpen() bool {
+	if !w.hasSlots {
+		return false
+	}
 	failed := func(addr string) bool { return w.silent[addr] != nil || w.givenUp[addr] != nil }
+	someFailed := len(w.silent)+len(w.givenUp) > 0
 	return slices.ContainsFunc(w.slots[:], func(s slotWalk) bool {
-		return s.known && s.seen != allSeen && !failed(s.owner) && !failed(s.target)
+		switch {
+		case s.seen == allSeen:
+			return false
+		case s.owner == "":
+			return !someFailed
+		}
+		return !failed(s.owner) && !failed(s.target)
 	})
 }
 

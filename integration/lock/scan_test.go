@@ -205,19 +205,22 @@ func TestScanAsksForTheSlotsAgain(t *testing.T) {
 	mine := "0123456789012345678901234567890123456789 redis:6379@16379 myself,master - 0 0 1 connected"
 	breaks := func(p *server.Peer) { p.Close() }
 	hasNone := func(p *server.Peer) { p.WriteBulk(mine + "\n") }
+	hasSome := func(p *server.Peer) { p.WriteBulk(mine + " 0-16000\n") }
 	hasAll := func(p *server.Peer) { p.WriteBulk(mine + " 0-16383\n") }
 	for name, tc := range map[string]struct {
 		says  []func(*server.Peer) // in turn, and the last one from then on
 		want  error
 		asked int
 	}{
-		"at once":               {[]func(*server.Peer){hasAll}, nil, 2},
-		"no answer, twice":      {[]func(*server.Peer){hasAll, breaks, breaks, hasAll}, nil, 4},
-		"no answer any more":    {[]func(*server.Peer){hasAll, breaks}, lock.ErrUnavailable, 4},
-		"never an answer":       {[]func(*server.Peer){breaks}, lock.ErrUnavailable, 4},
-		"slots nobody has":      {[]func(*server.Peer){hasAll, hasNone, hasNone, hasAll}, nil, 5},
-		"slots nobody gets":     {[]func(*server.Peer){hasAll, hasNone}, lock.ErrMoving, 17},
-		"slots nobody ever had": {[]func(*server.Peer){hasNone}, nil, 2},
+		"at once":                {[]func(*server.Peer){hasAll}, nil, 2},
+		"no answer, twice":       {[]func(*server.Peer){hasAll, breaks, breaks, hasAll}, nil, 4},
+		"no answer any more":     {[]func(*server.Peer){hasAll, breaks}, lock.ErrUnavailable, 4},
+		"never an answer":        {[]func(*server.Peer){breaks}, lock.ErrUnavailable, 4},
+		"slots nobody has":       {[]func(*server.Peer){hasAll, hasNone, hasNone, hasAll}, nil, 5},
+		"slots nobody gets":      {[]func(*server.Peer){hasAll, hasNone}, lock.ErrMoving, 17},
+		"some have no owner yet": {[]func(*server.Peer){hasSome, hasSome, hasAll}, nil, 4},
+		"some never have one":    {[]func(*server.Peer){hasSome}, lock.ErrMoving, 17},
+		"slots nobody ever had":  {[]func(*server.Peer){hasNone}, nil, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {

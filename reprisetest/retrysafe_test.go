@@ -162,7 +162,9 @@ func TestEngine(t *testing.T) {
 		t.Errorf("%d runs on two engines, want 2", runs)
 	}
 
-	engine := Engine(t, replay.Config{Retention: 100 * time.Millisecond, Lock: lock.Config{TTL: 100 * time.Millisecond}})
+	// The shortest retention is a TTL, and a trip may take half of that at most: it is long enough for
+	// a machine that is busy with other things.
+	engine := Engine(t, replay.Config{Retention: 2 * time.Second, Lock: lock.Config{TTL: 2 * time.Second, Timeout: time.Second}})
 	for runs < 4 { // until the record has expired
 		if _, _, err := replay.Do(t.Context(), engine, request, work); err != nil {
 			t.Fatal(err)

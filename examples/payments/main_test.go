@@ -142,7 +142,7 @@ func twoAtOnce(t *testing.T, url, key, delay string) <-chan reply {
 }
 
 func TestStopIsBounded(t *testing.T) {
-	f, urls := startFleet(t, 1, "REPRISE_LOCK_TTL=1s")
+	f, urls := startFleet(t, 1, "REPRISE_LOCK_TTL=6s")
 	answers := twoAtOnce(t, urls[0], "k", "60s")
 	if err := f.stop(time.Millisecond); err == nil || !strings.Contains(err.Error(), "cut off") {
 		t.Errorf("got %v, want to be told that work was cut off", err)

@@ -39,7 +39,7 @@ func handle(ctx context.Context) error {
 	client := embedded.Connect(os.Getenv(redisVariable))
 	defer client.Close()
 	// With so short a lease, the order of a worker that died is free again soon.
-	engine, err := replay.New(client, replay.Config{Lock: lock.Config{TTL: time.Second}})
+	engine, err := replay.New(client, replay.Config{Lock: lock.Config{TTL: 3 * time.Second}})
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func newShop(t *testing.T, addr string, pool redis.Options, cluster bool) *shop 
 	}
 	t.Cleanup(func() { _ = s.client.Close() })
 	engine, err := replay.New(s.client, replay.Config{
-		OnStoreDown: replay.RunUnguarded, Lock: lock.Config{TTL: time.Minute, Timeout: 300 * time.Millisecond},
+		OnStoreDown: replay.RunUnguarded, Lock: lock.Config{TTL: time.Minute, Timeout: time.Second},
 	})
 	if err != nil {
 		t.Fatal(err)

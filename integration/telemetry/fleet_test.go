@@ -85,7 +85,7 @@ func newMachine(t *testing.T, shared *miniredis.Miniredis, cfg telemetry.Config)
 	})
 	t.Cleanup(func() { client.Close() })
 	rc := replay.Config{Trace: told.Replay(), Lock: lock.Config{
-		Trace: told.Lock(), TTL: 600 * time.Millisecond, MaxHold: time.Minute, MaxWaiters: 1}}
+		Trace: told.Lock(), TTL: 2 * time.Second, Timeout: time.Second, MaxHold: time.Minute, MaxWaiters: 1}}
 	count := rc.Trace.CommitFailed
 	rc.Trace.CommitFailed = func(ctx context.Context, err error) {
 		count(ctx, err)

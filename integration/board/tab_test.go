@@ -44,7 +44,7 @@ func open(t *testing.T, width int, dark bool) *tab {
 	b := &tab{t: t, width: width, dark: dark}
 	ctx, leave := chromedp.NewContext(browser, chromedp.WithListener(b.listen))
 	t.Cleanup(leave)
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(cancel)
 	b.ctx = ctx
 	size := emulation.SetDeviceMetricsOverrideParams{Width: int64(width), Height: 900, DeviceScaleFactor: 1}

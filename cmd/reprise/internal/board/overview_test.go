@@ -154,6 +154,7 @@ func TestNodeDown(t *testing.T) {
 		return append(all, entry("two:2", "b", replay.KeyClaimed)), nil
 	}
 	w.serve(f)
+	w.stream("2 in flight") // a page doesn't wait for long
 	w.ask("/", nil).wants(t, http.StatusOK, "2 in flight", "nearly full", "bbbbbbbbbbbb…")
 	down.Store(true)
 	w.stream("2 in flight", "two:2 can&#39;t be asked", "connection refused", `id="c-`+strings.Repeat("b", 64)+`" class="stale"`)
@@ -185,6 +186,7 @@ func TestRedisDown(t *testing.T) {
 	}
 	down.Store(true)
 	w.serve(f, func(c *board.Config) { c.Reason = func(error) string { return "no answer within 1s" } })
+	w.stream("Redis can&#39;t be asked") // a page doesn't wait for long
 	w.ask("/", nil).wants(t, http.StatusOK, "Redis can&#39;t be asked: no answer within 1s", "There are no figures yet")
 	down.Store(false)
 	w.stream("1 abandoned", "aaaaaaaaaaaa…")

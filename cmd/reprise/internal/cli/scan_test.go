@@ -228,5 +228,5 @@ func TestWatch(t *testing.T) {
 	}
 	wants("abandoned", "reprise:"+digest)
 	w.wants(2, "want at least 100ms", "watch", "--interval", "1ms")
-	w.wants(0, "", "watch", "--timeout", "300ms")
+	w.wants(0, "", "watch", "--timeout", "2s")
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,14 +33,8 @@ func startRedisProcess(t testing.TB) (addr string, process *os.Process) {
 	if err != nil {
 		t.Skip("NOT RUN: no redis-server is installed")
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = free.Addr().String()
-	port := free.Addr().(*net.TCPAddr).Port
-	free.Close()
-	cmd := exec.Command(path, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	addr, port := freePort(t)
+	cmd := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -57,6 +52,29 @@ func startRedisProcess(t testing.TB) (addr string, process *os.Process) {
 		}
 	}
 	return addr, cmd.Process
+}
+
+// The ports that freePort tries in turn, from one that differs from process to process. The system takes
+// those of outgoing connections from above them: one of these could come between freePort and the server.
+const firstPort, ports = 12_000, 20_000
+
+var lastPort atomic.Int64
+
+func init() { lastPort.Store(int64(os.Getpid()) * 97) }
+
+// freePort is a port of loopback that nobody listens on. (The integration module has the same in package port.)
+func freePort(t testing.TB) (addr, port string) {
+	t.Helper()
+	for range ports {
+		port = strconv.FormatInt(firstPort+lastPort.Add(1)%ports, 10)
+		addr = net.JoinHostPort("127.0.0.1", port)
+		if l, err := net.Listen("tcp", addr); err == nil {
+			_ = l.Close()
+			return addr, port
+		}
+	}
+	t.Fatalf("no port of %d to %d is free", firstPort, firstPort+ports)
+	return "", ""
 }
 
 // A user who may subscribe and not publish is one whose waiters ask; one who may do both has

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
-	"strconv"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/reprise-go/reprise/integration/port"
 )
 
 // A process is a redis-server that this one has started.
@@ -30,12 +30,12 @@ func start(ctx context.Context, args ...string) (*process, error) {
 	if p.dir, err = os.MkdirTemp("", "reprise-bench"); err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	addr, number, err := port.Free()
 	if err != nil {
 		return nil, err
 	}
-	p.addr = net.JoinHostPort("127.0.0.1", port)
-	p.cmd = exec.Command(path, append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", p.dir,
+	p.addr = addr
+	p.cmd = exec.Command(path, append([]string{"--port", number, "--bind", "127.0.0.1", "--dir", p.dir,
 		"--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"}, args...)...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	if err := p.cmd.Start(); err != nil {
@@ -54,20 +54,4 @@ func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()
 	_ = os.RemoveAll(p.dir)
-}
-
-// freePort is one that nobody listens on, and that leaves room for the port of a cluster's bus, which
-// is 10,000 beyond.
-func freePort() (string, error) {
-	for {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return "", err
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		_ = l.Close()
-		if port+10_000 < 1<<16 {
-			return strconv.Itoa(port), nil
-		}
-	}
 }

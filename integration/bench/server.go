@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/reprise-go/reprise/integration/port"
 	"github.com/reprise-go/reprise/lock"
 )
 
@@ -69,20 +70,25 @@ func cluster(ctx context.Context) (_ *site, err error) {
 		}
 	}()
 	const nodes, slots = 3, 16384
-	var addrs []string
+	var addrs, buses []string
 	for i := range nodes {
-		p, err := start(ctx, "--cluster-enabled", "yes")
+		_, bus, err := port.Free()
 		if err != nil {
 			return nil, err
 		}
+		p, err := start(ctx, "--cluster-enabled", "yes", "--cluster-port", bus)
+		if err != nil {
+			return nil, err
+		}
+		buses = append(buses, bus)
 		s.started, addrs = append(s.started, p), append(addrs, p.addr)
 		node := redis.NewClient(&redis.Options{Addr: p.addr, ContextTimeoutEnabled: true})
 		defer node.Close()
 		if err := node.ClusterAddSlotsRange(ctx, slots*i/nodes, slots*(i+1)/nodes-1).Err(); err != nil {
 			return nil, err
 		}
-		host, port, _ := strings.Cut(addrs[0], ":")
-		if err := node.ClusterMeet(ctx, host, port).Err(); err != nil {
+		host, number, _ := strings.Cut(addrs[0], ":")
+		if err := node.Do(ctx, "CLUSTER", "MEET", host, number, buses[0]).Err(); err != nil {
 			return nil, err
 		}
 	}

@@ -2,9 +2,7 @@ package docs
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/reprise-go/reprise/integration/port"
 )
 
 // elsewhere are commands of sh blocks that take minutes or Docker, and the file by which CI runs them, as they stand.
@@ -40,7 +40,11 @@ func TestCommandsRun(t *testing.T) {
 	}
 	for _, p := range manual(t) {
 		t.Run(filepath.Base(p.name), func(t *testing.T) {
-			addr, last, ran := freeAddress(t), "", 0
+			addr, _, err := port.Free()
+			if err != nil {
+				t.Fatal(err)
+			}
+			last, ran := "", 0
 			command := strings.ReplaceAll(serves, "payments.db", filepath.Join(t.TempDir(), "payments.db")) + " -addr " + addr
 			group := 0 // the process group of what serves
 			for _, b := range p.blocks() {
@@ -163,16 +167,4 @@ func runsElsewhere(t *testing.T, b block) bool {
 		t.Errorf("%s:%d: some commands run here and some elsewhere, want a block of each", b.page.name, b.line)
 	}
 	return by > 0
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		t.Fatal(err)
-	}
-	return fmt.Sprint(l.Addr())
 }

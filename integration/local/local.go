@@ -7,17 +7,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"sync/atomic"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/reprise-go/reprise/integration/cluster"
+	"github.com/reprise-go/reprise/integration/port"
 )
 
 // A Server is a Redis, or a Sentinel, which ends with the test at the latest.
@@ -111,25 +109,12 @@ func dir(t testing.TB) string {
 	return work
 }
 
-// The ports that free tries in turn, from one that differs from process to process. The system takes
-// those of outgoing connections from above them: one of these could come between free and the server.
-const firstPort, ports = 12_000, 20_000
-
-var lastPort atomic.Int64
-
-func init() { lastPort.Store(int64(os.Getpid()) * 97) }
-
 // free is an address of loopback that nobody listens on.
-func free(t testing.TB) (addr, port string) {
+func free(t testing.TB) (addr, number string) {
 	t.Helper()
-	for range ports {
-		port = strconv.FormatInt(firstPort+lastPort.Add(1)%ports, 10)
-		addr = net.JoinHostPort("127.0.0.1", port)
-		if l, err := net.Listen("tcp", addr); err == nil {
-			_ = l.Close()
-			return addr, port
-		}
+	addr, number, err := port.Free()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("no port of %d to %d is free", firstPort, firstPort+ports)
-	return "", ""
+	return addr, number
 }

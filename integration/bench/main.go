@@ -69,6 +69,7 @@ type scale struct {
 	inRound int
 
 	renewed time.Duration // for how long leases are renewed
+	ttl     time.Duration // of them
 	leases  int           // that are renewed
 	waiters int
 	keys    []int // to which Redis is filled
@@ -79,6 +80,7 @@ var full = scale{
 	least:   8,
 	inRound: 4,
 	renewed: time.Minute,
+	ttl:     3 * time.Second,
 	leases:  10_000,
 	waiters: 1000,
 	keys:    []int{1e3, 1e4, 1e5, 1e6},

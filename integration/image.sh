@@ -83,7 +83,7 @@ builder() {
 	command -v apt-get >/dev/null || unable "$1" "building it needs debootstrap, which is not installed, and there is no apt-get to do so"
 	say "installing debootstrap"
 	# The keyring is what other systems than Debian lack.
-	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq debootstrap debian-archive-keyring; } >/dev/null 2>&1 ||
+	{ apt-get -o Acquire::Retries=3 update -qq && DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=3 install -y -qq debootstrap debian-archive-keyring; } >/dev/null 2>&1 ||
 		unable "$1" "building it needs debootstrap, which apt-get could not install"
 }
 

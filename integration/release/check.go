@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -225,9 +226,20 @@ func sources(dir string) (goMod, goSum []byte, err error) {
 	return goMod, goSum, err
 }
 
+// network is what the go command says where a network has failed, and not what it was asked for.
+var network = regexp.MustCompile(`dial tcp|i/o timeout|connection reset|TLS handshake|unexpected EOF|50[234] [A-Z]`)
+
 // command runs a command in dir, and returns what it prints; its error holds all that it said. A nil
-// env is this process's.
+// env is this process's. Where a network has failed the go command, it runs once more.
 func command(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
+	said, err := once(ctx, dir, env, name, args...)
+	if err != nil && name == "go" && ctx.Err() == nil && network.MatchString(err.Error()) {
+		said, err = once(ctx, dir, env, name, args...)
+	}
+	return said, err
+}
+
+func once(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it took more than %v", patience))
 	defer cancel()
 	var out, errs strings.Builder

@@ -80,6 +80,28 @@ func TestGoodRelease(t *testing.T) {
 	}
 }
 
+// A network may fail once; what else fails is told at once.
+func TestCommandRunsOnceMore(t *testing.T) {
+	path := os.Getenv("PATH")
+	for said, want := range map[string]string{
+		"Get \"https://proxy.golang.org/\": dial tcp 192.0.2.1:443: i/o timeout": "run\nrun\n",
+		"reading https://sum.golang.org/lookup/m: 502 Bad Gateway":               "run\nrun\n",
+		"m@v0.1.0: verifying module: checksum mismatch":                          "run\n",
+	} {
+		dir := t.TempDir()
+		const script = "#!/bin/sh\necho run >>runs\necho \"$1\" >&2\ntest \"$(wc -l <runs)\" -ge 2\n"
+		if err := os.WriteFile(filepath.Join(dir, "go"), []byte(script), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PATH", dir+":"+path)
+		_, err := command(t.Context(), dir, nil, "go", said)
+		runs, _ := os.ReadFile(filepath.Join(dir, "runs"))
+		if string(runs) != want || (err == nil) != (want == "run\nrun\n") {
+			t.Errorf("%s: %v after\n%s", said, err, runs)
+		}
+	}
+}
+
 func TestLicenseOfTheRoot(t *testing.T) {
 	m := mod{dir: "grpcadapter"}
 	files, err := m.files(place(t, good()), []string{"LICENSE", "m.go", "grpcadapter/a.go"})

@@ -92,7 +92,8 @@ func (m trial) run(root, dir string) (said string, err error) {
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
+	// CI tries mutants with what other tests leave them of two cores.
+	ctx, cancel := context.WithTimeout(context.Background(), 45*time.Minute)
 	defer cancel()
 	args := []string{"-test.run=^" + m.test + "$"}
 	if m.test == "TestSchedules" {

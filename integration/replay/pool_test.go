@@ -83,12 +83,23 @@ func (s *shop) busy() (free func()) {
 		n = o.MaxActiveConns
 	}
 	var conns []*redis.Conn
-	for range n {
+	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	defer cancel()
+	for len(conns) < n {
 		conn := node.Conn()
-		if err := conn.Ping(s.t.Context()).Err(); err != nil {
+		switch err := conn.Ping(ctx).Err(); {
+		case err == nil:
+			conns = append(conns, conn)
+			continue
+		case !errors.Is(err, redis.ErrPoolExhausted) && !errors.Is(err, redis.ErrPoolTimeout):
 			s.t.Fatal(err)
 		}
-		conns = append(conns, conn)
+		_ = conn.Close()
+		select { // what was asked before may still be giving its connection back
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			s.t.Fatal("the pool doesn't get its connections back")
+		}
 	}
 	return func() {
 		for _, conn := range conns {

@@ -1,7 +1,6 @@
 package lock
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"net"
@@ -18,28 +17,16 @@ const slotCount = 1 << 14
 // A layout is which nodes can have which keys, as each primary says of itself: no other node knows
 // what is on its way.
 type layout struct {
-	slots  [slotCount]claims
+	slots  [slotCount]claim
 	silent map[string]error  // the nodes that did not say
 	new    map[string]string // address by address of a node that knows it: without slots, and getting some
 }
 
-// claims are what nodes say of a slot.
-type claims struct {
-	owner  string // of the highest epoch, as for Redis: one that was away may not know of its heir yet
-	epoch  uint64
-	going  string // where its keys are on their way to, as the owner says
-	coming string // who says that they come to it
-}
-
-func (c claims) holders() holders {
-	h := holders{c.owner, cmp.Or(c.going, c.coming)}
-	if h.owner == "" {
-		return holders{}
-	}
-	if h.target == h.owner {
-		h.target = ""
-	}
-	return h
+// A claim is what a slot's owner says of it. Of two owners it is that of the higher epoch, as for Redis:
+// one that was away may not know of its heir yet.
+type claim struct {
+	holders
+	epoch uint64
 }
 
 // layout asks all nodes at once, and again those that don't answer, unless they were silent before.
@@ -108,22 +95,14 @@ func (l *layout) read(texts map[string]string) {
 	}
 }
 
-// add reads what a node says of slots: 7, 0-5460, [93->-id] for keys on their way to another node, or
-// [77-<-id] for keys that come from one.
+// add reads what a node says of slots: 7, 0-5460, or [93->-id] for keys on their way to another node. (That
+// one says [93-<-id], and so may one to which none are on their way any more.)
 func (l *layout) add(addr string, epoch uint64, slots string, resolve func(id string) string) {
 	if open, isOpen := strings.CutPrefix(slots, "["); isOpen {
-		open = strings.TrimSuffix(open, "]")
-		number, id, going := strings.Cut(open, "->-")
-		if !going {
-			number, _, _ = strings.Cut(open, "-<-")
-		}
+		number, id, isGoing := strings.Cut(strings.TrimSuffix(open, "]"), "->-")
 		n, err := strconv.Atoi(number)
-		switch {
-		case err != nil || n < 0 || n >= slotCount:
-		case !going:
-			l.slots[n].coming = cmp.Or(l.slots[n].coming, addr)
-		case l.slots[n].owner == addr:
-			l.slots[n].going = resolve(id)
+		if isGoing && err == nil && n >= 0 && n < slotCount && l.slots[n].owner == addr {
+			l.slots[n].target = resolve(id)
 		}
 		return
 	}
@@ -138,7 +117,7 @@ func (l *layout) add(addr string, epoch uint64, slots string, resolve func(id st
 	}
 	for n := max(0, from); n <= min(to, slotCount-1); n++ {
 		if c := &l.slots[n]; c.owner == "" || epoch > c.epoch {
-			c.owner, c.epoch, c.going = addr, epoch, ""
+			*c = claim{holders{owner: addr}, epoch}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package lock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,8 +140,9 @@ func (s *server) page(ctx context.Context, node *redis.Client, cursor uint64, ma
 	})
 }
 
-// look inspects keys, in pipelines and wherever they have moved to.
-func (s *server) look(ctx context.Context, keys []string, head int64) ([]Sight, error) {
+// look inspects keys, in pipelines and wherever they have moved to. Beside an error it returns what it has
+// seen of the others.
+func (s *server) look(ctx context.Context, keys []string, head int64) (seen []Sight, err error) {
 	sights := make([]Sight, len(keys))
 	errs := make([]error, len(keys))
 	b := &batch{
@@ -161,10 +163,11 @@ func (s *server) look(ctx context.Context, keys []string, head int64) ([]Sight, 
 		},
 	}
 	b.run(ctx)
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
+	for i, sight := range sights {
+		if errs[i] == nil {
+			seen = append(seen, sight)
 		}
+		err = cmp.Or(err, errs[i])
 	}
-	return sights, nil
+	return seen, err
 }

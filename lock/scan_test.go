@@ -66,12 +66,12 @@ func TestHowFarASlotIsSeen(t *testing.T) {
 func TestNodesToWalk(t *testing.T) {
 	w := newWalk(&server{}, Scan{}, minHead, nil)
 	w.nodes = map[string]*redis.Client{}
-	for _, addr := range []string{"owner", "seen", "target", "bare", "bare and walked", "mute", "mute and walked", "lost"} {
+	for _, addr := range []string{"owner", "seen", "target", "bare", "bare and walked", "mute", "mute and walked", "its target", "lost"} {
 		w.nodes[addr] = &redis.Client{}
 	}
 	copy(w.slots[:], []slotWalk{
 		{holders{"owner", ""}, unseen}, {holders{"seen", ""}, allSeen}, {holders{"seen", "target"}, ownerSeen},
-		{holders{"mute and walked", ""}, unseen}, {holders{"lost", ""}, unseen}, {holders{"unlisted", ""}, unseen},
+		{holders{"mute and walked", ""}, unseen}, {holders{"mute and walked", "its target"}, ownerSeen}, {holders{"lost", ""}, unseen}, {holders{"unlisted", ""}, unseen},
 	})
 	w.walked = map[string]bool{"seen": false, "bare and walked": true, "mute and walked": true}
 	w.silent = map[string]error{"mute": errOddReply, "mute and walked": errOddReply}
@@ -81,11 +81,19 @@ func TestNodesToWalk(t *testing.T) {
 	}
 
 	// The next list is without some of them.
-	w.sizes, w.fails = map[string]int64{"lost": 7, "owner": 5}, map[string]int{"lost": 2, "owner": 1}
+	w.sizes, w.fails = map[string]int64{}, map[string]int{"lost": 2, "owner": 1}
+	for addr := range w.nodes {
+		w.sizes[addr] = 5
+	}
 	delete(w.nodes, "lost")
 	w.forget()
-	if w.givenUp["lost"] != nil || w.fails["lost"] != 0 || w.fails["owner"] != 1 || w.progress.Walked != 7 || w.sizes["owner"] != 5 {
+	if w.givenUp["lost"] != nil || w.fails["lost"] != 0 || w.fails["owner"] != 1 || w.progress.Walked != 5 || w.sizes["owner"] != 5 {
 		t.Errorf("given up: %v, fails: %v, progress: %+v, sizes: %v", w.givenUp, w.fails, w.progress, w.sizes)
+	}
+	delete(w.nodes, "mute")
+	w.nodes["heir"] = &redis.Client{}
+	if w.forget(); w.progress.Walked != 5 || w.sizes["heir"] != 5 {
+		t.Errorf("an heir: progress: %+v, sizes: %v", w.progress, w.sizes)
 	}
 }
 
@@ -100,27 +108,30 @@ func TestFailuresOfAScan(t *testing.T) {
 	for i := range w.slots {
 		w.slots[i] = slotWalk{holders{"dead", ""}, allSeen}
 	}
-	w.hasSlots, w.silent, w.givenUp["lost"] = true, map[string]error{"dead": errOddReply}, errOddReply
-	if err := w.tellFailures(); err != nil || told != nil || w.isOpen() {
-		t.Errorf("all has been seen: %v, told of %q", err, told)
+	w.slots[9].holders = holders{"dead", "lost"}
+	if w.hasSlots = true; !w.hasSeenAll() || w.isOpen() {
+		t.Error("all has been seen")
 	}
-	w.slots[9].seen = ownerSeen
-	if err := w.tellFailures(); err != nil || !slices.Equal(told, []string{"dead", "lost"}) || w.isOpen() {
-		t.Errorf("of the dead one something has not: %v, told of %q", err, told)
+	w.silent = map[string]error{"dead": errOddReply, "mute": errOddReply}
+	w.givenUp["lost"] = errOddReply
+	wants := func(why string, isOpen bool, want ...string) {
+		t.Helper()
+		if told = nil; w.tellFailures() != nil || !slices.Equal(told, want) || w.isOpen() != isOpen {
+			t.Errorf("%s: told of %q, open: %v", why, told, w.isOpen())
+		}
 	}
-	w.slots[9].holders = holders{"lives", ""}
-	if !w.isOpen() {
-		t.Error("one that lives isn't waited for")
-	}
-	w.slots[9].holders = holders{}
-	if w.isOpen() {
-		t.Error("it may be the dead one's")
-	}
+	w.slots[8] = slotWalk{holders{"lives", ""}, unseen}
+	wants("one who lives has an unseen slot, and what the mute one has isn't known", true, "mute")
+	w.slots[8].holders = holders{}
+	wants("its owner isn't known, and may be the mute one", false, "mute")
+	w.slots[8].holders = holders{"dead", ""}
+	wants("it is the dead one's", false, "dead", "mute")
+	w.slots[8].holders = holders{"lives", "lost"}
+	wants("it is on its way to one that was given up", false, "lost", "mute")
 	clear(w.silent)
 	clear(w.givenUp)
-	if !w.isOpen() {
-		t.Error("who has it isn't waited for")
-	}
+	w.slots[8].holders = holders{}
+	wants("who has it has to show", true)
 }
 
 // What nodes say of themselves: of two owners the one of the higher epoch has it, the owner knows best
@@ -145,10 +156,10 @@ too short
 		"blind": "nonsense",
 	})
 	for slot, want := range map[int]holders{
-		0: {"A:1", "id-unknown"}, 1: {"A:1", ""}, 2: {"A:1", "B:1"}, 3: {"A:1", "C:1"}, 4: {"B:1", ""},
+		0: {"A:1", "id-unknown"}, 1: {"A:1", ""}, 2: {"A:1", ""}, 3: {"A:1", "C:1"}, 4: {"B:1", ""},
 		5: {"A:1", "[2001:db8::9]:6380"}, 6: {}, 7: {"A:1", "10.0.0.9:6379"}, 8: {}, 100: {"B:1", ""}, 9000: {},
 	} {
-		if got := l.slots[slot].holders(); got != want {
+		if got := l.slots[slot].holders; got != want {
 			t.Errorf("slot %d: got %+v, want %+v", slot, got, want)
 		}
 	}
@@ -158,7 +169,7 @@ too short
 	l = read(map[string]string{
 		"host-a:6379": "id-a 10.0.0.1:6379@16379,host-a myself,master - 0 0 1 connected 7 [7->-id-new]\n" + ids,
 	})
-	if got := l.slots[7].holders().target; got != "host:6379" || l.new[got] != "host-a:6379" {
+	if got := l.slots[7].target; got != "host:6379" || l.new[got] != "host-a:6379" {
 		t.Errorf("by hostname: %q, new: %v", got, l.new)
 	}
 }

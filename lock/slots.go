@@ -39,6 +39,7 @@ func (s *slotWalk) next() string {
 // update is told who has the slot now, and which nodes were walked since it was told that before, in turn.
 func (s *slotWalk) update(now holders, walked []string) {
 	if s.seen == allSeen {
+		s.holders = now
 		return
 	}
 	stays := s.owner == now.owner && (s.target == "" || s.target == now.target)

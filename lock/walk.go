@@ -68,13 +68,13 @@ func (w *walk) run(ctx context.Context) error {
 		return unlisted
 	}
 	w.measure(ctx)
-	for round := 0; ; round++ {
+	for round := 0; !w.hasSeenAll(); round++ {
 		next := w.toWalk()
 		if len(next) == 0 && unlisted == nil && !w.isOpen() {
 			return w.tellFailures()
 		}
 		if round == maxScanRounds {
-			break
+			return cmp.Or(w.tellFailures(), unlisted, ErrMoving)
 		}
 		// A list may lag behind a failover or a move, and a node that has failed may be no primary any more.
 		if len(next) == 0 || slices.ContainsFunc(next, func(addr string) bool { return w.fails[addr] > 0 }) {
@@ -84,6 +84,9 @@ func (w *walk) run(ctx context.Context) error {
 			unlisted = w.list(ctx)
 		}
 		for _, addr := range next {
+			if !slices.Contains(w.toWalk(), addr) {
+				continue // any more
+			}
 			if err := w.try(ctx, addr); err != nil {
 				return err
 			}
@@ -91,20 +94,18 @@ func (w *walk) run(ctx context.Context) error {
 			unlisted = w.list(ctx)
 		}
 	}
-	if err := w.tellFailures(); err != nil {
-		return err
-	}
-	return cmp.Or(unlisted, ErrMoving)
+	return nil
 }
 
 // tellFailures reports the nodes whose keys have not all been seen, as far as is known.
 func (w *walk) tellFailures() error {
-	if w.hasSeenAll() {
-		return nil
-	}
+	holds, lacks := w.holding()
 	failures := maps.Clone(w.givenUp)
 	maps.Copy(failures, w.silent)
 	for _, addr := range slices.Sorted(maps.Keys(failures)) {
+		if holds[addr] && !lacks[addr] {
+			continue
+		}
 		if !w.yield(Sight{}, failed("scan", &NodeError{Addr: addr, Err: failures[addr]})) {
 			return errBroken
 		}
@@ -126,7 +127,13 @@ func (w *walk) list(ctx context.Context) error {
 	if w.server.cluster != nil && w.scan.Sample == 0 {
 		l = w.server.layout(ctx, w.nodes, w.silent)
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // and no node is to blame
+	}
 	for addr, by := range l.new {
+		if w.nodes[addr] != nil {
+			continue // it is only silent
+		}
 		if w.joining[addr] == nil {
 			options := *w.nodes[by].Options()
 			options.Addr = addr
@@ -138,7 +145,7 @@ func (w *walk) list(ctx context.Context) error {
 	w.silent = l.silent
 	w.forget()
 	for i := range w.slots {
-		s, now := &w.slots[i], l.slots[i].holders()
+		s, now := &w.slots[i], l.slots[i].holders
 		if now.owner == "" && w.silent[s.owner] != nil {
 			continue // it may have it still
 		}
@@ -151,25 +158,35 @@ func (w *walk) list(ctx context.Context) error {
 
 // forget leaves out what is no primary any more. Others have what could not be seen of it.
 func (w *walk) forget() {
-	for _, addr := range slices.Collect(maps.Keys(w.sizes)) {
-		if w.nodes[addr] == nil {
-			w.progress.Walked += w.sizes[addr]
+	isGone := func(addr string) bool { return w.nodes[addr] == nil }
+	maps.DeleteFunc(w.fails, func(addr string, _ int) bool { return isGone(addr) })
+	maps.DeleteFunc(w.givenUp, func(addr string, _ error) bool { return isGone(addr) })
+	var left int64
+	for addr, size := range w.sizes {
+		if isGone(addr) {
+			left += size
 			delete(w.sizes, addr)
 		}
 	}
-	maps.DeleteFunc(w.fails, func(addr string, _ int) bool { return w.nodes[addr] == nil })
-	maps.DeleteFunc(w.givenUp, func(addr string, _ error) bool { return w.nodes[addr] == nil })
+	for addr := range w.nodes {
+		if _, measured := w.sizes[addr]; !measured {
+			w.sizes[addr], left = left, 0
+		}
+	}
+	w.progress.Walked += left
 }
 
 // toWalk are the nodes that have to be walked, or walked again.
 func (w *walk) toWalk() []string {
-	addrs, owners := map[string]bool{}, map[string]bool{}
-	for i := range w.slots {
-		owners[w.slots[i].owner] = true
-		addrs[w.slots[i].next()] = true
+	addrs := map[string]bool{}
+	for _, s := range w.slots {
+		if s.seen == unseen || w.silent[s.owner] == nil { // who is silent may have given it to another
+			addrs[s.next()] = true
+		}
 	}
+	holds, _ := w.holding()
 	for addr := range w.nodes { // those of which no slots are known
-		if !owners[addr] && !w.walked[addr] {
+		if !holds[addr] && !w.walked[addr] {
 			addrs[addr] = true
 		}
 	}
@@ -177,6 +194,18 @@ func (w *walk) toWalk() []string {
 		return w.nodes[addr] == nil || w.givenUp[addr] != nil || w.silent[addr] != nil && w.walked[addr]
 	})
 	return slices.Sorted(maps.Keys(addrs))
+}
+
+// holding is which nodes can have keys of slots, and which can have some of slots that have not been seen.
+func (w *walk) holding() (holds, lacks map[string]bool) {
+	holds, lacks = map[string]bool{}, map[string]bool{}
+	for _, s := range w.slots {
+		for _, addr := range []string{s.owner, s.target} {
+			holds[addr] = true
+			lacks[addr] = lacks[addr] || s.seen != allSeen
+		}
+	}
+	return holds, lacks
 }
 
 // isOpen reports whether there are slots that have not been seen for no fault of a node's: they may be

@@ -17,28 +17,34 @@ import (
 // errRestarted: a cursor means nothing to another process, whose hash table has another order.
 var errRestarted = errors.New("it has restarted, or another has taken over")
 
-// node walks one node from the first key to the last.
+// node walks one node from the first key to the last. A key that can't be looked at, such as one that is
+// being moved to this node from one that has died, keeps no other from being seen.
 func (w *walk) node(ctx context.Context, addr string, node *redis.Client) error {
 	before, err := w.server.process(ctx, node, triesOf(w.silent[addr]))
 	if err != nil {
 		return err
 	}
+	var missed error
 	left, most := cmp.Or(w.scan.Sample, math.MaxInt), w.progress.Walked+w.sizes[addr]
 	for cursor := uint64(0); ; {
 		if !w.pace.wait(ctx, stepKeys) {
 			return context.Cause(ctx)
 		}
 		var p page
+		var isPart bool // err is of some of its keys, and not of all
 		err := again(ctx, maxStepTries, func() (err error) {
+			isPart = false
 			if p, err = w.server.page(ctx, node, cursor, w.match); err != nil {
 				return err
 			}
 			p.keys = p.keys[:min(len(p.keys), left)]
-			return w.report(ctx, addr, p.keys)
+			isPart, err = w.report(ctx, addr, p.keys)
+			return err
 		})
-		if err != nil {
+		if err != nil && !(isPart && ctx.Err() == nil) {
 			return err
 		}
+		missed = cmp.Or(missed, err)
 		left -= len(p.keys)
 		w.progress.Walked = min(w.progress.Walked+stepKeys, most)
 		w.tellProgress(addr)
@@ -50,7 +56,7 @@ func (w *walk) node(ctx context.Context, addr string, node *redis.Client) error 
 	if err == nil && after != before {
 		err = fmt.Errorf("%w: %w", ErrUnavailable, errRestarted)
 	}
-	return err
+	return cmp.Or(err, missed)
 }
 
 // again does a step of a walk, and tries it again if it has no reply, or one that is soon another. A broken
@@ -86,17 +92,16 @@ func (s *server) process(ctx context.Context, node *redis.Client, tries int) (id
 	return id, err
 }
 
-// report looks at keys, and reports those that are wanted and have not been reported.
-func (w *walk) report(ctx context.Context, addr string, keys []string) error {
-	keys = slices.DeleteFunc(keys, func(key string) bool {
+// report looks at keys, and reports those that are wanted and have not been reported. Beside an error,
+// isPart tells that it concerns only some of the keys.
+func (w *walk) report(ctx context.Context, addr string, keys []string) (isPart bool, err error) {
+	unknown := slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
 		_, known := w.reported[w.digest(key)]
 		return known
 	})
-	sights, err := w.server.look(ctx, keys, w.head)
-	if err != nil {
-		return err
-	}
-	w.progress.Seen += int64(len(keys))
+	sights, err := w.server.look(ctx, unknown, w.head)
+	isPart = len(unknown)-len(sights) < len(keys)
+	w.progress.Seen += int64(len(sights))
 	for _, s := range sights {
 		d := w.digest(s.Key)
 		_, known := w.reported[d] // SCAN may give a key twice in one step
@@ -107,10 +112,10 @@ func (w *walk) report(ctx context.Context, addr string, keys []string) error {
 			w.reported[d] = struct{}{}
 		}
 		if !w.yield(s, nil) {
-			return errBroken
+			return false, errBroken
 		}
 	}
-	return nil
+	return isPart, err
 }
 
 func (w *walk) digest(key string) digest {

@@ -155,6 +155,41 @@ func TestScanGoesOnWhereItBroke(t *testing.T) {
 	}
 }
 
+// A key that can't be looked at, as one that comes from a node that has died, hides no other. Its node is
+// walked again, and then named.
+func TestScanGoesOnPastAKey(t *testing.T) {
+	for name, tc := range map[string]struct {
+		refused int // looks
+		keys    int
+		want    error
+	}{
+		"for a moment": {3, 300, nil},
+		"for a walk":   {9, 300, nil},
+		"for good":     {1000, 299, lock.ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, f *bubble.Fleet) {
+				f.Paged()
+				for i := range 300 {
+					f.Redis.Set(fmt.Sprint("a:", i), "R value")
+				}
+				f.Before(func(p *server.Peer, cmd string, args ...string) bool {
+					if strings.ToUpper(cmd) != "EVALSHA" || args[2] != "a:150" || tc.refused == 0 {
+						return false
+					}
+					tc.refused--
+					p.WriteError("CLUSTERDOWN The cluster is down")
+					return true
+				})
+				all, err := scanned(t.Context(), t, f.ClusterMachine().Locker(lock.Config{}), lock.Scan{})
+				if len(all) != tc.keys || !errors.Is(err, tc.want) {
+					t.Errorf("%d keys, %v; want %d, %v", len(all), err, tc.keys, tc.want)
+				}
+			})
+		})
+	}
+}
+
 // While a cluster elects a primary, each of its nodes refuses what has to do with keys. That is no reason
 // to give up those that live.
 func TestScanDuringAnElection(t *testing.T) {

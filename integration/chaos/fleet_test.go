@@ -49,15 +49,18 @@ type machine struct {
 }
 
 // The variables of a mode. The short lease is for what happens past it, the short round trips are for
-// where Redis is asked in vain again and again, and else all is as by default.
+// where Redis is asked in vain again and again, the long ones are for where a machine that is busy with
+// other things has to be answered nevertheless, and else all is as by default.
 var (
 	inShort   = []string{"REPRISE_LOCK_TTL=2s"}
+	inLong    = []string{"REPRISE_LOCK_TTL=8s", "REPRISE_LOCK_TIMEOUT=4s", "REPRISE_LOCK_ACK_WITHIN=2s"}
 	failOpen  = []string{"REPRISE_LOCK_TTL=2s", "REPRISE_LOCK_TIMEOUT=500ms", "REPRISE_REPLAY_ON_STORE_DOWN=run"}
 	inDefault []string
 )
 
 const (
 	shortLease   = 2 * time.Second
+	longLease    = 8 * time.Second
 	defaultLease = 15 * time.Second
 )
 

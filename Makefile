@@ -120,7 +120,7 @@ observability-down: ## and away with all of it
 # Without the race detector and with more load: make test runs the same with less.
 .PHONY: chaos
 chaos: images ## break a real Redis Cluster under load, and print what was counted (Docker)
-	REPRISE_REQUIRE_DOCKER=1 go test -count=1 -timeout 45m -v ./integration/chaos -args -keys 1000 -requests 10000
+	REPRISE_REQUIRE_DOCKER=1 go test -count=1 -timeout 45m -v ./integration/chaos -args -keys 1000 -requests 10000 -served 5s
 
 .PHONY: bench
 bench: ## measure against the naive composition and the floor (redis-server)

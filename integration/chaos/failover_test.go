@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"sync"
 	"testing"
@@ -12,8 +13,9 @@ import (
 )
 
 // promised is how soon after a promotion a key is served again, with default settings, on every
-// machine: the one promise of real time.
-const promised = 5 * time.Second
+// machine: the one promise of real time. `make chaos` holds the library to the 5 s; by default there is
+// room for a machine that is busy with other things.
+var promised = flag.Duration("served", 15*time.Second, "a key is served again so soon after a promotion")
 
 func TestPrimaryKilled(t *testing.T) {
 	const rounds = 2
@@ -33,8 +35,8 @@ func TestPrimaryKilled(t *testing.T) {
 		report(t, r)
 		f.durable(t, l, r)
 	}
-	if served > promised {
-		t.Errorf("a key was served %v after the promotion, want %v at most", served, promised)
+	if served > *promised {
+		t.Errorf("a key was served %v after the promotion, want %v at most", served, *promised)
 	}
 }
 
@@ -88,7 +90,7 @@ func (f *fleet) servedAgain(ctx context.Context, hot string, promoted time.Time)
 	for i := range f.machines {
 		keys := f.keysLike(f.modes[0], fmt.Sprintf("probe-%d-%d", promoted.UnixNano(), i), hot)
 		asking.Go(func() {
-			for waits[i] = 2 * promised; time.Since(promoted) < waits[i]; lasts(ctx, 20*time.Millisecond) {
+			for waits[i] = 2 * *promised; time.Since(promoted) < waits[i]; lasts(ctx, 20*time.Millisecond) {
 				if x := f.ask(ctx, f.modes[0], keys(), 0, i); x.success() {
 					waits[i] = x.got.Sub(promoted)
 				} else if !x.failed() {

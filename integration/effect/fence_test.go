@@ -38,23 +38,24 @@ func TestFenceRefusesWhoeverComesLate(t *testing.T) {
 			w.must(w.db.QueryRow(w.db.Dialect.Bind("SELECT state FROM states WHERE id = ?"), id).Scan(&s))
 			return s
 		}
-		a, b := w.machine(func(c *replay.Config) { c.Lock.TTL = shortLease }), w.machine()
-		early, resume, late := make(chan error, 1), make(chan struct{}), make(chan error, 2)
+		a, b := w.machine(leasing(longLease)), w.machine()
+		early, resume, late := make(chan error, 2), make(chan struct{}), make(chan error, 2)
 		go func() {
-			_, _, _ = replay.Do(w.bounded(), a.Engine, request("k"), func(ctx context.Context) (int, error) {
+			_, _, err := replay.Do(w.bounded(), a.Engine, request("k"), func(ctx context.Context) (int, error) {
 				early <- errors.Join(w.write(ctx, "account/42", "a"), w.write(ctx, "account/42", "a again"))
 				<-resume
 				late <- w.write(ctx, "account/42", "a, late")
 				late <- w.write(ctx, "account/43", "a, alone")
 				return 0, nil
 			})
+			early <- err // if the work has not begun, this is why
 		}()
 		w.must(<-early)
 		if got := state("account/42"); got != "a again" {
 			w.Errorf("the state is %q", got)
 		}
 		a.cut.Store(true)
-		w.redis.FastForward(shortLease)
+		w.redis.FastForward(longLease)
 		_, _, err := replay.Do(w.bounded(), b.Engine, request("k"), func(ctx context.Context) (int, error) {
 			return 0, w.write(ctx, "account/42", "b")
 		})

@@ -13,8 +13,20 @@ import (
 	"github.com/reprise-go/reprise/replay"
 )
 
-// shortLease lets a holder that is cut from Redis know soon that it has lost its lease.
-const shortLease = 500 * time.Millisecond
+const (
+	// longLease runs out when Redis's clock is put forward: no test waits for it.
+	longLease = time.Minute
+
+	// shortLease is for a holder that is cut from Redis and finds out by itself that it has lost its
+	// lease: that takes as long in real time.
+	shortLease = 3 * time.Second
+)
+
+// leasing has a machine's leases last so long, and its round trips as long as they may: a machine that
+// is busy with other things takes its time to connect.
+func leasing(lease time.Duration) func(*replay.Config) {
+	return func(c *replay.Config) { c.Lock.TTL, c.Lock.Timeout = lease, lease/2 }
+}
 
 // An attempt is held up in its transaction until its lease is lost, and another takes over. What the
 // late one does then is up to its handler; its answer is the winner's either way.
@@ -31,8 +43,11 @@ func TestAttemptPausedPastItsLease(t *testing.T) {
 
 func (w *world) pausedPastItsLease(worksOn bool) {
 	ctx := w.bounded()
-	a := w.machine(func(c *replay.Config) { c.Lock.TTL = shortLease })
-	b := w.machine()
+	lease := shortLease
+	if worksOn {
+		lease = longLease
+	}
+	a, b := w.machine(leasing(lease)), w.machine()
 	inside, takenOver, answered := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	late := func(ctx context.Context) (receipt, error) {
 		doing := ctx
@@ -62,7 +77,7 @@ func (w *world) pausedPastItsLease(worksOn bool) {
 	running.Go(func() { first, _, firstErr = replay.Do(ctx, a.Engine, request("k"), late) })
 	w.await("the first is in its transaction", inside)
 	a.cut.Store(true)
-	w.redis.FastForward(shortLease)
+	w.redis.FastForward(lease)
 	running.Go(func() {
 		defer close(answered)
 		second, result, secondErr = replay.Do(ctx, b.Engine, request("k"), func(ctx context.Context) (receipt, error) {

@@ -94,7 +94,7 @@ func StartCluster(t testing.TB, args ...string) *Cluster {
 	for _, s := range c.Servers { // a short one has them tell each other often
 		must(s.Admin.ConfigSet(ctx, "cluster-node-timeout", "600000").Err())
 	}
-	c.URL = "redis://" + c.Servers[0].Addr + "?addr=" + c.Servers[1].Addr + "&addr=" + c.Servers[2].Addr + "&read_timeout=500ms&dial_timeout=500ms"
+	c.URL = "redis://" + c.Servers[0].Addr + "?addr=" + c.Servers[1].Addr + "&addr=" + c.Servers[2].Addr
 	return c
 }
 

@@ -21,6 +21,7 @@ func TestNodeAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
+			w.within("750ms") // what the others answer in, and what each step waits for the one in vain
 			victim, other := w.cluster.Servers[1], w.cluster.Servers[2]
 			lostKey, lost := w.at(victim, "lost")
 			keptKey, kept := w.at(other, "kept")
@@ -51,6 +52,7 @@ func TestNodeAway(t *testing.T) {
 func TestAllAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.within("500ms") // in vain
 	digest := w.done("paid")
 	for _, s := range w.cluster.Servers {
 		s.Kill()

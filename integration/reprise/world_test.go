@@ -60,10 +60,18 @@ func newWorld(t *testing.T) *world {
 			w.environ = append(w.environ, v)
 		}
 	}
-	w.environ = append(w.environ, "REPRISE_REDIS_URL="+w.cluster.URL, "REPRISE_LOCK_TIMEOUT=500ms", "REPRISE_LOCK_TTL=6s")
+	w.environ = append(w.environ, "REPRISE_LOCK_TTL=6s")
+	w.within("2s")
 	w.client = w.cluster.Client(t)
 	w.engine = w.engineWith(replay.Config{Lock: lock.Config{TTL: 6 * time.Second}})
 	return w
+}
+
+// within has the commands give up on a node that doesn't answer for so long: by default, long enough for
+// a machine that is busy with other things.
+func (w *world) within(timeout string) {
+	w.environ = append(w.environ, "REPRISE_LOCK_TIMEOUT="+timeout,
+		"REPRISE_REDIS_URL="+w.cluster.URL+"&read_timeout="+timeout+"&dial_timeout="+timeout)
 }
 
 func (w *world) engineWith(cfg replay.Config) *replay.Engine {

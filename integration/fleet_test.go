@@ -107,6 +107,9 @@ func assemble(t *testing.T, p plan, connect func(*machine) redis.UniversalClient
 		if cfg.Lock.Timeout == 0 {
 			cfg.Lock.Timeout = cfg.Lock.TTL / 2
 		}
+		if cfg.Lock.AckWithin == 0 {
+			cfg.Lock.AckWithin = min(cfg.Lock.Timeout/2, patience/2)
+		}
 		var err error
 		m.engine, err = replay.New(m.redis, cfg)
 		must(t, err)

@@ -148,15 +148,30 @@ func TestPausedNode(t *testing.T) {
 			}
 		},
 	})
-	node, keys := f.keysOnOneNode(t, 3)
+	node, keys := f.keysOnOneNode(t, 4)
 	answered, held, unused := keys[0], keys[1], keys[2]
 	elsewhere := "elsewhere"
 	for f.master(t, elsewhere) == node {
 		elsewhere += "+"
 	}
+	beside := elsewhere + "+"
+	for f.master(t, beside) != f.master(t, elsewhere) {
+		beside += "+"
+	}
+	// Round trips are short here, too short perhaps to open a connection first.
+	for _, m := range f.machines {
+		for _, warm := range []string{keys[3], beside} {
+			eventually(t, m.name+" is connected", func(context.Context) error {
+				if r := f.send(t, m, pay(warm)); r.status != http.StatusCreated {
+					return errors.New(r.String())
+				}
+				return nil
+			})
+		}
+	}
 	first := f.send(t, f.machines[0], pay(answered))
 	fresh(t, first)
-	for _, m := range f.machines { // open their connections
+	for _, m := range f.machines {
 		replays(t, first, f.send(t, m, pay(answered)))
 	}
 	g, running := f.hold(t, f.machines[0], pay(held), nil)

@@ -24,7 +24,7 @@ func TestSentinelFailover(t *testing.T) {
 	must(t, err)
 	t.Cleanup(func() { must(t, w.Close(context.Background())) })
 	f := assemble(t, plan{replay: replay.Config{
-		Lock: lock.Config{TTL: 20 * time.Second, Renew: 300 * time.Millisecond, Timeout: 5 * time.Second, Acks: 1, AckWithin: time.Second},
+		Lock: lock.Config{TTL: 2 * time.Minute, Renew: 300 * time.Millisecond, Timeout: 5 * time.Second, Acks: 1, AckWithin: 2 * time.Second},
 	}}, func(*machine) redis.UniversalClient { return w.Client() })
 
 	// Before: one of each.

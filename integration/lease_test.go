@@ -19,7 +19,7 @@ import (
 // The tests that wait for leases to run out wait together, when all other tests are over.
 
 // ttl is short, for tests that outlive it, and long enough for a machine that is busy.
-const ttl = 3 * time.Second
+const ttl = 5 * time.Second
 
 func TestHandlerFourTimesAsLongAsItsLeaseRunsOnce(t *testing.T) {
 	t.Parallel()
@@ -45,11 +45,15 @@ func TestHandlerFourTimesAsLongAsItsLeaseRunsOnce(t *testing.T) {
 			return nil
 		default:
 		}
-		if r := f.send(t, f.machines[1+refusals%2], pay(key)); r.status != http.StatusCreated {
+		switch r := f.send(t, f.machines[1+refusals%2], pay(key)); r.status {
+		case http.StatusServiceUnavailable: // nobody got the key, and the machine is busy with other things
+		case http.StatusCreated:
+			if !r.replayed() {
+				t.Errorf("a duplicate ran: %s", r)
+			}
+		default:
 			inProgress(t, r)
 			refusals++
-		} else if !r.replayed() {
-			t.Errorf("a duplicate ran: %s", r)
 		}
 		return errors.New("it works")
 	})

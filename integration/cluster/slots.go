@@ -119,9 +119,10 @@ func (c *Cluster) Masters(ctx context.Context) []*Node {
 	})
 }
 
-// views asks all nodes at once. One that is dead or paused has none.
+// views asks all nodes at once. One that is dead or paused has none, and is not waited for; one that is
+// only slow is.
 func (c *Cluster) views(ctx context.Context) map[*Node]view {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	var mu sync.Mutex
 	views := make(map[*Node]view)

@@ -9,10 +9,10 @@ import (
 )
 
 // patience bounds a wait whose context has no deadline of its own.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
-// Eventually calls check until it returns nil. When ctx ends first, or after a
-// minute, it gives up with what check said last.
+// Eventually calls check until it returns nil. When ctx ends first, or after
+// three minutes, it gives up with what check said last.
 func Eventually(ctx context.Context, what string, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -6,7 +6,6 @@ import (
 	"os"
 	"sync"
 	"testing"
-	"time"
 )
 
 var shared struct {
@@ -23,7 +22,7 @@ var shared struct {
 func Shared(t testing.TB) *Cluster {
 	t.Helper()
 	Require(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 
 	shared.Lock()

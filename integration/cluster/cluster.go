@@ -30,6 +30,10 @@ var nodeArgs = []string{
 	"--repl-diskless-sync-delay", "0", // else a replica waits 5 s for company,
 	"--repl-ping-replica-period", "1", // and is in nobody's list for 10 s, until its offset moves
 	"--enable-debug-command", "yes",
+
+	// A primary that has given its last slot away stays one, and does not follow whoever got it: else
+	// that could happen while it is still being told.
+	"--cluster-allow-replica-migration", "no",
 }
 
 // Cluster is a Redis Cluster: three primaries and three replicas, until nodes are added.

@@ -13,10 +13,7 @@ import (
 // AddNode starts one more node, which joins as a primary without slots. It is the last of Nodes.
 func (c *Cluster) AddNode(ctx context.Context) (*Node, error) {
 	members := c.Nodes()
-	// A primary that has given its last slot away stays one, and does not follow whoever got it: else
-	// that could happen while it is still being told.
-	args := append(slices.Clone(c.args), "--cluster-allow-replica-migration", "no")
-	n, err := c.group.run(ctx, fmt.Sprintf("node-%d", c.started), args...)
+	n, err := c.group.run(ctx, fmt.Sprintf("node-%d", c.started), c.args...)
 	if err != nil {
 		return nil, err
 	}

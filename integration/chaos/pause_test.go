@@ -18,6 +18,7 @@ func TestPrimaryPaused(t *testing.T) {
 		hot := loads[0].hot()
 		paused := f.homeOf(ctx, hot)
 		heal := f.breaks(paused)
+		must(t, c.MissSoon(ctx))
 		must(t, paused.Pause(ctx))
 		f.log("%s paused", paused.Name)
 		f.promotion(ctx, paused, hot)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -18,12 +20,19 @@ const (
 	Slots = 16384
 )
 
-// nodeArgs make a node that forms a cluster fast, notices a dead one after two
-// seconds, and keeps nothing on disk. DEBUG is there for suites that need a
-// Redis that hangs or runs out of memory.
+// How long a node can be silent until the others take it for dead. While they form a cluster, or are to
+// miss one of them, it is short, which also has them tell each other often. Else it is long: a node that
+// gets no processor for a while, as on a machine that is busy with other things, is to keep its slots.
+const (
+	hasty   = 2 * time.Second
+	patient = 15 * time.Second
+)
+
+// nodeArgs make a node that forms a cluster fast, and keeps nothing on disk.
+// DEBUG is there for suites that need a Redis that hangs or runs out of memory.
 var nodeArgs = []string{
 	"--cluster-enabled", "yes",
-	"--cluster-node-timeout", "2000",
+	"--cluster-node-timeout", millis(hasty),
 	"--maxmemory-policy", "noeviction",
 	"--appendonly", "no",
 	"--save", "",
@@ -80,7 +89,7 @@ func (c *Cluster) runNodes(ctx context.Context) error {
 	for i := range c.nodes {
 		go func() {
 			var err error
-			c.nodes[i], err = c.group.run(ctx, fmt.Sprintf("node-%d", i), c.args...)
+			c.nodes[i], err = c.run(ctx, i)
 			errs <- err
 		}()
 	}
@@ -90,6 +99,30 @@ func (c *Cluster) runNodes(ctx context.Context) error {
 	}
 	return errors.Join(failed...)
 }
+
+// run starts the node that is the cluster's i-th.
+func (c *Cluster) run(ctx context.Context, i int) (*Node, error) {
+	n, err := c.group.run(ctx, fmt.Sprintf("node-%d", i), c.args...)
+	if err == nil {
+		n.cluster = c
+	}
+	return n, err
+}
+
+// MissSoon has the nodes take one that is silent for dead after two seconds, until the cluster is found
+// whole again. Kill and Isolate do it by themselves, and Pause does not.
+func (c *Cluster) MissSoon(ctx context.Context) error { return c.missAfter(ctx, hasty) }
+
+func (c *Cluster) missAfter(ctx context.Context, silence time.Duration) error {
+	return each(c.Nodes(), func(n *Node) error {
+		if n.reachable() != nil {
+			return nil
+		}
+		return n.wrap("config set", n.client.ConfigSet(ctx, "cluster-node-timeout", millis(silence)).Err())
+	})
+}
+
+func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // Close removes the containers and their network, in whatever state they are.
 func (c *Cluster) Close(ctx context.Context) error {

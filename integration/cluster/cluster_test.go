@@ -183,6 +183,29 @@ func TestPausedNodeComesBack(t *testing.T) {
 	}
 }
 
+// Once a cluster is whole, it takes no node for dead that is only slow, until a test wants that.
+func TestNoNodeIsSoonMissed(t *testing.T) {
+	c, ctx := Shared(t), deadline(t)
+	missed := func(want time.Duration) {
+		t.Helper()
+		for _, n := range c.Nodes() {
+			got, err := n.Client().ConfigGet(ctx, "cluster-node-timeout").Result()
+			if err != nil || got["cluster-node-timeout"] != millis(want) {
+				t.Errorf("%s: %v, %v, want %v", n.Name, got, err, want)
+			}
+		}
+	}
+	missed(patient)
+	if err := c.MissSoon(ctx); err != nil {
+		t.Fatal(err)
+	}
+	missed(hasty)
+	if err := c.Settle(ctx); err != nil {
+		t.Fatal(err)
+	}
+	missed(patient)
+}
+
 // deadline bounds a test, by longer than a machine takes that is busy with other things.
 func deadline(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

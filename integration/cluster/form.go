@@ -69,10 +69,13 @@ func (c *Cluster) introduce(ctx context.Context) error {
 
 // Settle returns when the cluster is whole: every node is up and serves all
 // slots, all agree on who serves which, no slot is being migrated, and every
-// primary has a replica that follows it. A suite that broke something calls it
-// before it goes on.
+// primary has a replica that follows it. From then on no node is soon missed. A
+// suite that broke something calls it before it goes on.
 func (c *Cluster) Settle(ctx context.Context) error {
-	return Eventually(ctx, "the cluster is whole", c.whole)
+	if err := Eventually(ctx, "the cluster is whole", c.whole); err != nil {
+		return err
+	}
+	return c.missAfter(ctx, patient)
 }
 
 func (c *Cluster) whole(ctx context.Context) error {

@@ -13,7 +13,10 @@ import (
 // AddNode starts one more node, which joins as a primary without slots. It is the last of Nodes.
 func (c *Cluster) AddNode(ctx context.Context) (*Node, error) {
 	members := c.Nodes()
-	n, err := c.group.run(ctx, fmt.Sprintf("node-%d", c.started), c.args...)
+	if err := c.MissSoon(ctx); err != nil { // else it takes long until all have heard of it
+		return nil, err
+	}
+	n, err := c.run(ctx, c.started)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +73,7 @@ func (c *Cluster) RemoveNode(ctx context.Context, n *Node) error {
 		return n.wrap("remove", errors.New("it serves slots"))
 	}
 	others := slices.DeleteFunc(slices.Clone(c.Nodes()), func(other *Node) bool { return other == n })
-	if err := n.Kill(ctx); err != nil {
+	if err := n.Container.Kill(ctx); err != nil { // nobody is to miss it
 		return err
 	}
 	err := each(others, func(other *Node) error {

@@ -13,6 +13,7 @@ import (
 // new connections reach it through a door of its own. So it goes on as the primary of its slots,
 // for clients that still believe in it, until it finds itself alone.
 func (n *Node) Isolate(ctx context.Context) error {
+	n.missSoon(ctx)
 	if err := n.group.openDoor(ctx); err != nil {
 		return n.wrap("isolate", err)
 	}

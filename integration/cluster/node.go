@@ -16,7 +16,8 @@ type Node struct {
 	*Container
 	ID string // what the cluster calls the node (CLUSTER MYID)
 
-	client *redis.Client
+	client  *redis.Client
+	cluster *Cluster // nil if it is of none
 
 	mu        sync.Mutex
 	announced netip.AddrPort
@@ -48,6 +49,19 @@ func (n *Node) Announced() string {
 // Client talks to this node and to no other, whatever role it has; it follows
 // no redirects. All callers share it, and the cluster closes it.
 func (n *Node) Client() *redis.Client { return n.client }
+
+// Kill ends the node at once (SIGKILL). The others of its cluster miss it soon.
+func (n *Node) Kill(ctx context.Context) error {
+	n.missSoon(ctx)
+	return n.Container.Kill(ctx)
+}
+
+// missSoon has its cluster miss it soon. Whoever is being killed at the same time doesn't hear of that.
+func (n *Node) missSoon(ctx context.Context) {
+	if n.cluster != nil {
+		_ = n.cluster.MissSoon(ctx)
+	}
+}
 
 // Restart starts a killed node again, empty but with its place in the cluster,
 // and returns when it answers. Its addresses may have changed.

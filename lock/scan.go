@@ -42,7 +42,7 @@ const Unbounded = -1
 type Progress struct {
 	Node   string // the primary that is being walked
 	Seen   int64  // keys of the prefix so far; some again if their node was walked again
-	Walked int64  // keys of the database so far: about so many, and Total in the end
+	Walked int64  // keys of the database so far: about so many, and Total in the end if no node fails
 	Total  int64  // keys of all primaries, when the scan began
 }
 
@@ -63,7 +63,7 @@ const (
 
 // ErrMoving: slots have moved, or one was nobody's, for as long as the scan went on, and some keys may not
 // have been seen.
-var ErrMoving = errors.New("slots keep moving between nodes")
+var ErrMoving = errors.New("slots keep moving between nodes, or have no owner")
 
 // Scan walks the keys of all primaries, node after node, and looks at each key of the prefix as
 // Inspect does. It changes nothing. A key that stands there from the beginning to the end is reported,

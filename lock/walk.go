@@ -85,7 +85,7 @@ func (w *walk) run(ctx context.Context) error {
 		}
 		for _, addr := range next {
 			if !slices.Contains(w.toWalk(), addr) {
-				continue // any more
+				continue // not any more
 			}
 			if err := w.try(ctx, addr); err != nil {
 				return err
@@ -191,7 +191,8 @@ func (w *walk) toWalk() []string {
 		}
 	}
 	maps.DeleteFunc(addrs, func(addr string, _ bool) bool {
-		return w.nodes[addr] == nil || w.givenUp[addr] != nil || w.silent[addr] != nil && w.walked[addr]
+		return w.nodes[addr] == nil || w.givenUp[addr] != nil || w.silent[addr] != nil && w.walked[addr] ||
+			slices.Contains(w.latest, addr) // the next list says what has been seen of it
 	})
 	return slices.Sorted(maps.Keys(addrs))
 }
@@ -233,12 +234,8 @@ func (w *walk) hasSeenAll() bool {
 
 // try walks a node. If that fails, it is walked anew in the next round, and then given up.
 func (w *walk) try(ctx context.Context, addr string) error {
-	node := w.nodes[addr]
-	if node == nil {
-		return nil // no primary any more
-	}
 	walked := w.progress.Walked
-	err := w.node(ctx, addr, node)
+	err := w.node(ctx, addr, w.nodes[addr])
 	switch {
 	case err == nil:
 		w.walked[addr] = true

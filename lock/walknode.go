@@ -39,6 +39,9 @@ func (w *walk) node(ctx context.Context, addr string, node *redis.Client) error 
 			}
 			p.keys = p.keys[:min(len(p.keys), left)]
 			isPart, err = w.report(ctx, addr, p.keys)
+			if isPart && missed != nil && ctx.Err() == nil {
+				return nil // this walk won't be the last one anyway
+			}
 			return err
 		})
 		if err != nil && !(isPart && ctx.Err() == nil) {

@@ -69,7 +69,7 @@ func (w *sweep) scan(ctx context.Context, s *site, take func(replay.Entry)) erro
 func (w *sweep) end(ctx context.Context, s *site, err error) error {
 	switch {
 	case errors.Is(err, lock.ErrMoving):
-		return &fault{failed, errors.New("in part: slots kept moving, and some keys may be missing above"), "ask again when the cluster has settled"}
+		return &fault{failed, errors.New("in part: slots kept moving or had no owner, and some keys may be missing above"), "ask again when the cluster has settled"}
 	case err != nil:
 		if known, ok := errors.AsType[*fault](err); ok {
 			return known

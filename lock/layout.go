@@ -17,14 +17,14 @@ const slotCount = 1 << 14
 // A layout is which nodes can have which keys, as each primary says of itself: no other node knows
 // what is on its way.
 type layout struct {
-	slots  [slotCount]claim
+	slots  [slotCount]slotClaim
 	silent map[string]error  // the nodes that did not say
 	new    map[string]string // address by address of a node that knows it: without slots, and getting some
 }
 
-// A claim is what a slot's owner says of it. Of two owners it is that of the higher epoch, as for Redis:
+// A slotClaim is what a slot's owner says of it. Of two owners it is that of the higher epoch, as for Redis:
 // one that was away may not know of its heir yet.
-type claim struct {
+type slotClaim struct {
 	holders
 	epoch uint64
 }
@@ -117,7 +117,7 @@ func (l *layout) add(addr string, epoch uint64, slots string, resolve func(id st
 	}
 	for n := max(0, from); n <= min(to, slotCount-1); n++ {
 		if c := &l.slots[n]; c.owner == "" || epoch > c.epoch {
-			*c = claim{holders{owner: addr}, epoch}
+			*c = slotClaim{holders{owner: addr}, epoch}
 		}
 	}
 }

@@ -3,12 +3,11 @@ package lock
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,15 +25,21 @@ func startRedis(t testing.TB) (addr string, admin *redis.Client) {
 	return addr, admin
 }
 
-// startRedisProcess is startRedis for a test that stops the process.
+// startRedisProcess is startRedis for a test that stops the process. The address is that of a socket, which
+// nobody else can have taken meanwhile, as a port of loopback could be.
 func startRedisProcess(t testing.TB) (addr string, process *os.Process) {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
 		t.Skip("NOT RUN: no redis-server is installed")
 	}
-	addr, port := freePort(t)
-	cmd := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	dir, err := os.MkdirTemp("", "redis") // t.TempDir can be too long for a socket's name
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	addr = filepath.Join(dir, "socket")
+	cmd := exec.Command(path, "--port", "0", "--unixsocket", addr, "--save", "", "--appendonly", "no", "--dir", dir)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -52,29 +57,6 @@ func startRedisProcess(t testing.TB) (addr string, process *os.Process) {
 		}
 	}
 	return addr, cmd.Process
-}
-
-// The ports that freePort tries in turn, from one that differs from process to process. The system takes
-// those of outgoing connections from above them: one of these could come between freePort and the server.
-const firstPort, ports = 12_000, 20_000
-
-var lastPort atomic.Int64
-
-func init() { lastPort.Store(int64(os.Getpid()) * 97) }
-
-// freePort is a port of loopback that nobody listens on. (The integration module has the same in package port.)
-func freePort(t testing.TB) (addr, port string) {
-	t.Helper()
-	for range ports {
-		port = strconv.FormatInt(firstPort+lastPort.Add(1)%ports, 10)
-		addr = net.JoinHostPort("127.0.0.1", port)
-		if l, err := net.Listen("tcp", addr); err == nil {
-			_ = l.Close()
-			return addr, port
-		}
-	}
-	t.Fatalf("no port of %d to %d is free", firstPort, firstPort+ports)
-	return "", ""
 }
 
 // A user who may subscribe and not publish is one whose waiters ask; one who may do both has

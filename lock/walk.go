@@ -168,7 +168,7 @@ func (w *walk) forget() {
 			delete(w.sizes, addr)
 		}
 	}
-	for addr := range w.nodes {
+	for addr := range w.nodes { // who comes in its place is taken to have as many keys
 		if _, measured := w.sizes[addr]; !measured {
 			w.sizes[addr], left = left, 0
 		}

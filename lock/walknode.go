@@ -75,7 +75,7 @@ func again(ctx context.Context, tries int, step func() error) error {
 	}
 }
 
-// triesOf is how often a node is asked that has not answered when it was last asked for the layout.
+// triesOf is how often a node is asked: once, if it did not answer when it was last asked for the layout.
 func triesOf(silent error) int {
 	if silent != nil {
 		return 1
